@@ -1,0 +1,1 @@
+"""Dodeca: twelve internet products on one Python platform."""

@@ -1,0 +1,1 @@
+"""Domain modules that several products share."""
