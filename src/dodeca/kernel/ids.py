@@ -1,0 +1,35 @@
+"""Identifiers.
+
+`new_id` gives time-ordered text ids (ULID, https://github.com/ulid/spec): they sort by creation, so primary keys
+append, and they tell nothing about how many there are. Products whose established API dictates another form
+(integers, prefixed base62) make their own from the helpers here.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from ulid import ULID
+
+from dodeca.kernel import clock
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def new_id() -> str:
+    """A new 26-character lower-case ULID stamped with the platform's clock."""
+    return str(ULID.from_timestamp(clock.timestamp())).lower()
+
+
+def base62(number: int, width: int = 0) -> str:
+    """Write a natural number in base 62, padded with zeros to `width` digits."""
+    digits = []
+    while number:
+        number, rest = divmod(number, 62)
+        digits.append(BASE62[rest])
+    return "".join(reversed(digits)).rjust(width, "0")
+
+
+def random_base62(length: int) -> str:
+    """`length` unguessable base62 characters."""
+    return base62(secrets.randbelow(62**length), length)
