@@ -15,9 +15,7 @@ class DodecaError(Exception):
     `details` are further members for programs that read the answer (for example `alternatives`).
     """
 
-    def __init__(
-        self, message: str, *, field: str | None = None, details: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, field: str | None = None, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.field = field

@@ -24,11 +24,9 @@ class BadSetting(DodecaError):
     """A setting has a value that cannot be used."""
 
 
-def setting(default: object, help: str, *, secret: bool = False, minimum: float | None = None) -> Any:  # noqa: A002
+def setting(default: object, help: str, *, secret: bool = False, minimum: float | None = None) -> Any:
     """Declare a setting. `secret` values are never shown; `minimum` bounds numbers."""
-    return dataclasses.field(
-        default=cast(Any, default), metadata={"help": help, "secret": secret, "minimum": minimum}
-    )
+    return dataclasses.field(default=cast(Any, default), metadata={"help": help, "secret": secret, "minimum": minimum})
 
 
 class SettingsGroup:
@@ -50,12 +48,8 @@ class Settings(SettingsGroup):
         "SQLAlchemy URL, sqlite:/// or postgresql://. Default: a SQLite file in the data folder.",
         secret=True,
     )
-    database_replica_url: str = setting(
-        "", "A PostgreSQL read replica for read-only units of work.", secret=True
-    )
-    database_threads: int = setting(
-        16, "PostgreSQL: units of work that run at once in one process.", minimum=1
-    )
+    database_replica_url: str = setting("", "A PostgreSQL read replica for read-only units of work.", secret=True)
+    database_threads: int = setting(16, "PostgreSQL: units of work that run at once in one process.", minimum=1)
     redis_url: str = setting(
         "", "Redis or Valkey for limits, cache invalidation and live updates between processes.", secret=True
     )
@@ -78,16 +72,10 @@ class Settings(SettingsGroup):
     trusted_proxies: str = setting(
         "127.0.0.0/8,::1/128", "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
     )
-    outbound_allow_private: bool = setting(
-        False, "Allow outgoing requests to private and loopback addresses."
-    )
+    outbound_allow_private: bool = setting(False, "Allow outgoing requests to private and loopback addresses.")
     max_body_bytes: int = setting(1_000_000, "Largest request body, uploads apart.", minimum=1000)
-    workers_inline: bool = setting(
-        True, "Work the job queue in the server process. Off where `dodeca worker` runs."
-    )
-    requests_per_minute: int = setting(
-        6000, "Requests a minute for one account or key; 0 = no limit.", minimum=0
-    )
+    workers_inline: bool = setting(True, "Work the job queue in the server process. Off where `dodeca worker` runs.")
+    requests_per_minute: int = setting(6000, "Requests a minute for one account or key; 0 = no limit.", minimum=0)
     anonymous_requests_per_minute: int = setting(
         1200, "Requests a minute for one address without account; 0 = no limit.", minimum=0
     )
@@ -96,13 +84,9 @@ class Settings(SettingsGroup):
     log_level: str = setting("info", "debug, info, warning or error.")
     otlp_endpoint: str = setting("", "OpenTelemetry collector; needs the opentelemetry packages.")
     geoip: str = setting("", "A MaxMind .mmdb file for IPv6 countries and cities.")
-    zookeeper: str = setting(
-        "", "host:port,… of a ZooKeeper that leases key ranges. Default: the database does."
-    )
+    zookeeper: str = setting("", "host:port,… of a ZooKeeper that leases key ranges. Default: the database does.")
     vapid_contact: str = setting("mailto:admin@localhost", "Contact that Web Push services are given.")
-    oidc: str = setting(
-        "", "Sign-in providers: name|issuer|client_id|client_secret, separated by spaces.", secret=True
-    )
+    oidc: str = setting("", "Sign-in providers: name|issuer|client_id|client_secret, separated by spaces.", secret=True)
     test_clock: bool = setting(False, "Allow POST /api/admin/clock. Only for tests.")
     demo: bool = setting(False, "Fill an empty platform with demo data.")
 

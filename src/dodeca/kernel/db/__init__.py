@@ -1,0 +1,31 @@
+"""The database: units of work on SQLite or PostgreSQL, one schema for both.
+
+A unit of work is a function of a Session. `Database.read` and `Database.write` (and their awaitable twins
+`aread`, `awrite`) run it, commit once at its end, and answer only after the commit; a raised error rolls back.
+A serialization failure, a deadlock or a busy database repeats the whole unit, so a unit has no effect outside
+its Session; what must happen after the commit is an outbox entry (`kernel.jobs`), and what merely may
+(invalidate a cache, tell open pages) goes to `WriteSession.after_commit`.
+"""
+
+from dodeca.kernel.db.claims import claiming
+from dodeca.kernel.db.database import Database, open_database
+from dodeca.kernel.db.models import Json, Model, UtcDateTime, metadata
+from dodeca.kernel.db.observe import TooManyQueries, queries
+from dodeca.kernel.db.prepared import Prepared
+from dodeca.kernel.db.sessions import ReadOnlyViolation, ReadSession, WriteSession
+
+__all__ = [
+    "Database",
+    "Json",
+    "Model",
+    "Prepared",
+    "ReadOnlyViolation",
+    "ReadSession",
+    "TooManyQueries",
+    "UtcDateTime",
+    "WriteSession",
+    "claiming",
+    "metadata",
+    "open_database",
+    "queries",
+]

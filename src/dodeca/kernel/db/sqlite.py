@@ -1,0 +1,286 @@
+"""Units of work on SQLite: inline reads, one writer thread with group commit.
+
+A commit with `synchronous=FULL` costs one to four milliseconds of fsync; one for each small unit would cap the
+whole platform at a few hundred writes a second, and would block the event loop. So all writes of a process run on
+one thread. It takes what waits, runs each unit in a savepoint after one `BEGIN IMMEDIATE`, commits once, and only
+then answers every caller. Units that arrive during the fsync form the next group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import structlog
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from dodeca.kernel.db import units
+from dodeca.kernel.db.sessions import ReadSession, WriteSession
+from dodeca.kernel.errors import Unavailable
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+GROUP_UNITS = 256
+GROUP_SECONDS = 0.025
+QUEUE_UNITS = 20_000
+BUSY_MILLISECONDS = 10_000
+
+
+@dataclass(slots=True)
+class _Unit:
+    """One caller's unit and where its result goes."""
+
+    run: Callable[[WriteSession], Any]
+    deliver: Callable[[Any, BaseException | None], None]
+    loop: asyncio.AbstractEventLoop | None = None
+    result: Any = None
+    error: BaseException | None = None
+    callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+
+class SqliteDatabase:
+    """See the module's text. Safe to use from any thread and from any event loop."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url, readonly=True)
+        self._write_engine = _engine(url, readonly=False)
+        self._readers = threading.local()
+        self._open: list[Connection] = []
+        self._queue: queue.Queue[_Unit | None] = queue.Queue(QUEUE_UNITS)
+        self._closed = False
+        self.groups_committed = 0
+        self.units_committed = 0
+        self._write_engine.connect().close()  # makes the file and turns WAL on before the first reader opens it
+        self._writer = threading.Thread(target=self._write_loop, name="database-writer", daemon=True)
+        self._writer.start()
+
+    # Reading
+
+    def read(self, unit: Callable[[ReadSession], T]) -> T:
+        """Run `unit` on this thread's own connection, in one snapshot."""
+        return units.repeated(lambda: self._read_once(unit))
+
+    async def aread(self, unit: Callable[[ReadSession], T]) -> T:
+        """The same: a read by key takes microseconds, less than a change of threads."""
+        return units.repeated(lambda: self._read_once(unit))
+
+    def _read_once(self, unit: Callable[[ReadSession], T]) -> T:
+        connection = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self.engine.connect()
+            self._open.append(connection)
+        if connection.in_transaction():  # a unit inside a unit: give it its own connection
+            with self.engine.connect() as own, ReadSession(own, expire_on_commit=False) as session:
+                session.info.update(driver=_driver(own), connection=own)
+                return unit(session)
+        session = ReadSession(connection, expire_on_commit=False)
+        session.info.update(driver=_driver(connection), connection=connection)
+        try:
+            return unit(session)
+        finally:
+            session.close()
+
+    # Writing
+
+    def write(self, unit: Callable[[WriteSession], T]) -> T:
+        """Run `unit` on the writer thread; return after its group is committed and on disk."""
+        if threading.current_thread() is self._writer:
+            raise RuntimeError("A unit of work cannot open another: pass its session on.")
+        future: Future[T] = Future()
+
+        def deliver(result: T, error: BaseException | None) -> None:
+            future.set_exception(error) if error is not None else future.set_result(result)
+
+        self._put(_Unit(unit, deliver))
+        return future.result()
+
+    async def awrite(self, unit: Callable[[WriteSession], T]) -> T:
+        """The same for the event loop, which is never blocked by it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def deliver(result: T, error: BaseException | None) -> None:
+            if not future.done():
+                future.set_exception(error) if error is not None else future.set_result(result)
+
+        self._put(_Unit(unit, deliver, loop))
+        return await future
+
+    def _put(self, unit: _Unit) -> None:
+        if self._closed:
+            raise Unavailable("The server is shutting down.")
+        try:
+            self._queue.put_nowait(unit)
+        except queue.Full:
+            raise Unavailable("Too much is waiting to be written. Try again shortly.") from None
+
+    def _write_loop(self) -> None:
+        connection: Connection | None = None
+        while True:
+            first = self._queue.get()
+            if first is None:
+                break
+            group = [first]
+            try:
+                if connection is None or connection.closed or connection.invalidated:
+                    connection = self._write_engine.connect()
+                self._commit_group(connection, group)
+            except Exception as error:  # noqa: BLE001 - the loop must live on; each caller is told
+                log.warning("database.group_failed", error=str(error), units=len(group))
+                if connection is not None:
+                    connection.close()
+                connection = None
+                self._one_by_one(group, error)
+            self._answer(group)
+        if connection is not None:
+            connection.close()
+
+    def _commit_group(self, connection: Connection, group: list[_Unit]) -> None:
+        """Run and commit `group` (which grows by what arrives meanwhile). Raises if the group as a whole failed."""
+        started = time.monotonic()
+        transaction = connection.begin()
+        try:
+            _run(connection, group[0])
+            while len(group) < GROUP_UNITS and time.monotonic() - started < GROUP_SECONDS:
+                try:
+                    unit = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if unit is None:
+                    self._queue.put(None)
+                    break
+                group.append(unit)
+                _run(connection, unit)
+            transaction.commit()
+        except BaseException:
+            transaction.rollback()
+            raise
+        self.groups_committed += 1
+        self.units_committed += len(group)
+
+    def _one_by_one(self, group: list[_Unit], cause: Exception) -> None:
+        """After a failed commit nothing of the group is stored: give each unit its own transaction, so that one
+        that cannot be stored does not take the others with it."""
+        busy = units.is_repeatable(cause)
+        for unit in group:
+            unit.result, unit.error, unit.callbacks = None, None, []
+            for attempt in range(units.ATTEMPTS if busy else 1):
+                try:
+                    with self._write_engine.connect() as connection, connection.begin():
+                        _run(connection, unit)
+                except Exception as error:  # noqa: BLE001 - delivered to the caller
+                    unit.error = units.translated(error)
+                    if not units.is_repeatable(error):
+                        break
+                    units.pause(attempt)
+                else:
+                    break
+
+    def _answer(self, group: list[_Unit]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop | None, list[_Unit]] = {}
+        for unit in group:
+            if unit.error is None:
+                _call_back(unit.callbacks)
+            by_loop.setdefault(unit.loop, []).append(unit)
+        for loop, answered in by_loop.items():
+            if loop is None:
+                _deliver(answered)
+            else:
+                try:
+                    loop.call_soon_threadsafe(_deliver, answered)
+                except RuntimeError:  # the loop is closed: nobody waits any more
+                    log.debug("database.caller_gone", units=len(answered))
+
+    def close(self) -> None:
+        """Finish what is queued, then close all connections. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._writer.join()
+        for connection in self._open:
+            connection.close()
+        self.engine.dispose()
+        self._write_engine.dispose()
+
+
+def _run(connection: Connection, unit: _Unit) -> None:
+    """Run one unit in a savepoint. Its own error is kept for its caller; an error that ended the whole transaction
+    (SQLite rolls everything back when the disk is full) is raised.
+
+    The savepoint is sent straight to the driver: SQLAlchemy's own costs more than a small unit does."""
+    driver = _driver(connection)
+    driver.execute("SAVEPOINT unit")
+    session = WriteSession(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+    session.info.update(driver=driver, connection=connection)
+    try:
+        unit.result = unit.run(session)
+        session.flush()
+        driver.execute("RELEASE unit")
+        unit.callbacks = session.committed()
+    except BaseException as error:
+        if units.is_repeatable(error) or units.is_unavailable(error) or not driver.in_transaction:
+            raise
+        driver.execute("ROLLBACK TO unit")
+        driver.execute("RELEASE unit")
+        unit.error = error
+    finally:
+        session.expunge_all()
+        session.close()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
+
+
+def _deliver(answered: Iterable[_Unit]) -> None:
+    for unit in answered:
+        unit.deliver(unit.result, unit.error)
+
+
+def _call_back(callbacks: list[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            log.exception("database.after_commit_failed")
+
+
+def _engine(url: str, *, readonly: bool) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={
+            "check_same_thread": False,
+            "timeout": BUSY_MILLISECONDS / 1000,
+            "isolation_level": None,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-65536")
+        cursor.execute("PRAGMA mmap_size=268435456")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute("PRAGMA query_only=ON" if readonly else "PRAGMA journal_mode=WAL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,72 @@
+"""What both engines share: what a failed unit of work means, and how often it is repeated."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+
+from dodeca.kernel.errors import Unavailable
+
+T = TypeVar("T")
+ATTEMPTS = 6
+REPEATABLE_SQLSTATES = {"40001", "40P01", "55P03"}
+FULL_SQLITE_CODES = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+}
+FULL_SQLSTATES = {"53100", "53200", "53300", "57P01", "57P02", "57P03", "25006"}
+
+
+def is_repeatable(error: BaseException) -> bool:
+    """Whether the same unit may succeed when run again: lost a race, deadlock, busy database."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if getattr(error.orig, "sqlstate", None) in REPEATABLE_SQLSTATES:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database cannot do it now, whoever asks: disk full, connection lost, shutting down."""
+    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError):
+        return False
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in FULL_SQLSTATES:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in FULL_SQLITE_CODES
+    return isinstance(error, (OperationalError, InterfaceError)) and getattr(error.orig, "sqlstate", None) is None
+
+
+def translated(error: BaseException) -> BaseException:
+    """The error a caller gets: Unavailable where the database is at fault, else the error itself."""
+    if is_repeatable(error) or is_unavailable(error):
+        answer = Unavailable("The database cannot take this right now. Try again shortly.")
+        answer.__cause__ = error
+        return answer
+    return error
+
+
+def pause(attempt: int) -> None:
+    """Wait a little longer, and a random bit, before each repetition."""
+    time.sleep(random.uniform(0.5, 1.0) * 0.005 * 2**attempt)  # noqa: S311 - jitter, not a secret
+
+
+def repeated(unit: Callable[[], T]) -> T:
+    """Run `unit`, again where it is repeatable; raise the translated error when it is not or stays so."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return unit()
+        except DBAPIError as error:
+            if not is_repeatable(error) or attempt == ATTEMPTS - 1:
+                raise translated(error) from error
+            pause(attempt)
+    raise AssertionError("unreachable")
