@@ -46,6 +46,6 @@ def violated(error: IntegrityError, *tables: type[Model]) -> bool:
         return False
     if match[1] in ("UNIQUE", "NOT NULL") and match[2] in {table.name for table in named}:
         return True
-    items: list[Constraint | Index] = [item for table in named for item in (*table.constraints, *table.indexes)]
-    names = {str(item.name) for item in items}
+    names = {str(item.name) for table in named for item in table.constraints}
+    names |= {str(item.name) for table in named for item in table.indexes}
     return match[2] in names

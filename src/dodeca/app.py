@@ -1,0 +1,146 @@
+"""The composition root: from settings and manifests to one application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from litestar import Litestar, Request, Response, Router
+from litestar.config.app import AppConfig
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ControllerRouterHandler, Scope
+
+from dodeca import catalogue
+from dodeca.kernel import outbox
+from dodeca.kernel.errors import DodecaError, Invalid
+from dodeca.kernel.http import problems
+from dodeca.kernel.http.bridge import AsgiApp, RsgiApplication
+from dodeca.kernel.http.context import Call
+from dodeca.kernel.http.metrics import count_answers
+from dodeca.kernel.http.security import PAGE_HEADERS
+from dodeca.kernel.jobs import JobRunner
+from dodeca.kernel.manifest import Manifest
+from dodeca.kernel.platform import Hooks, Platform
+from dodeca.kernel.settings import Config
+from dodeca.kernel.web.assets import static_handler
+
+
+def compose(config: Config, *, address: str = "http://127.0.0.1:8000") -> Platform:
+    """Make the platform with the chosen products. Raises Invalid for an unknown product."""
+    manifests = chosen(config.settings.only)
+    platform = Platform(config, manifests, address=address)
+    platform.hooks = Hooks(
+        authenticator=catalogue.authenticator(platform), shell_account=catalogue.shell_account(platform)
+    )
+    for manifest in manifests:
+        for event, jobs in manifest.subscriptions.items():
+            for job in jobs:
+                outbox.subscribe(event, job)
+    return platform
+
+
+def chosen(only: str) -> list[Manifest]:
+    """Commons modules and the products named in `only` (all when empty)."""
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    products = catalogue.products()
+    known = {manifest.name for manifest in products}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Invalid(f"There is no product {unknown[0]}. Installed: {', '.join(sorted(known))}.", field="only")
+    wanted = [m for m in products if not names or m.name in names]
+    return [*catalogue.commons(), *wanted]
+
+
+def runner(platform: Platform) -> JobRunner:
+    """The job runner of this process."""
+    return JobRunner(platform, [job for manifest in platform.manifests for job in manifest.jobs])
+
+
+def application(platform: Platform) -> Litestar:
+    """The Litestar application."""
+    handlers: list[ControllerRouterHandler] = [static_handler(platform.assets)]
+    for manifest in platform.manifests:
+        handlers += _routers(manifest)
+        if manifest.prepare is not None:
+            manifest.prepare(platform)
+    app = Litestar(
+        route_handlers=handlers,
+        exception_handlers={Exception: _answer_error, HTTPException: _answer_error, DodecaError: _answer_error},
+        request_max_body_size=platform.settings.max_body_bytes,
+        openapi_config=OpenAPIConfig(title="Dodeca", version="1", path="/api", render_plugins=[]),
+        before_send=[count_answers],
+        on_startup=[platform.start],
+        on_shutdown=[platform.stop],
+        on_app_init=[_without_logging],
+    )
+    app.state.platform = platform
+    return app
+
+
+def rsgi(platform: Platform, app: Litestar) -> RsgiApplication:
+    """The application as granian takes it: lanes in front."""
+    lanes = [manifest.lane(platform) for manifest in platform.manifests if manifest.lane is not None]
+    return RsgiApplication(by_hostname(platform, cast(AsgiApp, app)), lanes)
+
+
+def by_hostname(platform: Platform, app: AsgiApp) -> AsgiApp:
+    """Serve a product at the root of its own hostname: `/x` is `/<product>/x` and `/api/x` is `/api/<product>/x`."""
+    if not platform.hostnames:
+        return app
+
+    async def route(scope: Scope, receive: Any, send: Any) -> None:
+        host = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"host"), "").lower()
+        product = platform.hostnames.get(host) or platform.hostnames.get(host.partition(":")[0])
+        path = scope.get("path", "")
+        shared = path.startswith(("/static/", "/media/", "/login", "/logout", "/account", "/s/"))
+        if product is not None and not shared:
+            path = f"/api/{product}{path[4:]}" if path.startswith("/api/") else f"/{product}{path}"
+            scope = cast(Scope, {**scope, "path": path, "raw_path": path.encode()})
+        await app(scope, receive, send)
+
+    return route
+
+
+def _routers(manifest: Manifest) -> list[ControllerRouterHandler]:
+    opt = {"product": manifest.name if manifest.tagline else None, "module": manifest.name}
+    places: Sequence[tuple[str, Sequence[ControllerRouterHandler], str]] = (
+        (f"/api/{manifest.name}", manifest.api, "api"),
+        (f"/{manifest.name}", manifest.pages, "pages"),
+        (f"/{manifest.name}", manifest.compat, "compat"),
+        ("/", manifest.root, "root"),
+    )
+    return [
+        Router(
+            path=path,
+            route_handlers=handlers,
+            opt=opt | {"part": part},
+            include_in_schema=part == "api",
+            tags=[manifest.title],
+        )
+        for path, handlers, part in places
+        if handlers
+    ]
+
+
+def _without_logging(config: AppConfig) -> AppConfig:
+    """Errors are logged once, by `problems`; Litestar's own logger would say it again."""
+    config.logging_config = None
+    return config
+
+
+def _answer_error(request: Request[Any, Any, Any], exception: Exception) -> Response[Any]:
+    """A problem document for programs, a page for people."""
+    path = request.scope["path"]
+    wants_page = "text/html" in request.headers.get("accept", "") and not path.startswith("/api/")
+    if not wants_page:
+        return problems.problem_response(request, exception)
+    status, error = problems.as_dodeca_error(exception)
+    platform: Platform = request.app.state.platform
+    call = Call(request, platform, None, None)
+    shell, cookies = platform.shell_for(None, call)
+    html = platform.renderer.render("error.html", {"shell": shell, "status": status, "message": error.message})
+    headers = {**PAGE_HEADERS, "Cache-Control": "no-store", **problems.error_headers(status, error)}
+    return Response(
+        html.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies
+    )

@@ -1,0 +1,192 @@
+"""RSGI in front, ASGI behind: granian speaks RSGI natively, so lanes answer hot paths without the framework.
+
+A lane is asked first. What it leaves goes through `AsgiBridge` to the Litestar application.
+RSGI: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
+
+import structlog
+
+log = structlog.get_logger(__name__)
+BODY_SECONDS = 30.0
+"""How long the next piece of a request's body may take: slow clients do not hold a place for ever."""
+AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+
+class Lane(Protocol):
+    """A raw handler for hot paths."""
+
+    def handle(self, scope: Any, protocol: Any) -> Awaitable[None] | bool:
+        """Answer at once and give True, give an awaitable that answers, or give False to pass the request on."""
+        ...
+
+
+class RsgiApplication:
+    """What granian calls."""
+
+    def __init__(
+        self, asgi: AsgiApp, lanes: Sequence[Lane], started: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._asgi = asgi
+        self._lanes = tuple(lanes)
+        self._started = started
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._started is not None:
+            loop.run_until_complete(self._started())
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        if scope.proto == "http":
+            for lane in self._lanes:
+                answer = lane.handle(scope, protocol)
+                if answer is True:
+                    return
+                if answer is not False:
+                    await answer
+                    return
+            await _Exchange(scope, protocol).run(self._asgi)
+        else:
+            await _Socket(scope, protocol).run(self._asgi)
+
+
+def _asgi_scope(scope: Any, kind: str) -> dict[str, Any]:
+    host, _, port = scope.client.rpartition(":")
+    server_host, _, server_port = scope.server.rpartition(":")
+    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in scope.headers.items()]
+    if scope.authority and not any(name == b"host" for name, _ in headers):
+        headers.append((b"host", scope.authority.encode("latin-1")))
+    path = scope.path
+    return {
+        "type": kind,
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": scope.http_version,
+        "server": (server_host, int(server_port or 0)),
+        "client": (host.strip("[]"), int(port or 0)),
+        "scheme": scope.scheme,
+        "path": unquote_to_bytes(path).decode("utf-8", "replace") if "%" in path else path,
+        "raw_path": path.encode("utf-8", "replace"),
+        "query_string": scope.query_string.encode("latin-1", "replace"),
+        "root_path": "",
+        "headers": headers,
+        "extensions": {},
+        "state": {},
+    }
+
+
+class _Exchange:
+    """One HTTP request and its answer."""
+
+    __slots__ = ("_body", "_body_read", "_ended", "_headers", "_protocol", "_scope", "_status", "_transport")
+
+    def __init__(self, scope: Any, protocol: Any) -> None:
+        self._scope = scope
+        self._protocol = protocol
+        self._body: Any = None
+        self._body_read = False
+        self._ended = False
+        self._status = 500
+        self._headers: list[tuple[str, str]] = []
+        self._transport: Any = None
+
+    async def run(self, asgi: AsgiApp) -> None:
+        scope = _asgi_scope(self._scope, "http")
+        scope["method"] = self._scope.method
+        if self._scope.method in ("GET", "HEAD") and "content-length" not in self._scope.headers:
+            self._body_read = "transfer-encoding" not in self._scope.headers
+        try:
+            await asgi(scope, self.receive, self.send)
+        except Exception:
+            log.exception("http.application_failed", path=self._scope.path)
+            if self._transport is None and not self._ended:
+                self._protocol.response_str(500, [("content-type", "text/plain")], "Internal Server Error")
+
+    async def receive(self) -> dict[str, Any]:
+        if self._body_read:
+            if self._body is None:  # the first call of a request without body
+                self._body = b""
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await self._protocol.client_disconnect()
+            return {"type": "http.disconnect"}
+        if self._body is None:
+            self._body = self._protocol.__aiter__()
+        try:
+            chunk = await asyncio.wait_for(anext(self._body), BODY_SECONDS)
+        except StopAsyncIteration:
+            self._body_read = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        except TimeoutError:
+            self._body_read = True
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": chunk, "more_body": True}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())]
+            return
+        body = message.get("body", b"")
+        more = message.get("more_body", False)
+        if self._transport is None:
+            if not more:
+                self._ended = True
+                if body:
+                    self._protocol.response_bytes(self._status, self._headers, bytes(body))
+                else:
+                    self._protocol.response_empty(self._status, self._headers)
+                return
+            self._transport = self._protocol.response_stream(self._status, self._headers)
+        if body:
+            await self._transport.send_bytes(bytes(body))
+
+
+class _Socket:
+    """One WebSocket."""
+
+    def __init__(self, scope: Any, protocol: Any) -> None:
+        self._scope = scope
+        self._protocol = protocol
+        self._transport: Any = None
+        self._connected = False
+        self._closed = False
+
+    async def run(self, asgi: AsgiApp) -> None:
+        scope = _asgi_scope(self._scope, "websocket")
+        scope["scheme"] = "wss" if self._scope.scheme == "https" else "ws"
+        wanted = self._scope.headers.get("sec-websocket-protocol", "")
+        scope["subprotocols"] = [part.strip() for part in wanted.split(",") if part.strip()]
+        try:
+            await asgi(scope, self.receive, self.send)
+        except Exception:
+            log.exception("websocket.application_failed", path=self._scope.path)
+        finally:
+            if not self._closed:
+                self._protocol.close(None if self._transport else 403)
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._connected:
+            self._connected = True
+            return {"type": "websocket.connect"}
+        message = await self._transport.receive()
+        if message.kind == 1:
+            return {"type": "websocket.receive", "bytes": message.data, "text": None}
+        if message.kind == 2:
+            return {"type": "websocket.receive", "text": message.data, "bytes": None}
+        self._closed = True
+        return {"type": "websocket.disconnect", "code": 1005}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.accept":
+            self._transport = await self._protocol.accept()
+        elif message["type"] == "websocket.close":
+            self._closed = True
+            self._protocol.close(None if self._transport else 403)
+        elif message.get("bytes") is not None:
+            await self._transport.send_bytes(message["bytes"])
+        else:
+            await self._transport.send_str(message["text"])

@@ -1,0 +1,249 @@
+"""Working the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+import structlog
+from croniter import croniter
+from sqlalchemy import and_, delete, or_, select, update
+
+from dodeca.kernel import clock, ids
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Unavailable
+from dodeca.kernel.jobs.job import Job, JobContext, Nothing, off_enqueue, on_enqueue
+from dodeca.kernel.jobs.models import QueuedJob, Schedule
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+log = structlog.get_logger(__name__)
+POLL_SECONDS = 0.5
+LEASE_SECONDS = 60.0
+AT_ONCE = 8
+LONGEST_ERROR = 2000
+
+
+class JobRunner:
+    """Runs due jobs of the given kinds. One a process; any number of processes share the queue."""
+
+    def __init__(self, platform: Platform, jobs: Iterable[Job[Any]]) -> None:
+        self.platform = platform
+        self.jobs = {job.name: job for job in jobs}
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{ids.random_base62(6)}"
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[bool]] = set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called. An unreachable database is waited for."""
+        loop = asyncio.get_running_loop()
+
+        def waker() -> None:
+            loop.call_soon_threadsafe(self._wake.set)
+
+        on_enqueue(waker)
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                try:
+                    worked = await self.step()
+                except Unavailable as error:
+                    log.warning("jobs.database_unavailable", error=str(error))
+                    worked = 0
+                except Exception:
+                    log.exception("jobs.step_failed")
+                    worked = 0
+                if not worked:
+                    await self._sleep()
+        finally:
+            off_enqueue(waker)
+            await self._drain()
+
+    async def _sleep(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
+
+    async def _drain(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=10)
+
+    def stop(self) -> None:
+        """Finish what is running, start nothing more."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run_due(self) -> int:
+        """Run everything that is due now, and what that makes due; gives the number. For the test clock."""
+        total = 0
+        while worked := await self.step():
+            total += worked
+        await self._drain()
+        return total
+
+    async def step(self) -> int:
+        """Enqueue what the schedules ask for, start due jobs; gives how many were worked."""
+        await self._enqueue_scheduled()
+        due = await self.platform.db.aread(self._due)
+        units = [(i, n) for i, n in due if not self.jobs[n].is_task]
+        tasks = [(i, n) for i, n in due if self.jobs[n].is_task]
+        worked = sum([await self._run_unit(job_id, self.jobs[name]) for job_id, name in units])
+        started = [asyncio.create_task(self._run_task(job_id, self.jobs[name])) for job_id, name in tasks]
+        self._tasks.update(started)
+        for task in started:
+            task.add_done_callback(self._tasks.discard)
+        return worked + sum(await asyncio.gather(*started))
+
+    def _due(self, session: ReadSession) -> Sequence[tuple[str, str]]:
+        now = clock.now()
+        waiting = and_(QueuedJob.state == "queued", QueuedJob.run_at <= now)
+        abandoned = and_(QueuedJob.state == "running", QueuedJob.lease_until < now)
+        statement = (
+            select(QueuedJob.id, QueuedJob.name)
+            .where(or_(waiting, abandoned), QueuedJob.name.in_(self.jobs))
+            .order_by(QueuedJob.run_at, QueuedJob.id)
+            .limit(AT_ONCE)
+        )
+        return [(row[0], row[1]) for row in session.execute(statement)]
+
+    # Schedules
+
+    async def _enqueue_scheduled(self) -> None:
+        recurring = [job for job in self.jobs.values() if job.every or job.cron]
+        if not recurring:
+            return
+        now = clock.now()
+
+        def due(session: ReadSession) -> list[Job[Any]]:
+            known = {row[0]: row[1] for row in session.execute(select(Schedule.name, Schedule.next_run_at))}
+            return [job for job in recurring if job.name not in known or known[job.name] <= now]
+
+        wanted = await self.platform.db.aread(due)
+        if wanted:
+            await self.platform.db.awrite(lambda session: self._move_schedules(session, wanted, now))
+
+    @staticmethod
+    def _move_schedules(session: WriteSession, wanted: list[Job[Any]], now: datetime) -> None:
+        for job in wanted:
+            row = session.get(Schedule, job.name, with_for_update=True)
+            if row is not None and row.next_run_at > now:
+                continue  # another process was faster
+            following = _following(job, now)
+            if row is None:
+                session.add(Schedule(name=job.name, next_run_at=following))
+                session.flush()
+            else:
+                row.next_run_at = following
+            job.enqueue(session, None, key="schedule")
+
+    # Running
+
+    async def _run_unit(self, job_id: str, job: Job[Any]) -> bool:
+        """Run a unit job and remove it in the same transaction."""
+
+        def unit(session: WriteSession) -> bool:
+            statement = select(QueuedJob).where(QueuedJob.id == job_id, QueuedJob.state == "queued")
+            row = session.scalar(statement.with_for_update(skip_locked=True))
+            if row is None:
+                return False
+            job.handler(session, JobContext(self.platform, row.id, row.attempts + 1), _payload(job, row.payload))
+            session.execute(delete(QueuedJob).where(QueuedJob.id == job_id))
+            return True
+
+        try:
+            done = await self.platform.db.awrite(unit)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded with the job, which is repeated or buried
+            await self._failed(job_id, job, error, owner=None)
+            return True
+        self.platform.count_job(job.name, "done" if done else "taken")
+        return done
+
+    async def _run_task(self, job_id: str, job: Job[Any]) -> bool:
+        claimed = await self.platform.db.awrite(lambda session: self._claim(session, job_id))
+        if claimed is None:
+            return False
+        payload, attempt = claimed
+        heart = asyncio.create_task(self._beat(job_id))
+        try:
+            await job.handler(JobContext(self.platform, job_id, attempt), _payload(job, payload))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded with the job, which is repeated or buried
+            await self._failed(job_id, job, error, owner=self.owner)
+            return True
+        finally:
+            heart.cancel()
+        finished = delete(QueuedJob).where(QueuedJob.id == job_id, QueuedJob.owner == self.owner)
+        await self.platform.db.awrite(lambda session: session.execute(finished) and None)
+        self.platform.count_job(job.name, "done")
+        return True
+
+    def _claim(self, session: WriteSession, job_id: str) -> tuple[bytes, int] | None:
+        now = clock.now()
+        free = or_(QueuedJob.state == "queued", and_(QueuedJob.state == "running", QueuedJob.lease_until < now))
+        row = session.scalar(select(QueuedJob).where(QueuedJob.id == job_id, free).with_for_update(skip_locked=True))
+        if row is None:
+            return None
+        if row.state == "running":  # its worker died: that start counts as a failure
+            row.attempts += 1
+        row.state, row.owner, row.lease_until = "running", self.owner, now + timedelta(seconds=LEASE_SECONDS)
+        return row.payload, row.attempts + 1
+
+    async def _beat(self, job_id: str) -> None:
+        """Extend the lease of a running task for as long as this process lives."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            until = clock.ahead(seconds=LEASE_SECONDS)
+            mine = update(QueuedJob).where(QueuedJob.id == job_id, QueuedJob.owner == self.owner)
+            try:
+                await self.platform.db.awrite(lambda s, m=mine, u=until: s.execute(m.values(lease_until=u)) and None)  # type: ignore[misc]
+            except Unavailable:
+                log.warning("jobs.lease_not_extended", job=job_id)
+
+    async def _failed(self, job_id: str, job: Job[Any], error: Exception, *, owner: str | None) -> None:
+        log.warning("jobs.failed", job=job.name, id=job_id, exc_info=error)
+        self.platform.count_job(job.name, "failed")
+
+        def record(session: WriteSession) -> None:
+            row = session.get(QueuedJob, job_id, with_for_update=True)
+            if row is None or (owner is not None and row.owner != owner):
+                return
+            row.attempts += 1
+            row.owner = row.lease_until = None
+            row.last_error = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+            pause = job.pause_after(row.attempts)
+            if pause is None:
+                row.state, row.key = "dead", None
+            else:
+                row.state, row.run_at = "queued", clock.ahead(seconds=pause)
+
+        await self.platform.db.awrite(record)
+
+
+def retry_dead(session: WriteSession, job_id: str) -> bool:
+    """Give a dead job its attempts back; gives whether there was one."""
+    row = session.get(QueuedJob, job_id, with_for_update=True)
+    if row is None or row.state != "dead":
+        return False
+    row.state, row.attempts, row.run_at = "queued", 0, clock.now()
+    return True
+
+
+def _payload(job: Job[Any], raw: bytes) -> Any:
+    return msgspec.json.decode(raw, type=job.payload if job.payload is not None else Nothing)
+
+
+def _following(job: Job[Any], now: datetime) -> datetime:
+    if job.cron:
+        return cast(datetime, croniter(job.cron, now).get_next(datetime))
+    return now + timedelta(seconds=job.every or 0)

@@ -1,0 +1,184 @@
+"""Live updates: what happened reaches open pages within a second of its commit.
+
+Publish from `WriteSession.after_commit`, from any thread. Messages are JSON with a type; channels are named by their
+product (`shortener:link:abc`). Between processes they travel through Redis. Delivery is best effort: a page that was
+away asks again for the state; `history` lets a stream resume after a short break.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import structlog
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from redis import RedisError
+from redis import asyncio as redis_asyncio
+
+from dodeca.kernel import clock, ids
+
+log = structlog.get_logger(__name__)
+BACKLOG = 1000
+"""Messages a slow reader may lag; beyond it the oldest go, as a newer state replaces them anyway."""
+HISTORY_SECONDS = 300
+HISTORY_MESSAGES = 2000
+KEEPALIVE_SECONDS = 20.0
+_TOPIC = "dodeca:realtime"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One thing that happened on one channel. `data` is JSON text."""
+
+    id: str
+    channel: str
+    kind: str
+    data: str
+    at: float
+
+
+class Realtime:
+    """The hub of one process, joined to the others by Redis when there is a `redis_url`."""
+
+    def __init__(self, redis_url: str = "") -> None:
+        self._redis_url = redis_url
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._readers: dict[str, set[asyncio.Queue[Message]]] = {}
+        self._history: deque[Message] = deque(maxlen=HISTORY_MESSAGES)
+        self._redis: redis_asyncio.Redis | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Begin to deliver on this event loop."""
+        self._loop = asyncio.get_running_loop()
+        if self._redis_url:
+            self._redis = redis_asyncio.from_url(self._redis_url)
+            self._listener = asyncio.create_task(self._listen())
+
+    async def stop(self) -> None:
+        """Stop delivering."""
+        if self._listener is not None:
+            self._listener.cancel()
+        if self._redis is not None:
+            await self._redis.aclose()
+        self._loop = None
+
+    def publish(self, channel: str, kind: str, data: object) -> None:
+        """Tell everybody who listens to `channel`. From any thread; nothing happens where no server runs."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        message = Message(ids.new_id(), channel, kind, msgspec.json.encode(data).decode(), clock.timestamp())
+        loop.call_soon_threadsafe(self._send, message)
+
+    def _send(self, message: Message) -> None:
+        if self._redis is None:
+            self._deliver(message)
+            return
+        task = asyncio.ensure_future(self._send_to_redis(message))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send_to_redis(self, message: Message) -> None:
+        try:
+            assert self._redis is not None
+            await self._redis.publish(_TOPIC, msgspec.json.encode(message))
+        except RedisError as error:
+            log.warning("realtime.redis_down", error=str(error))
+            self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
+        self._history.append(message)
+        for queue in self._readers.get(message.channel, ()):
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(message)
+
+    async def _listen(self) -> None:
+        """Follow Redis, and come back after it was away."""
+        while True:
+            try:
+                assert self._redis is not None
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.subscribe(_TOPIC)
+                    async for raw in pubsub.listen():
+                        if raw["type"] == "message":
+                            self._deliver(msgspec.json.decode(raw["data"], type=Message))
+            except (RedisError, OSError, msgspec.DecodeError) as error:
+                log.warning("realtime.redis_down", error=str(error))
+                await asyncio.sleep(1)
+
+    @asynccontextmanager
+    async def listening(self, channels: Sequence[str]) -> AsyncIterator[asyncio.Queue[Message]]:
+        """A queue that receives the messages of `channels` while the block runs."""
+        queue: asyncio.Queue[Message] = asyncio.Queue(BACKLOG)
+        for channel in channels:
+            self._readers.setdefault(channel, set()).add(queue)
+        try:
+            yield queue
+        finally:
+            for channel in channels:
+                readers = self._readers[channel]
+                readers.discard(queue)
+                if not readers:
+                    del self._readers[channel]
+
+    def since(self, channels: Sequence[str], last_id: str) -> list[Message]:
+        """The messages of the last five minutes after `last_id` (ids are in order of time)."""
+        oldest = clock.timestamp() - HISTORY_SECONDS
+        wanted = set(channels)
+        return [m for m in self._history if m.channel in wanted and m.id > last_id and m.at >= oldest]
+
+    def readers(self, channel: str) -> int:
+        """How many listen to `channel` in this process."""
+        return len(self._readers.get(channel, ()))
+
+    def stream(
+        self,
+        channels: Sequence[str],
+        *,
+        last_id: str | None = None,
+        first: Sequence[tuple[str, object]] = (),
+        may_see: Callable[[Message], bool] | None = None,
+    ) -> ServerSentEvent:
+        """Server-sent events of `channels`: `first` (kind, data) at once, then what was missed since `last_id`
+        (the Last-Event-ID header), then live; a comment every 20 seconds keeps proxies from closing it.
+        `may_see` is asked before each message: access can end while a stream is open."""
+        return ServerSentEvent(
+            self._events(channels, last_id, first, may_see),
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def _events(
+        self,
+        channels: Sequence[str],
+        last_id: str | None,
+        first: Sequence[tuple[str, object]],
+        may_see: Callable[[Message], bool] | None,
+    ) -> AsyncIterator[ServerSentEventMessage]:
+        async with self.listening(channels) as queue:
+            yield ServerSentEventMessage(comment="open")
+            for kind, data in first:
+                yield ServerSentEventMessage(event=kind, data=msgspec.json.encode(data).decode())
+            seen = last_id or ""
+            missed = self.since(channels, last_id) if last_id else []
+            for message in missed:
+                if may_see is None or may_see(message):
+                    yield _event(message)
+                seen = message.id
+            while True:
+                try:
+                    message = await asyncio.wait_for(queue.get(), KEEPALIVE_SECONDS)
+                except TimeoutError:
+                    yield ServerSentEventMessage(comment="keep-alive")
+                    continue
+                if message.id > seen and (may_see is None or may_see(message)):
+                    yield _event(message)
+
+
+def _event(message: Message) -> ServerSentEventMessage:
+    return ServerSentEventMessage(event=message.kind, data=message.data, id=message.id)
