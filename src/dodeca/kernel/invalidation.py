@@ -1,0 +1,296 @@
+"""Telling every process which cached keys are no longer true.
+
+`Invalidation` serves one process. `FileInvalidation` serves the processes of one machine through a small shared file:
+a reader notices a foreign entry by comparing one number in shared memory, so an edit acts on the very next request
+everywhere, without another server. `RedisInvalidation` serves many machines over pub/sub (Redis or Valkey); while it is
+disconnected the caches of this process take what they hold for stale.
+
+`publish` is synchronous and quick, because it runs after a commit and before the writer is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import mmap
+import os
+import secrets
+import threading
+import time
+import zlib
+from collections.abc import Callable, MutableSequence, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+import redis
+import redis.asyncio
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = structlog.get_logger(__name__)
+
+
+class Discarding(Protocol):
+    """What a cache offers to the bus."""
+
+    name: str
+
+    def discard(self, keys: Sequence[str] | None) -> None:
+        """Forget these keys; None means all."""
+
+    def suspend(self) -> None:
+        """Invalidations cannot arrive: take everything for stale."""
+
+    def resume(self) -> None:
+        """Invalidations arrive again."""
+
+
+class Invalidation:
+    """The bus of a single process; also what the others have in common.
+
+    `word[0]` differs from `seen` when entries of other processes wait to be taken in by `catch_up`.
+    """
+
+    def __init__(self) -> None:
+        self.word: MutableSequence[int] | memoryview = [0]
+        self.seen = 0
+        self._caches: dict[str, list[Discarding]] = {}
+
+    def attach(self, cache: Discarding) -> None:
+        """Let a cache hear of what is published under its name."""
+        self._caches.setdefault(cache.name, []).append(cache)
+
+    def publish(self, cache: str, keys: Sequence[str] | None) -> None:
+        """Make all processes forget `keys` (None: everything) of the caches of that name."""
+        self._apply(cache, keys)
+
+    def catch_up(self) -> None:
+        """Take in what other processes published."""
+
+    def close(self) -> None:
+        """Release what the bus holds."""
+
+    def _apply(self, cache: str, keys: Sequence[str] | None) -> None:
+        for attached in self._caches.get(cache, ()):
+            attached.discard(keys)
+
+    def _every(self, action: Callable[[Discarding], None]) -> None:
+        for caches in self._caches.values():
+            for cache in caches:
+                action(cache)
+
+
+class FileInvalidation(Invalidation):
+    """A ring of entries in a file that the processes of one machine map into memory.
+
+    The file starts with the number of bytes ever written; the ring follows. Writers take turns by `flock`. A reader
+    that was overtaken by a whole ring, or meets an entry whose checksum is wrong, forgets everything: always safe.
+    """
+
+    _RING: Final = 1 << 20
+    _HEAD: Final = 64
+    _ENTRY: Final = 12  # length, checksum, process
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._me = secrets.randbits(32)
+        self._lock = threading.Lock()
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with self._turn():
+            if os.fstat(self._descriptor).st_size != self._HEAD + self._RING:
+                os.ftruncate(self._descriptor, self._HEAD + self._RING)
+        self._map = mmap.mmap(self._descriptor, self._HEAD + self._RING)
+        self._view = memoryview(self._map)
+        self.word = self._view[:8].cast("Q")
+        self.seen = self.word[0]
+
+    def publish(self, cache: str, keys: Sequence[str] | None) -> None:
+        """Forget here, then tell the other processes."""
+        self._apply(cache, keys)
+        if self._descriptor < 0:
+            return
+        entry = msgspec.msgpack.encode((cache, keys))
+        if len(entry) > self._RING // 8:
+            entry = msgspec.msgpack.encode((cache, None))
+        size = self._ENTRY + len(entry) + (-len(entry)) % 4
+        with self._lock, self._turn():
+            position = self.word[0]
+            room = self._RING - position % self._RING
+            if room < size:  # entries are not split: a zero length sends readers back to the start
+                if room >= 4:
+                    self._write(position, bytes(4))
+                position += room
+            head = b"".join(number.to_bytes(4, "little") for number in (len(entry), zlib.crc32(entry), self._sender()))
+            self._write(position, head + entry)
+            # The number changes last: a reader that sees it finds the entry complete.
+            self.word[0] = position + size
+
+    def catch_up(self) -> None:
+        """Take in what other processes published."""
+        with self._lock:
+            while (written := self.word[0]) != self.seen:
+                entries = self._entries(self.seen, written)
+                overtaken = self.word[0] - self.seen > self._RING
+                if entries is None or overtaken:
+                    self._every(lambda cache: cache.discard(None))
+                else:
+                    for cache, keys in entries:
+                        self._apply(cache, keys)
+                # Last, so that no other thread takes a value for fresh before it is discarded.
+                self.seen = written
+
+    def _entries(self, start: int, end: int) -> list[tuple[str, list[str] | None]] | None:
+        """The foreign entries between two positions; None when they cannot be told."""
+        if end < start or end - start > self._RING:
+            return None
+        found = []
+        while start < end:
+            room = self._RING - start % self._RING
+            length = int.from_bytes(self._read(start, 4), "little") if room >= 4 else 0
+            if length == 0:
+                start += room
+                continue
+            if room < self._ENTRY + length:
+                return None
+            checksum = int.from_bytes(self._read(start + 4, 4), "little")
+            sender = int.from_bytes(self._read(start + 8, 4), "little")
+            entry = self._read(start + self._ENTRY, length)
+            if zlib.crc32(entry) != checksum:
+                return None
+            if sender != self._sender():
+                found.append(msgspec.msgpack.decode(entry, type=tuple[str, list[str] | None]))
+            start += self._ENTRY + length + (-length) % 4
+        return found
+
+    def _sender(self) -> int:
+        return (self._me + os.getpid()) & 0xFFFFFFFF  # a forked process is another
+
+    def _read(self, position: int, length: int) -> bytes:
+        offset = self._HEAD + position % self._RING
+        return bytes(self._view[offset : offset + length])
+
+    def _write(self, position: int, data: bytes) -> None:
+        offset = self._HEAD + position % self._RING
+        self._view[offset : offset + len(data)] = data
+
+    @contextlib.contextmanager
+    def _turn(self) -> Any:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Stop telling the others. What they published is still taken in: the mapping lives as long as a cache."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+
+class RedisInvalidation(Invalidation):
+    """Pub/sub between processes on many machines. Call `start` in the event loop and `stop` at its end."""
+
+    _CHANNEL: Final = "dodeca:invalidation"
+    _PING_SECONDS: Final = 2.0
+    _TIMEOUT: Final = 0.5
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._me = secrets.token_hex(8)
+        self._url = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+        self._client = redis.Redis.from_url(
+            self._url,
+            socket_timeout=self._TIMEOUT,
+            socket_connect_timeout=self._TIMEOUT,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._publishing_paused_until = 0.0
+        self._listener: asyncio.Task[None] | None = None
+        self.connected = asyncio.Event()
+
+    def attach(self, cache: Discarding) -> None:
+        """Let a cache hear of what is published; it holds nothing fresh before the bus is connected."""
+        super().attach(cache)
+        if not self.connected.is_set():
+            cache.suspend()
+
+    def publish(self, cache: str, keys: Sequence[str] | None) -> None:
+        """Forget here, then tell the other processes.
+
+        When Redis does not answer, the others have lost it too and hold nothing fresh, or hear of it after their
+        values' time is over; the commit stands either way.
+        """
+        self._apply(cache, keys)
+        if time.monotonic() < self._publishing_paused_until:
+            return
+        try:
+            self._client.publish(self._CHANNEL, msgspec.msgpack.encode((self._me, cache, keys)))
+        except redis.RedisError as error:
+            self._publishing_paused_until = time.monotonic() + self._TIMEOUT
+            log.warning("invalidation.not_published", cache=cache, error=str(error))
+
+    def start(self) -> None:
+        """Begin to listen, in the running event loop."""
+        if self._listener is None:
+            self._listener = asyncio.get_running_loop().create_task(self._listen(), name="invalidation")
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+            self._listener = None
+        self._client.close()
+
+    async def _listen(self) -> None:
+        pause = 0.1
+        while True:
+            client = redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=self._TIMEOUT)
+            try:
+                async with client, client.pubsub() as pubsub:
+                    await pubsub.subscribe(self._CHANNEL)
+                    await self._receive(pubsub)
+            except (redis.RedisError, OSError, TimeoutError) as error:
+                if self.connected.is_set():
+                    log.warning("invalidation.disconnected", error=str(error))
+            finally:
+                if self.connected.is_set():
+                    pause = 0.1
+                    self.connected.clear()
+                    self._every(lambda cache: cache.suspend())
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    async def _receive(self, pubsub: Any) -> None:
+        """Take in messages until the connection is lost or silent."""
+        waiting_for_pong = False
+        while True:
+            message = await pubsub.get_message(timeout=self._PING_SECONDS)
+            if message is None:
+                if waiting_for_pong:
+                    raise TimeoutError("Redis is silent")
+                await pubsub.ping()
+                waiting_for_pong = True
+                continue
+            waiting_for_pong = False
+            if message["type"] == "subscribe":
+                self.connected.set()
+                self._every(lambda cache: cache.resume())
+            elif message["type"] == "message":
+                self._take_in(message["data"])
+
+    def _take_in(self, data: bytes) -> None:
+        try:
+            sender, cache, keys = msgspec.msgpack.decode(data, type=tuple[str, str, list[str] | None])
+        except msgspec.DecodeError as error:
+            log.warning("invalidation.unreadable", error=str(error))
+            self._every(lambda attached: attached.discard(None))
+            return
+        if sender != self._me:
+            self._apply(cache, keys)
