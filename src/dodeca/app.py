@@ -144,3 +144,16 @@ def _answer_error(request: Request[Any, Any, Any], exception: Exception) -> Resp
     return Response(
         html.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies
     )
+
+
+def load_demo(platform: Platform) -> list[tuple[str, str]]:
+    """Fill an empty platform with every product's demo; gives the accounts to sign in with.
+
+    Does nothing where somebody already has an account."""
+    if not catalogue.is_empty(platform):
+        return []
+    people = catalogue.make_demo_people(platform)
+    for manifest in platform.manifests:
+        if manifest.demo is not None:
+            manifest.demo(platform)
+    return people

@@ -1,1 +1,5 @@
-"""The dodeca command."""
+"""The `dodeca` command. Subcommands are loaded when they are called, so that `--help` answers at once."""
+
+from dodeca.cli.main import main
+
+__all__ = ["main"]

@@ -19,13 +19,13 @@ from litestar import Request
 from litestar.datastructures import Cookie
 from prometheus_client import Counter
 
-from dodeca.kernel.cache import Invalidation
 from dodeca.kernel.crypto import BadSignature, Expired, Keyring, Signer
 from dodeca.kernel.db import Database, ReadSession, open_database
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http.access import Authenticator
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.security import Proxies
+from dodeca.kernel.invalidation import FileInvalidation, Invalidation, RedisInvalidation
 from dodeca.kernel.limits import Limits, Rate, network
 from dodeca.kernel.manifest import Manifest
 from dodeca.kernel.media import MediaStore
@@ -78,7 +78,7 @@ class Platform:
         )
         self.proxies = Proxies(self.settings.trusted_proxies)
         self.limits = Limits(self.settings.redis_url)
-        self.invalidation = Invalidation(self.settings.redis_url)
+        self.invalidation = self._bus()
         self.realtime = Realtime(self.settings.redis_url)
         self.media = MediaStore(self.settings.media_url or str((self.data / "media").resolve()), self.keyring)
         self.outbound = Outbound(allow_private=self.settings.outbound_allow_private)
@@ -89,6 +89,11 @@ class Platform:
         self._member_rate = _per_minute(self.settings.requests_per_minute)
         self._visitor_rate = _per_minute(self.settings.anonymous_requests_per_minute)
         self.hooks: Hooks | None = None
+
+    def _bus(self) -> Invalidation:
+        if self.settings.redis_url:
+            return RedisInvalidation(self.settings.redis_url)
+        return FileInvalidation(self.data / "invalidation")
 
     # Who is calling
 
@@ -193,17 +198,20 @@ class Platform:
     async def start(self) -> None:
         """Connect what needs an event loop."""
         await self.realtime.start()
-        await self.invalidation.start()
+        if isinstance(self.invalidation, RedisInvalidation):
+            self.invalidation.start()
 
     async def stop(self) -> None:
         """Undo `start`."""
-        await self.invalidation.stop()
+        if isinstance(self.invalidation, RedisInvalidation):
+            await self.invalidation.stop()
         await self.realtime.stop()
         await self.outbound.aclose()
 
     def close(self) -> None:
         """Close the database after finishing what is queued."""
         self.db.close()
+        self.invalidation.close()
 
 
 def secret_key(settings: Settings) -> str:

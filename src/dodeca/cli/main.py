@@ -1,0 +1,70 @@
+"""The command group, and what all commands share."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from dodeca.kernel.errors import DodecaError
+from dodeca.kernel.settings import Config
+
+COMMANDS = {
+    "serve": "dodeca.cli.serve:serve",
+    "worker": "dodeca.cli.serve:worker",
+    "migrate": "dodeca.cli.schema:migrate",
+}
+"""Name → where it lives. The order is the order of the help page."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is called or its help is shown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dodeca")
+def dodeca() -> None:
+    """Twelve internet products on one platform that you own.
+
+    Start with `dodeca serve`. Settings come from DODECA_* variables or from dodeca.toml in the folder that you are in.
+    Exit codes: 0 done, 1 a problem was found or the work failed, 2 wrong usage.
+    """
+
+
+def main() -> None:
+    """Run the command; expected errors end with one line and exit code 1."""
+    try:
+        dodeca.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except DodecaError as error:
+        click.echo(f"dodeca: {error.message}", err=True)
+        sys.exit(1)
+
+
+def config_of(data: Path | None, **overrides: object) -> Config:
+    """The configuration of one command: its options, the environment, dodeca.toml."""
+    file = Path("dodeca.toml")
+    if data is not None and not file.exists():
+        file = data / "dodeca.toml"
+    return Config(file=file, overrides={"data": data, **overrides})
+
+
+data_option = click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of database, media and journals."
+)

@@ -1,0 +1,160 @@
+"""Running the application under granian: in this process, or in several."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import click
+import structlog
+from granian import Granian
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from dodeca import app as composition
+from dodeca.kernel.db import migrations
+from dodeca.kernel.platform import Platform
+from dodeca.kernel.settings import Config
+
+log = structlog.get_logger(__name__)
+HTTP1 = HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024)
+"""A client has 15 seconds to send its headers, and 64 KiB for them."""
+
+
+def free_port(host: str) -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def prepare(config: Config, address: str) -> None:
+    """Bring the schema up to date and fill in the demo, once, before any process serves."""
+    platform = composition.compose(config, address=address)
+    try:
+        migrations.ensure(platform.db)
+        if config.settings.demo:
+            accounts = composition.load_demo(platform)
+            if accounts:
+                click.echo("Demo accounts: " + ", ".join(f"{name} / {password}" for name, password in accounts))
+    finally:
+        platform.close()
+
+
+async def serve_here(config: Config, host: str, port: int) -> None:
+    """Serve in this process until a signal ends it."""
+    address = f"http://{host}:{port}"
+    platform = composition.compose(config, address=address)
+    app = composition.application(platform)
+    server = Server(
+        composition.rsgi(platform, app),
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        http1_settings=HTTP1,
+        log_level=LogLevels.warning,
+        backlog=1024,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    async with app.lifespan():
+        worker = _start_worker(platform)
+        serving = asyncio.create_task(server.serve())
+        await _until_listening(host, port, serving)
+        click.echo(f"Dodeca is ready: {platform.public_url}/")
+        sys.stdout.flush()
+        await serving
+        await _stop_worker(worker)
+    platform.close()
+
+
+def _start_worker(platform: Platform) -> tuple[Any, asyncio.Task[None]] | None:
+    if not platform.settings.workers_inline:
+        return None
+    runner = composition.runner(platform)
+    return runner, asyncio.create_task(runner.run())
+
+
+async def _stop_worker(worker: tuple[Any, asyncio.Task[None]] | None) -> None:
+    if worker is not None:
+        worker[0].stop()
+        await worker[1]
+
+
+async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:
+    for _ in range(200):
+        if serving.done():
+            serving.result()
+            raise click.ClickException(f"Cannot listen on {host}:{port}.")
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+        else:
+            writer.close()
+            return
+
+
+def serve_processes(config: Config, host: str, port: int, workers: int) -> None:
+    """Serve with several processes that share port, database and Redis."""
+    settings = config.settings
+    os.environ["DODECA_DATA"] = str(settings.data)
+    os.environ["DODECA_PUBLIC_URL"] = settings.public_url or f"http://{host}:{port}"
+    if settings.only:
+        os.environ["DODECA_ONLY"] = settings.only
+    click.echo(f"Dodeca is ready: {os.environ['DODECA_PUBLIC_URL']}/ ({workers} processes)")
+    Granian(
+        "dodeca.cli.server:worker_application",
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        workers=workers,
+        factory=True,
+        http1_settings=HTTP1,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+    ).serve()
+
+
+class _Process:
+    """One server process of several: starts and stops the application with granian's worker."""
+
+    def __init__(self) -> None:
+        from dodeca.cli.main import config_of
+
+        self.platform = composition.compose(config_of(None))
+        self.app = composition.application(self.platform)
+        self.rsgi = composition.rsgi(self.platform, self.app)
+        self.lifespan: Any = None
+        self.worker: tuple[Any, asyncio.Task[None]] | None = None
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        async def start() -> None:
+            self.lifespan = self.app.lifespan()
+            await self.lifespan.__aenter__()
+            self.worker = _start_worker(self.platform)
+
+        loop.run_until_complete(start())
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        async def stop() -> None:
+            await _stop_worker(self.worker)
+            await self.lifespan.__aexit__(None, None, None)
+
+        loop.run_until_complete(stop())
+        self.platform.close()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        await self.rsgi.__rsgi__(scope, protocol)
+
+
+def worker_application() -> _Process:
+    """What each granian process loads."""
+    return _Process()

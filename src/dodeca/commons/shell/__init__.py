@@ -1,0 +1,14 @@
+"""The platform's own pages: home, search, theme, health, metrics, documentation, media, mail."""
+
+from pathlib import Path
+
+from dodeca.commons.shell import jobs, pages, service_pages
+from dodeca.kernel.manifest import Manifest
+
+manifest = Manifest(
+    name="shell",
+    title="Platform",
+    folder=Path(__file__).parent,
+    root=[*pages.routes, *service_pages.routes],
+    jobs=jobs.jobs,
+)

@@ -1,0 +1,23 @@
+"""Housekeeping of the kernel's own tables, and the job that sends mail."""
+
+from __future__ import annotations
+
+from dodeca.kernel import mail
+from dodeca.kernel.db import WriteSession
+from dodeca.kernel.http.idempotency import forget_old_keys
+from dodeca.kernel.jobs import JobContext, Nothing, job
+
+
+@job("platform.forget_old_keys", every=3600)
+def forget_keys(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+    """Remove idempotency keys past their time."""
+    forget_old_keys(session)
+
+
+@job("platform.forget_old_mail", every=86400)
+def forget_mail(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+    """Remove old mail from the embedded mailbox."""
+    mail.forget_old(session)
+
+
+jobs = [forget_keys, forget_mail, mail.deliver]
