@@ -164,7 +164,8 @@ class SqliteDatabase:
                 _run(connection, unit)
             transaction.commit()
         except BaseException:
-            transaction.rollback()
+            if _driver(connection).in_transaction:
+                transaction.rollback()
             raise
         self.groups_committed += 1
         self.units_committed += len(group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -47,12 +47,21 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def translated(error: BaseException) -> BaseException:
-    """The error a caller gets: Unavailable where the database is at fault, else the error itself."""
-    if is_repeatable(error) or is_unavailable(error):
+    """The error a caller gets: Unavailable where the database is at fault, else the error itself.
+
+    A full disk ends the whole transaction on SQLite; leaving a savepoint then fails too and hides the first error."""
+    if is_repeatable(error) or any(is_unavailable(e) for e in _with_contexts(error)):
         answer = Unavailable("The database cannot take this right now. Try again shortly.")
         answer.__cause__ = error
         return answer
     return error
+
+
+def _with_contexts(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None and isinstance(error, DBAPIError):
+        yield current
+        current = current.__context__
 
 
 def pause(attempt: int) -> None:

@@ -1,0 +1,1 @@
+"""What tests share: servers that they start and stop, and factories."""

@@ -1,0 +1,79 @@
+"""A PostgreSQL cluster of the test run's own: made in a temporary folder, on a Unix socket, removed at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def binaries() -> Path | None:
+    """The folder of the newest installed server, or None."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+def _demote() -> dict[str, object]:
+    """PostgreSQL refuses to run as root, where CI may be: run it as nobody there."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+class Cluster:
+    """A running server. `url(name)` makes an empty database and gives its address."""
+
+    def __init__(self, folder: Path, folder_bin: Path, port: int = 0) -> None:
+        self.folder = folder
+        self._bin = folder_bin
+        self.port = port or 5432
+        self._count = 0
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs."""
+        subprocess.run(  # type: ignore[call-overload]
+            [str(self._bin / program), *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            **_demote(),
+        )
+
+    def url(self, name: str = "") -> str:
+        """A new empty database."""
+        self._count += 1
+        name = f"{name or 'test'}_{os.getpid()}_{self._count}"
+        self.run("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "dodeca", name)
+        return f"postgresql://dodeca@/{name}?host={self.folder}&port={self.port}"
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Start a cluster, and stop it at the end. Durability is off: these tests do not pull the plug on it."""
+    folder_bin = binaries()
+    if folder_bin is None:
+        raise FileNotFoundError("PostgreSQL's server is not installed.")
+    folder = Path(tempfile.mkdtemp(prefix="dodeca-pg-"))
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    server = Cluster(folder, folder_bin)
+    data = folder / "data"
+    server.run("initdb", "-D", str(data), "-U", "dodeca", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+    options = f"-k {folder} -h '' -p {server.port} -c fsync=off -c full_page_writes=off -c max_connections=200"
+    server.run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield server
+    finally:
+        server.run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
