@@ -76,20 +76,29 @@ class SqliteDatabase:
         return units.repeated(lambda: self._read_once(unit))
 
     def _read_once(self, unit: Callable[[ReadSession], T]) -> T:
-        connection = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._readers.connection = self.engine.connect()
-            self._open.append(connection)
-        if connection.in_transaction():  # a unit inside a unit: give it its own connection
-            with self.engine.connect() as own, ReadSession(own, expire_on_commit=False) as session:
-                session.info.update(driver=_driver(own), connection=own)
-                return unit(session)
-        session = ReadSession(connection, expire_on_commit=False)
-        session.info.update(driver=_driver(connection), connection=connection)
+        session: ReadSession | None = getattr(self._readers, "session", None)
+        if session is None:
+            session = self._new_reader()
+        if getattr(self._readers, "busy", False):  # a unit inside a unit: give it its own connection
+            with self.engine.connect() as own, ReadSession(own, expire_on_commit=False) as inner:
+                inner.info.update(driver=_driver(own), connection=own)
+                return unit(inner)
+        self._readers.busy = True
         try:
             return unit(session)
         finally:
-            session.close()
+            self._readers.busy = False
+            if session.in_transaction():
+                session.close()
+
+    def _new_reader(self) -> ReadSession:
+        """This thread's connection and Session: kept, as making them costs more than a small read."""
+        connection = self.engine.connect()
+        self._open.append(connection)
+        session = ReadSession(connection, expire_on_commit=False)
+        session.info.update(driver=_driver(connection), connection=connection)
+        self._readers.session = session
+        return session
 
     # Writing
 
