@@ -15,6 +15,12 @@ COMMANDS = {
     "serve": "dodeca.cli.serve:serve",
     "worker": "dodeca.cli.serve:worker",
     "migrate": "dodeca.cli.schema:migrate",
+    "import": "dodeca.cli.data:import_",
+    "export": "dodeca.cli.data:export",
+    "admin": "dodeca.cli.admin:admin",
+    "backup": "dodeca.cli.backup:backup",
+    "restore": "dodeca.cli.backup:restore",
+    "doctor": "dodeca.cli.doctor:doctor",
 }
 """Name → where it lives. The order is the order of the help page."""
 

@@ -6,10 +6,12 @@ calling, whose name stands in the header) is handed in as hooks.
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from prometheus_client import Counter
 
 from dodeca.kernel.crypto import BadSignature, Expired, Keyring, Signer
 from dodeca.kernel.db import Database, ReadSession, open_database
-from dodeca.kernel.errors import Invalid
+from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.http.access import Authenticator
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.security import Proxies
@@ -65,6 +67,7 @@ class Platform:
         self.settings: Settings = config.settings
         self.data = self.settings.data
         self.data.mkdir(parents=True, exist_ok=True)
+        self._lock = _shared_lock(self.data)
         self.manifests = list(manifests)
         self.public_url = (self.settings.public_url or address).rstrip("/")
         self.hostnames = _hostnames(self.settings.hostnames)
@@ -130,6 +133,13 @@ class Platform:
     def product(self, name: str) -> Manifest | None:
         """The manifest of an installed product or module."""
         return next((manifest for manifest in self.manifests if manifest.name == name), None)
+
+    def require_product(self, name: str) -> Manifest:
+        """The manifest of an installed product. Raises NotFound."""
+        manifest = self.product(name)
+        if manifest is None or not manifest.tagline:
+            raise NotFound(f"There is no product {name} here.")
+        return manifest
 
     @property
     def shell_products(self) -> list[ShellProduct]:
@@ -212,6 +222,27 @@ class Platform:
         """Close the database after finishing what is queued."""
         self.db.close()
         self.invalidation.close()
+        os.close(self._lock)
+
+
+def _shared_lock(data: Path) -> int:
+    """Hold the data folder open, so that `restore` does not replace it under a running process."""
+    descriptor = os.open(data / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+@contextmanager
+def exclusive(data: Path) -> Iterator[None]:
+    """Have the data folder alone while the block runs. Raises Conflict when a process uses it."""
+    descriptor = os.open(data / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Conflict("The data folder is in use. Stop the server first.") from error
+    finally:
+        os.close(descriptor)
 
 
 def secret_key(settings: Settings) -> str:
