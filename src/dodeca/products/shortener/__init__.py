@@ -1,0 +1,1 @@
+"""URL shortener: short links, redirects, and what came of them."""

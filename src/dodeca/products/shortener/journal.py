@@ -1,0 +1,376 @@
+"""The click journal: one append to a local file before a redirect leaves, read by the job that folds clicks.
+
+**Durability.** `append` returns after `write()`, so a killed process loses nothing; a flusher thread calls
+`fdatasync` within FLUSH_SECONDS, so a power cut loses at most that.
+
+**Layout.** Each process writes its own journal, named by the caller and locked against a second writer. A
+journal is one endless sequence of bytes with ever-rising offsets, kept in segment files `<name>@<offset of
+first byte>.journal`. A record is a frame: payload length and CRC-32 (two little-endian 32-bit numbers), then
+the payload, a msgpack array.
+
+**Offsets never come back.** A reader stores the offset up to which it has folded, in the transaction of the
+roll-ups. After a power cut the file may end before that offset. A journal therefore starts a new segment each
+time it is opened, far beyond any offset that could have been read, and a reader skips such gaps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import re
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from dodeca.kernel.errors import Unavailable
+
+FLUSH_SECONDS = 0.05
+SEGMENT_BYTES = 16 * 1024 * 1024
+SEGMENT_SECONDS = 3_600.0
+"""Segments hold addresses, so even a quiet journal moves on and lets its folded segments be deleted."""
+MAX_RECORD_BYTES = 16 * 1024
+MAX_WRITERS = 256
+_TEXT_LIMITS = {
+    "address": 64,
+    "user_agent": 512,
+    "referrer": 1_024,
+    "language": 256,
+    "source": 32,
+    "detail": 1_024,
+}
+_MAX_FAST_BYTES = 600
+"""A payload up to this size cannot break a text limit that matters; larger ones are measured field by
+field."""
+_GAP = 1 << 32
+
+_FRAME = struct.Struct("<II")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}\Z")
+_SEGMENT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,100})@(?P<base>\d{19})\.journal\Z")
+
+_log = structlog.get_logger(__name__)
+
+
+class Recorded(IntEnum):
+    """What happened, as far as the redirect knew. Whether a VISIT was a person's is found out when
+    folding."""
+
+    VISIT = 0
+    HEAD = 1
+    PREFETCH = 2
+    IMPRESSION = 3
+    ORPHAN = 4
+    """A request for a code that does not exist; `detail` is its path."""
+
+
+class Click(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One recorded request. Fields may be appended, never moved: old segments must stay readable."""
+
+    link_id: int
+    at: int
+    """Milliseconds since the Unix epoch."""
+    kind: int
+    address: str
+    user_agent: str = ""
+    referrer: str = ""
+    language: str = ""
+    """The `Accept-Language` header."""
+    source: str = ""
+    """`qr` for a scanned code."""
+    rule_id: int = 0
+    """The redirect rule that chose the target; 0 for the link's own."""
+    private: bool = False
+    """The request carried `Sec-GPC: 1`."""
+    detail: str = ""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Click)
+
+
+def encode(click: Click) -> bytes:
+    """The frame of a click. Overlong texts are cut; text that is not Unicode is repaired."""
+    try:
+        payload = _encoder.encode(click)
+    except UnicodeEncodeError:
+        payload = _encoder.encode(_repaired(click))
+    if len(payload) > _MAX_FAST_BYTES:
+        payload = _encoder.encode(_repaired(click))
+    return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def _repaired(click: Click) -> Click:
+    texts = {
+        name: getattr(click, name)[:limit].encode(errors="replace").decode() for name, limit in _TEXT_LIMITS.items()
+    }
+    return msgspec.structs.replace(click, **texts)
+
+
+class Journal:
+    """The writing end. Thread-safe; one per process and name."""
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_seconds: float = SEGMENT_SECONDS,
+    ) -> None:
+        """Open for appending. Raises Unavailable when another process writes this journal, ValueError for the
+        name."""
+        if not _NAME.match(name):
+            raise ValueError(f"{name!r} cannot name a journal")
+        directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self._directory = directory
+        self._segment_bytes = segment_bytes
+        self._segment_seconds = segment_seconds
+        self._lock_file = _locked(directory, name)
+        self._lock = threading.Lock()
+        self._retired: list[int] = []
+        self._dirty = False
+        self._closed = threading.Event()
+        self.sync_failures = 0
+        self._open_segment(_first_base(directory, name))
+        self._flusher = threading.Thread(target=self._flush_until_closed, name=f"journal {name}", daemon=True)
+        self._flusher.start()
+
+    @classmethod
+    def claim(cls, directory: Path, prefix: str) -> Journal:
+        """Open the first journal `<prefix>-0`, `<prefix>-1` … that no process is writing.
+
+        The prefix tells machines apart, so names stay few while processes come and go.
+        """
+        for number in range(MAX_WRITERS):
+            with contextlib.suppress(Unavailable):
+                return cls(directory, f"{prefix}-{number}")
+        raise Unavailable(f"More than {MAX_WRITERS} processes write click journals in {directory}.")
+
+    @property
+    def offset(self) -> int:
+        """The offset after the last record."""
+        return self._base + self._size
+
+    def append(self, click: Click) -> None:
+        """Record a click; when this returns, the operating system has it. Raises Unavailable when the disk is
+        full."""
+        frame = encode(click)
+        with self._lock:
+            if self._size + len(frame) > self._segment_bytes and self._size:
+                self._rotate()
+            try:
+                written = os.write(self._file, frame)
+            except OSError as error:
+                raise Unavailable("The click could not be recorded.") from error
+            if written != len(frame):  # the disk filled up in the middle: take back the torn record
+                os.ftruncate(self._file, self._size)
+                raise Unavailable("The click could not be recorded: the disk is full.")
+            self._size += written
+            self._dirty = True
+
+    def flush(self) -> None:
+        """Make everything appended so far survive a power cut. Raises OSError."""
+        with self._lock:
+            retired, self._retired = self._retired, []
+            current = os.dup(self._file) if self._dirty else None
+            self._dirty = False
+        try:
+            for file in retired:
+                os.fdatasync(file)
+            if current is not None:
+                os.fdatasync(current)
+        except OSError:
+            self._dirty = True
+            raise
+        finally:
+            for file in [*retired, *([] if current is None else [current])]:
+                os.close(file)
+
+    def close(self) -> None:
+        """Flush, stop the flusher and give the name free."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._flusher.join()
+        self.flush()
+        os.close(self._file)
+        os.close(self._lock_file)
+
+    def _open_segment(self, base: int) -> None:
+        path = self._directory / f"{self.name}@{base:019d}.journal"
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._base, self._size, self._opened_at = base, 0, time.monotonic()
+        _sync_directory(self._directory)
+
+    def _rotate(self) -> None:
+        """Continue in a new segment; the flusher syncs and closes the old one. The lock is held."""
+        previous = self._file
+        try:
+            self._open_segment(self._base + self._size)
+        except OSError as error:
+            raise Unavailable("The click could not be recorded.") from error
+        self._retired.append(previous)
+
+    def _flush_until_closed(self) -> None:
+        while not self._closed.wait(FLUSH_SECONDS):
+            try:
+                if self._dirty or self._retired:
+                    self.flush()
+                self._rotate_if_old()
+            except (OSError, Unavailable) as error:
+                self.sync_failures += 1
+                _log.error("journal.sync_failed", journal=self.name, reason=str(error), times=self.sync_failures)
+
+    def _rotate_if_old(self) -> None:
+        if self._size and time.monotonic() - self._opened_at > self._segment_seconds:
+            with self._lock:
+                self._rotate()
+
+
+class Segment(NamedTuple):
+    base: int
+    path: Path
+
+
+class Damage(NamedTuple):
+    """Bytes of a finished segment that are no record: the tail torn by a power cut, or a bad disk."""
+
+    offset: int
+    length: int
+
+
+class JournalReader:
+    """The reading end; may run in another process while the journal is written."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._directory = directory
+        self.name = name
+        self.damage: list[Damage] = []
+        """What `read` had to skip so far."""
+
+    def read(self, offset: int = 0, limit: int = 10_000) -> Iterator[tuple[int, Click]]:
+        """Yield (offset after the record, click) for up to `limit` records from an offset that was yielded,
+        or 0."""
+        segments = list_segments(self._directory, self.name)
+        start = max((at for at, segment in enumerate(segments) if segment.base <= offset), default=0)
+        remaining = limit
+        for position in range(start, len(segments)):
+            finished = position + 1 < len(segments)
+            for item in self._read_segment(segments[position], offset, finished=finished):
+                yield item
+                remaining -= 1
+                if not remaining:
+                    return
+
+    def remove_folded(self, offset: int) -> int:
+        """Delete segments that lie wholly before an offset, and of a journal nobody writes also the last.
+
+        Returns how many were deleted. Call it only once the offset is committed.
+        """
+        segments = list_segments(self._directory, self.name)
+        done = [segment for segment, following in itertools.pairwise(segments) if following.base <= offset]
+        if segments and len(done) == len(segments) - 1 and self._is_abandoned(segments[-1], offset):
+            done.append(segments[-1])
+        for segment in done:
+            segment.path.unlink(missing_ok=True)
+        return len(done)
+
+    def end(self) -> int:
+        """The offset after the last byte written: `end() - offset` bytes wait to be folded."""
+        segments = list_segments(self._directory, self.name)
+        return segments[-1].base + segments[-1].path.stat().st_size if segments else 0
+
+    def _is_abandoned(self, last: Segment, offset: int) -> bool:
+        try:
+            lock = _locked(self._directory, self.name)
+        except Unavailable:
+            return False
+        try:
+            return last.path.stat().st_size == 0 or offset >= last.base + last.path.stat().st_size
+        finally:
+            os.close(lock)
+
+    def _read_segment(self, segment: Segment, offset: int, *, finished: bool) -> Iterator[tuple[int, Click]]:
+        start = max(0, offset - segment.base)
+        try:
+            with segment.path.open("rb") as file:
+                file.seek(start)
+                data = file.read()
+        except FileNotFoundError:  # folded and removed by another reader meanwhile
+            return
+        at, origin = 0, segment.base + start
+        while at + _FRAME.size <= len(data):
+            length, checksum = _FRAME.unpack_from(data, at)
+            payload = data[at + _FRAME.size : at + _FRAME.size + length]
+            if length > MAX_RECORD_BYTES or len(payload) < length or zlib.crc32(payload) != checksum:
+                break
+            frame_start, at = at, at + _FRAME.size + length
+            try:
+                click = _decoder.decode(payload)
+            except msgspec.MsgspecError:  # whole, so written by another version: one record is lost, not all after it
+                self._note(Damage(origin + frame_start, at - frame_start))
+            else:
+                yield origin + at, click
+        if finished and at < len(data):
+            self._note(Damage(origin + at, len(data) - at))
+
+    def _note(self, found: Damage) -> None:
+        if found not in self.damage:
+            self.damage.append(found)
+
+
+def list_journals(directory: Path) -> list[str]:
+    """The names of all journals that have a segment, whoever wrote them."""
+    found = {match["name"] for path in directory.glob("*.journal") if (match := _SEGMENT.match(path.name))}
+    return sorted(found)
+
+
+def list_segments(directory: Path, name: str) -> list[Segment]:
+    """The segments of a journal in order."""
+    found = []
+    for path in directory.glob(f"{name}@*.journal"):
+        match = _SEGMENT.match(path.name)
+        if match and match["name"] == name:
+            found.append(Segment(int(match["base"]), path))
+    return sorted(found)
+
+
+def _first_base(directory: Path, name: str) -> int:
+    """An offset above all that were ever given out under this name.
+
+    Above the last segment by a gap larger than anything unsynced; and above the clock's value in the scale of
+    offsets (65,536 a millisecond, more than is ever written), for when all segments were folded and deleted.
+    That is the machine's clock, not the platform's, whose test offset ends with the process.
+    """
+    segments = list_segments(directory, name)
+    last_end = segments[-1].base + segments[-1].path.stat().st_size if segments else 0
+    return max(last_end + _GAP, time.time_ns() // 1_000_000 << 16)
+
+
+def _locked(directory: Path, name: str) -> int:
+    file = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(file)
+        raise Unavailable(f"Another process writes the journal {name}.") from error
+    return file
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a new file's name survive a power cut."""
+    file = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
