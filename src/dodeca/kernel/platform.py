@@ -21,7 +21,7 @@ from litestar import Request
 from litestar.datastructures import Cookie
 from prometheus_client import Counter
 
-from dodeca.kernel.crypto import BadSignature, Expired, Keyring, Signer
+from dodeca.kernel.crypto import BadSignature, Expired, Keyring, SignedUrls, Signer
 from dodeca.kernel.db import Database, ReadSession, open_database
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.http.access import Authenticator
@@ -83,7 +83,8 @@ class Platform:
         self.limits = Limits(self.settings.redis_url)
         self.invalidation = self._bus()
         self.realtime = Realtime(self.settings.redis_url)
-        self.media = MediaStore(self.settings.media_url or str((self.data / "media").resolve()), self.keyring)
+        self.media = MediaStore(self.settings.media_url or (self.data / "media").resolve())
+        self.media_urls = SignedUrls(self.keyring, "media")
         self.outbound = Outbound(allow_private=self.settings.outbound_allow_private)
         self.assets = Assets(_folders(self.manifests, "static", WEB_FOLDER / "static"))
         self.renderer = Renderer(_folders(self.manifests, "templates", None), assets=self.assets)
@@ -216,7 +217,7 @@ class Platform:
         if isinstance(self.invalidation, RedisInvalidation):
             await self.invalidation.stop()
         await self.realtime.stop()
-        await self.outbound.aclose()
+        await self.outbound.close()
 
     def close(self) -> None:
         """Close the database after finishing what is queued."""
