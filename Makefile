@@ -3,10 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+ASSETS := src/dodeca/kernel/web/static/built/.stamp
 
-.PHONY: setup serve test lint lock clean
+.PHONY: setup assets serve test lint lock clean
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.installed $(ASSETS)
+
+assets: $(ASSETS)
+
+# The script itself decides by content whether anything is to be done; Node comes from PyPI where there is none.
+$(ASSETS): package.json tools/build_assets.py src/dodeca/kernel/web/icons.txt | $(VENV)/.installed
+	@$(BIN)/python tools/build_assets.py
 
 $(VENV)/.installed: requirements/base.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
