@@ -23,6 +23,29 @@ $(VENV)/.installed: requirements/base.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
+# The running server: first run builds everything, later runs start at once.
+serve: setup
+	@$(BIN)/dodeca serve --demo $(ARGS)
+
+$(VENV)/.dev-installed: requirements/dev.lock $(VENV)/.installed
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@touch $@
+
+# PYTEST_ARGS goes to both halves of the tests.
+test: setup lint
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "slow" $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev-installed
+	@$(BIN)/ruff check src tests tools
+	@$(BIN)/ruff format --check --quiet src tests tools
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+clean:
+	rm -rf $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache src/dodeca/kernel/web/static/built
+
+# Pins with hashes; the lock files name no index.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/base.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -c requirements/base.lock -o requirements/dev.lock

@@ -82,12 +82,12 @@ async def push(context: JobContext, payload: PushTo) -> None:
         "TTL": "86400",
         "Authorization": vapid_header(platform.keyring, subscription.endpoint, platform.settings.vapid_contact),
     }
-    answer = await platform.outbound.request("POST", subscription.endpoint, content=sealed["body"], headers=headers)
-    if answer.status_code in (404, 410):
+    answer = await platform.outbound.request("POST", subscription.endpoint, body=sealed["body"], headers=headers)
+    if answer.status in (404, 410):
         gone = delete(PushSubscription).where(PushSubscription.id == payload.subscription_id)
         await platform.db.awrite(lambda session: session.execute(gone) and None)
-    elif answer.status_code >= 400:
-        raise PushRefused(f"The push service answered {answer.status_code}.")
+    elif answer.status >= 400:
+        raise PushRefused(f"The push service answered {answer.status}.")
 
 
 class PushRefused(Exception):
