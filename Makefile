@@ -5,9 +5,15 @@ BIN := $(VENV)/bin
 ARGS ?=
 ASSETS := src/dodeca/kernel/web/static/built/.stamp
 
+HANDBOOK := src/dodeca/commons/shell/handbook/index.html
+
 .PHONY: setup assets serve test lint lock clean
 
-setup: $(VENV)/.installed $(ASSETS)
+setup: $(VENV)/.installed $(ASSETS) $(HANDBOOK)
+
+# `/docs` of the running server. Warnings are errors.
+$(HANDBOOK): mkdocs.yml tools/handbook.py $(wildcard docs/*.md docs/*/*.md) | $(VENV)/.installed
+	@$(BIN)/mkdocs --quiet build --strict
 
 assets: $(ASSETS)
 
@@ -43,7 +49,7 @@ lint: $(VENV)/.dev-installed
 	@$(BIN)/lint-imports --no-cache
 
 clean:
-	rm -rf $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache src/dodeca/kernel/web/static/built
+	rm -rf $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache src/dodeca/kernel/web/static/built $(dir $(HANDBOOK))
 
 # Pins with hashes; the lock files name no index.
 lock:

@@ -195,7 +195,7 @@ def test_reads_see_no_half_committed_group(database: Database) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     for index in range(40):
-        database.write(lambda session, i=index: (sell(session, f"l{i}"), sell(session, f"r{i}")) and None)  # type: ignore[misc]
+        database.write(lambda session, i=index: [sell(session, f"l{i}"), sell(session, f"r{i}")])  # type: ignore[misc]
     stop.set()
     watcher.join()
 
