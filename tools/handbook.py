@@ -1,6 +1,6 @@
 """MkDocs hooks: the pages that are made from code, so that they cannot lag behind it.
 
-`settings.md`, `commands.md` and `reference.md` have a marker line each, which is replaced with tables of the settings, the
+`settings.md`, `commands.md` and `reference.md` have a marker line each, replaced with tables of the settings, the
 commands, and the routes, jobs, events and tables of every module.
 """
 
