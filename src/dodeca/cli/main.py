@@ -21,6 +21,8 @@ COMMANDS = {
     "backup": "dodeca.cli.backup:backup",
     "restore": "dodeca.cli.backup:restore",
     "doctor": "dodeca.cli.doctor:doctor",
+    "bench": "dodeca.cli.bench:bench",
+    "capacity": "dodeca.cli.capacity:capacity",
 }
 """Name → where it lives. The order is the order of the help page."""
 

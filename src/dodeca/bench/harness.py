@@ -1,0 +1,237 @@
+"""What benchmarks share: starting servers, loading them with wrk or a client of our own, medians and ratios."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+
+Say = Callable[[str], None]
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """One measured thing. `ratio` is to `reference`, measured in the same minute."""
+
+    name: str
+    value: float
+    unit: str
+    runs: list[float] = []
+    reference: float | None = None
+    ratio: float | None = None
+    target: str = ""
+    met: bool | None = None
+
+    def line(self) -> str:
+        """For people."""
+        text = f"{self.name:<44}{self.value:>12,.1f} {self.unit}"
+        if self.ratio is not None:
+            text += f"   {self.ratio:.2f} of {self.reference:,.0f}"
+        if self.target:
+            text += f"   target {self.target}: {'met' if self.met else 'MISSED'}"
+        return text
+
+
+class Load(msgspec.Struct):
+    """What one run of a load gave: answers a second, milliseconds, and answers that were errors."""
+
+    rate: float
+    p50: float
+    p99: float
+    answers: int
+    errors: int
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(
+    command: Sequence[str], ready: str, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends; `ready` is a URL that answers once it is up."""
+    import os
+
+    log = tempfile.TemporaryFile()
+    running = subprocess.Popen(  # noqa: S603 - our own command
+        list(command), stdout=log, stderr=log, env={**os.environ, **(environment or {})}, start_new_session=True
+    )
+    try:
+        for _ in range(600):
+            if running.poll() is not None:
+                log.seek(0)
+                raise RuntimeError(f"{command[0]} ended: {log.read().decode(errors='replace')[-2000:]}")
+            try:
+                httpx.get(ready, timeout=1)
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield running
+    finally:
+        if running.poll() is None:
+            running.send_signal(signal.SIGTERM)
+            try:
+                running.wait(15)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+        log.close()
+
+
+@contextmanager
+def dodeca(data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A real `dodeca serve` on a free port; gives its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "dodeca", "serve", "--data", str(data), "--port", str(port), *arguments]
+    with process(command, f"http://127.0.0.1:{port}/healthz", environment):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def nginx(server_block: str) -> Iterator[str | None]:
+    """nginx with one worker and the given directives in its server block; None where it is not installed."""
+    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if program is None:
+        yield None
+        return
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="dodeca-nginx-") as folder:
+        config = Path(folder) / "nginx.conf"
+        temp_paths = "".join(
+            f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        config.write_text(
+            f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;"
+            "events { worker_connections 1024; }"
+            f"http {{ access_log off; {temp_paths} keepalive_requests 100000000;"
+            f"server {{ listen 127.0.0.1:{port}; {server_block} }} }}"
+        )
+        with process([program, "-c", str(config), "-p", folder], f"http://127.0.0.1:{port}/"):
+            yield f"http://127.0.0.1:{port}"
+
+
+def load(
+    url: str,
+    *,
+    seconds: float,
+    connections: int = 64,
+    headers: Mapping[str, str] | None = None,
+    paths: Sequence[str] = (),
+) -> Load:
+    """Load `url` (or `paths` below it, at random) with GETs: by wrk where it is installed, else by ourselves."""
+    if shutil.which("wrk"):
+        return _wrk(url, seconds, connections, headers or {}, paths)
+    return asyncio.run(_own(url, seconds, connections, headers or {}, paths))
+
+
+def _wrk(url: str, seconds: float, connections: int, headers: Mapping[str, str], paths: Sequence[str]) -> Load:
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
+        for name, value in headers.items():
+            command += ["-H", f"{name}: {value}"]
+        if paths:
+            script = Path(folder) / "paths.lua"
+            (Path(folder) / "paths").write_text("\n".join(paths))
+            script.write_text(
+                f'local p = {{}} for line in io.lines("{folder}/paths") do p[#p + 1] = line end math.randomseed(7)\n'
+                "request = function() return wrk.format(nil, p[math.random(#p)]) end\n"
+            )
+            command += ["-s", str(script)]
+        out = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    answers = int(_number(r"(\d+) requests in", out))
+    errors = int(_number(r"Non-2xx or 3xx responses: (\d+)", out))
+    errors += sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", out))
+    return Load(_number(r"Requests/sec:\s+([\d.]+)", out), _latency("50%", out), _latency("99%", out), answers, errors)
+
+
+def _number(pattern: str, text: str) -> float:
+    found = re.search(pattern, text)
+    return float(found[1]) if found else 0.0
+
+
+def _latency(name: str, text: str) -> float:
+    found = re.search(rf"{name}\s+([\d.]+)(us|ms|s)", text)
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]] if found else 0.0
+
+
+async def _own(url: str, seconds: float, connections: int, headers: Mapping[str, str], paths: Sequence[str]) -> Load:
+    """A small HTTP/1.1 client: keep-alive connections that each send the next request after the answer."""
+    import random
+
+    parts = httpx.URL(url)
+    chooser = random.Random(7)  # noqa: S311 - the same load each time
+    extra = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    times: list[float] = []
+    errors = 0
+    end = time.perf_counter() + seconds
+
+    async def one() -> None:
+        nonlocal errors
+        reader, writer = await asyncio.open_connection(parts.host, parts.port)
+        while (started := time.perf_counter()) < end:
+            path = chooser.choice(paths) if paths else parts.raw_path.decode()
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {parts.host}:{parts.port}\r\n{extra}\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            if length:
+                await reader.readexactly(int(length[1]))
+            errors += not head.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3"))
+            times.append(time.perf_counter() - started)
+        writer.close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*[one() for _ in range(connections)])
+    took = time.perf_counter() - started
+    times.sort()
+    return Load(len(times) / took, _quantile(times, 0.5), _quantile(times, 0.99), len(times), errors)
+
+
+def _quantile(ordered: Sequence[float], part: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000 if ordered else 0.0
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle of several runs."""
+    return statistics.median(values) if values else 0.0
+
+
+def compared(
+    name: str, ours: Sequence[float], reference: Sequence[float], *, unit: str = "/s", at_least: float | None = None
+) -> Result:
+    """A result with its ratio to a reference that ran alternately with it."""
+    value, other = median(ours), median(reference)
+    ratio = value / other if other else None
+    return Result(
+        name=name,
+        value=value,
+        unit=unit,
+        runs=list(ours),
+        reference=other or None,
+        ratio=ratio,
+        target=f"≥ {at_least:.2f}" if at_least is not None else "",
+        met=ratio >= at_least if at_least is not None and ratio is not None else None,
+    )
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process (Linux)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
