@@ -68,7 +68,7 @@ def process(
     """Run a server until the block ends; `ready` is a URL that answers once it is up."""
     import os
 
-    log = tempfile.TemporaryFile()
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
     running = subprocess.Popen(  # noqa: S603 - our own command
         list(command), stdout=log, stderr=log, env={**os.environ, **(environment or {})}, start_new_session=True
     )
