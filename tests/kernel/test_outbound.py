@@ -91,7 +91,7 @@ def test_a_webhook_arrives_as_sent() -> None:
     async def scenario(server: Server, out: Outbound) -> Response:
         server.will_answer(b'{"ok":true}', status="202 Accepted", x_id="7")
         response = await out.post(
-            f"{server.url}/hook?a=1#part", content=b"hello", headers={"content-type": "text/plain", "x-signature": "s"}
+            f"{server.url}/hook?a=1#part", body=b"hello", headers={"content-type": "text/plain", "x-signature": "s"}
         )
         [request] = server.requests
         assert request.startswith("POST /hook?a=1 HTTP/1.1\r\n")
@@ -296,7 +296,7 @@ def test_a_redirect_elsewhere_takes_no_credentials_along_and_becomes_a_get() -> 
             server.will_answer(status="303 See Other", location=f"{other.url}/x")
             other.will_answer(b"ok")
             await out.post(
-                server.url, content=b"secret", headers={"authorization": "Bearer x", "x-keep": "1"}, redirects=1
+                server.url, body=b"secret", headers={"authorization": "Bearer x", "x-keep": "1"}, redirects=1
             )
             [request] = other.requests
             assert request.startswith("GET /x ")
@@ -311,7 +311,7 @@ def test_a_permanent_redirect_keeps_method_and_body() -> None:
     async def scenario(server: Server, out: Outbound) -> None:
         server.will_answer(status="308 Permanent Redirect", location="/new")
         server.will_answer(b"ok")
-        await out.post(server.url, content=b"event", redirects=1)
+        await out.post(server.url, body=b"event", redirects=1)
         assert server.requests[1].startswith("POST /new ")
         assert server.requests[1].endswith("event")
 

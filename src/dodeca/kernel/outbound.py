@@ -163,7 +163,7 @@ class Outbound:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
+        body: bytes | None = None,
         seconds: float = DEFAULT_SECONDS,
         max_bytes: int = DEFAULT_MAX_BYTES,
         truncate: bool = False,
@@ -179,7 +179,7 @@ class Outbound:
         try:
             async with asyncio.timeout(seconds):
                 return await self._exchange(
-                    method.upper(), _checked(url), dict(headers or {}), content, max_bytes, truncate, redirects
+                    method.upper(), _checked(url), dict(headers or {}), body, max_bytes, truncate, redirects
                 )
         except TimeoutError as error:
             raise OutboundFailed(f"The other side did not answer within {seconds:g} seconds.", "timeout") from error
