@@ -33,6 +33,7 @@ def compose(config: Config, *, address: str = "http://127.0.0.1:8000") -> Platfo
     platform.hooks = Hooks(
         authenticator=catalogue.authenticator(platform), shell_account=catalogue.shell_account(platform)
     )
+    platform.hooks.extra["unread"] = catalogue.unread()
     for manifest in manifests:
         for event, jobs in manifest.subscriptions.items():
             for job in jobs:

@@ -67,10 +67,14 @@ def main() -> None:
 
 def config_of(data: Path | None, **overrides: object) -> Config:
     """The configuration of one command: its options, the environment, dodeca.toml."""
+    from dodeca.kernel import telemetry
+
     file = Path("dodeca.toml")
     if data is not None and not file.exists():
         file = data / "dodeca.toml"
-    return Config(file=file, overrides={"data": data, **overrides})
+    config = Config(file=file, overrides={"data": data, **overrides})
+    telemetry.configure_logging(json=config.settings.log_json, level=config.settings.log_level)
+    return config
 
 
 data_option = click.option(

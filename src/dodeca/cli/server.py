@@ -58,7 +58,7 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         port=port,
         interface=Interfaces.RSGI,
         http1_settings=HTTP1,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,  # its warning that embedding is experimental says nothing to our users
         backlog=1024,
     )
     loop = asyncio.get_running_loop()

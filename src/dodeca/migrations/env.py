@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import context
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import JSON, Connection, create_engine
 
 from dodeca import catalogue
-from dodeca.kernel.db import metadata
+from dodeca.kernel.db import UtcDateTime, metadata
 
 catalogue.products()  # registers every table
+
+
+def render(kind: str, item: Any, _context: Any) -> str | bool:
+    """Write our own column types by their names."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "UtcDateTime()"
+    if kind == "type" and isinstance(item, JSON):
+        return "Json"
+    return False
 
 
 def include(connection: Connection) -> None:
@@ -18,6 +29,7 @@ def include(connection: Connection) -> None:
         target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        render_item=render,
         **context.config.attributes.get("options", {}),
     )
     with context.begin_transaction():

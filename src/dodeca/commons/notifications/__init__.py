@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from dodeca.commons.notifications import api, delivery, pages, service
-from dodeca.commons.notifications.service import Notice, Notified, notify
+from dodeca.commons.notifications.service import Notice, Notified, notify, unread
 from dodeca.kernel.manifest import Manifest
 
-__all__ = ["Notice", "Notified", "manifest", "notify"]
+__all__ = ["Notice", "Notified", "manifest", "notify", "unread"]
 
 manifest = Manifest(
     name="notifications",

@@ -8,6 +8,7 @@ from litestar import Response
 
 from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbRead, Page, Redirect, get, post
 from dodeca.kernel.platform import THEME_COOKIE
+from dodeca.kernel.web.design import context as design_examples
 from dodeca.kernel.web.shell import HomeCard
 
 RESULTS_A_PRODUCT = 8
@@ -23,7 +24,7 @@ class ThemeChoice(ClosedRequest):
 @get("/", access=Access.PUBLIC, name="home")
 def home(session: DbRead, call: Calling) -> Page:
     """The installed products, each with something that is going on there."""
-    return Page("shell/home.html", cards=_cards(session, call))
+    return Page("home.html", cards=_cards(session, call))
 
 
 def _cards(session: DbRead, call: Call) -> list[HomeCard]:
@@ -68,9 +69,9 @@ def choose_theme(call: Calling, data: AnyBody[ThemeChoice]) -> Redirect:
 
 
 @get("/_design", access=Access.PUBLIC)
-def design(theme: str = "", dir: str = "ltr") -> Page:
+def design() -> Page:
     """Every component of the design system."""
-    return Page("shell/design.html", theme=theme, dir=dir)
+    return Page("design.html", **design_examples())
 
 
 @get("/favicon.ico", access=Access.PUBLIC)

@@ -8,10 +8,11 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from dodeca.kernel.db.database import Database
+from dodeca.kernel.db.models import metadata
 from dodeca.kernel.errors import Unavailable
 
 FOLDER = Path(__file__).parents[2] / "migrations"
@@ -47,7 +48,15 @@ def upgrade(database: Database) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "heads")
+        add_extras(connection)
     engine.dispose()
+
+
+def add_extras(connection: Connection) -> None:
+    """What no migration holds: triggers and full-text tables, which are declared beside their table by `after_create`
+    events. They are made again at every upgrade, so their statements must be repeatable (`IF NOT EXISTS`, `OR REPLACE`)."""
+    for table in metadata.sorted_tables:
+        table.dispatch.after_create(table, connection, checkfirst=False, tables=None, _ddl_runner=None)
 
 
 def ensure(database: Database) -> None:
