@@ -62,5 +62,13 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
 
 def _idle_memory(url: str) -> float:
     port = url.rpartition(":")[2]
-    listed = subprocess.run(["pgrep", "-f", f"port {port}"], capture_output=True, text=True, check=False)  # noqa: S607
-    return sum(resident_bytes(int(pid)) for pid in listed.stdout.split()) / 1e6
+    wanted = f"--port\0{port}\0".encode()
+    pids = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if wanted in _bytes(path)]
+    return sum(resident_bytes(pid) for pid in pids) / 1e6
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # the process has ended meanwhile
+        return b""

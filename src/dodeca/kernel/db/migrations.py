@@ -54,7 +54,7 @@ def upgrade(database: Database) -> None:
 
 def add_extras(connection: Connection) -> None:
     """What no migration holds: triggers and full-text tables, which are declared beside their table by `after_create`
-    events. They are made again at every upgrade, so their statements must be repeatable (`IF NOT EXISTS`, `OR REPLACE`)."""
+    events. They are made again at every upgrade: their statements are repeatable (`IF NOT EXISTS`, `OR REPLACE`)."""
     for table in metadata.sorted_tables:
         table.dispatch.after_create(table, connection, checkfirst=False, tables=None, _ddl_runner=None)
 
