@@ -1,0 +1,12 @@
+"""Full-text search: one interface, SQLite's FTS5 or PostgreSQL's tsvector behind it.
+
+Words are told apart and folded here (`words`), not by the engines, so both find the same documents: letter case and
+accents do not matter, scripts without spaces are matched by sequences of characters, and nothing depends on the
+database's locale. What people type (`queries`) is data: there is no input that an engine could take for syntax.
+"""
+
+from dodeca.kernel.search.highlights import Snippet
+from dodeca.kernel.search.index import Hit, SearchIndex, create_companions, is_companion
+from dodeca.kernel.search.queries import Query, parsed
+
+__all__ = ["Hit", "Query", "SearchIndex", "Snippet", "create_companions", "is_companion", "parsed"]

@@ -1,0 +1,290 @@
+"""An index: its table, how documents get in, and how they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    cast,
+    column,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    literal,
+    literal_column,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dodeca.kernel.db import ReadSession, UtcDateTime, WriteSession
+from dodeca.kernel.db import metadata as all_tables
+from dodeca.kernel.search import queries
+from dodeca.kernel.search.highlights import Snippet, snippet
+from dodeca.kernel.search.queries import Query, parsed
+from dodeca.kernel.search.words import tokens
+
+_LETTERS: Final = "ABCD"
+_SUFFIX: Final = "_fts"
+_SHADOWS: Final = ("", "_config", "_content", "_data", "_docsize", "_idx")
+_FIELD_GAP: Final = 50
+# PostgreSQL's limits: 16,383 positions, 256 a word, a mebibyte in all.
+_MAX_POSITION: Final = 16_000
+_MAX_POSITIONS_A_WORD: Final = 250
+_MAX_VECTOR_BYTES: Final = 900_000
+MAX_OFFSET: Final = 10_000
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A document that was found. `rank` grows with relevance and compares within one answer only; `highlights` has a
+    snippet for each field."""
+
+    doc_id: str
+    rank: float
+    highlights: Mapping[str, Snippet]
+
+
+class SearchIndex:
+    """A searchable kind of document, such as the stories of `news`.
+
+    `fields` are at most four texts with their weights (title 10, body 1). `filters` are names of exact values to
+    narrow by (community, language). The table `search_<name>` holds one row a document, its text as given; it belongs
+    to `module`, whose migrations make it. On SQLite an FTS5 table stands beside it, made by `create_companions`.
+
+    Who may see what is not known here: give `query` a statement that selects the ids of what the actor may see.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        module: str,
+        fields: Mapping[str, float],
+        filters: Sequence[str] = (),
+        metadata: MetaData = all_tables,
+    ) -> None:
+        if not 1 <= len(fields) <= len(_LETTERS):
+            raise ValueError("An index has one to four fields.")
+        self.name = name
+        self.fields = dict(fields)
+        self.filters = tuple(filters)
+        key = BigInteger().with_variant(Integer(), "sqlite")
+        self.table = Table(
+            f"search_{name}",
+            metadata,
+            Column("id", key, primary_key=True, autoincrement=True),
+            Column("doc_id", String(), nullable=False, unique=True),
+            Column("at", UtcDateTime(), nullable=True, index=True),
+            *(Column(f"filter_{filter_}", String(), nullable=True) for filter_ in self.filters),
+            *(Column(f"field_{field}", Text(), nullable=False) for field in self.fields),
+            Column("document", postgresql.TSVECTOR().with_variant(Text(), "sqlite"), nullable=True),
+            info={"module": module},
+        )
+        Index(
+            f"ix_search_{name}_document",
+            self.table.c.document,
+            postgresql_using="gin",
+            sqlite_where=self.table.c.document.is_not(None),
+        )
+        self.companion = f"search_{name}{_SUFFIX}"
+        self._fts = table(self.companion, column("rowid", Integer()), *(column(field, Text()) for field in self.fields))
+        metadata.info.setdefault("search_indexes", []).append(self)
+        event.listen(self.table, "after_create", self._after_create)
+        event.listen(self.table, "before_drop", self._before_drop)
+
+    # Documents
+
+    def index(
+        self,
+        session: WriteSession,
+        doc_id: str,
+        fields: Mapping[str, str],
+        *,
+        filters: Mapping[str, str] | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Put a document in, in place of what was there under its id. Fields that are left out are empty.
+
+        `at` is what "newest" sorts by. Raises ValueError for a field or filter that the index does not have.
+        """
+        filters = filters or {}
+        if unknown := (fields.keys() - self.fields.keys()) | (filters.keys() - set(self.filters)):
+            raise ValueError(f"The index {self.name} has no {', '.join(sorted(unknown))}.")
+        texts = {field: _storable(fields.get(field, "")) for field in self.fields}
+        values: dict[str, Any] = {
+            "at": at,
+            **{f"filter_{name}": filters.get(name) for name in self.filters},
+            **{f"field_{field}": value for field, value in texts.items()},
+        }
+        if session.dialect == "postgresql":
+            values["document"] = cast(_vector(texts.values()), postgresql.TSVECTOR)
+            session.execute(_upsert(postgresql.insert(self.table), doc_id, values))
+            return
+        stored = _upsert(sqlite.insert(self.table), doc_id, values).returning(self.table.c.id)
+        number = session.execute(stored).scalar_one()
+        session.execute(delete(self._fts).where(self._fts.c.rowid == number))
+        session.execute(insert(self._fts), self._row(number, texts))
+
+    def remove(self, session: WriteSession, doc_id: str) -> None:
+        """Take a document out; no error when it is not there."""
+        gone = delete(self.table).where(self.table.c.doc_id == doc_id).returning(self.table.c.id)
+        for number in session.execute(gone).scalars().all():
+            if session.dialect == "sqlite":
+                session.execute(delete(self._fts).where(self._fts.c.rowid == number))
+
+    # Finding
+
+    def query(
+        self,
+        session: ReadSession,
+        text: str,
+        *,
+        limit: int = 30,
+        offset: int = 0,
+        filters: Mapping[str, str | Sequence[str]] | None = None,
+        visible: Select[tuple[str]] | None = None,
+        newest: bool = False,
+        snippet_words: int = 30,
+    ) -> list[Hit]:
+        """Documents with what `text` asks for (see `queries`), the most relevant first, or the newest.
+
+        A filter is a value or several of which one must fit. `visible` selects the ids that the actor may see. A query
+        without words finds nothing. Ask for one more than a page holds to know whether there is another.
+        """
+        query = parsed(text)
+        if query.is_empty:
+            return []
+        rank, matches, source = self._matching(session, query)
+        statement = select(self.table.c.doc_id, rank.label("rank"), *self._texts()).select_from(source).where(matches)
+        for name, value in (filters or {}).items():
+            if name not in self.filters:
+                raise ValueError(f"The index {self.name} has no {name}.")
+            values = [value] if isinstance(value, str) else list(value)
+            statement = statement.where(self.table.c[f"filter_{name}"].in_(values))
+        if visible is not None:
+            statement = statement.where(self.table.c.doc_id.in_(visible))
+        first = [self.table.c.at.desc().nulls_last()] if newest else [literal_column("rank").desc()]
+        statement = statement.order_by(*first, self.table.c.id.desc())
+        rows = session.execute(statement.limit(limit).offset(min(offset, MAX_OFFSET))).all()
+        return [
+            Hit(
+                row[0],
+                float(row[1]),
+                {f: snippet(value, query, words=snippet_words) for f, value in zip(self.fields, row[2:], strict=True)},
+            )
+            for row in rows
+        ]
+
+    def _matching(self, session: ReadSession, query: Query) -> tuple[ColumnElement[float], ColumnElement[bool], Any]:
+        """The rank, the condition, and what to select from, as the engine wants them."""
+        if session.dialect == "postgresql":
+            asked = cast(literal(queries.for_postgres(query)), postgresql.TSQUERY)
+            weights = "{" + ",".join(str(weight) for weight in self._postgres_weights()) + "}"
+            # 1: divide by the logarithm of the length, so that long documents have no advantage.
+            score = func.ts_rank(cast(literal(weights), postgresql.ARRAY(postgresql.REAL)), self._document, asked, 1)
+            return score, self._document.bool_op("@@")(asked), self.table
+        whole: ColumnElement[Any] = literal_column(self.companion)
+        better = -func.bm25(whole, *self.fields.values())
+        matches = whole.bool_op("MATCH")(queries.for_sqlite(query))
+        return better, matches, self.table.join(self._fts, self._fts.c.rowid == self.table.c.id)
+
+    @property
+    def _document(self) -> ColumnElement[Any]:
+        return self.table.c.document
+
+    def _postgres_weights(self) -> list[float]:
+        """Weights of D, C, B, A (in this order), at most 1."""
+        most = max(self.fields.values())
+        given = [weight / most for weight in self.fields.values()]
+        return [*given, *[0.0] * (len(_LETTERS) - len(given))][::-1]
+
+    def _texts(self) -> list[Column[str]]:
+        return [self.table.c[f"field_{field}"] for field in self.fields]
+
+    # SQLite's companion
+
+    def _row(self, number: int, texts: Mapping[str, str]) -> dict[str, Any]:
+        folded = {field: " ".join(token.word for token in tokens(value)) for field, value in texts.items()}
+        return {"rowid": number, **folded}
+
+    def create_companion(self, connection: Connection) -> None:
+        """Make the FTS5 table where it is missing, and fill it from the table's rows."""
+        if connection.dialect.name != "sqlite" or inspect(connection).has_table(self.companion):
+            return
+        columns = ", ".join(f'"{field}"' for field in self.fields)
+        # Words come folded and separated by spaces; this tokenizer takes all that is not ASCII for letters.
+        connection.execute(
+            text(f"CREATE VIRTUAL TABLE {self.companion} USING fts5({columns}, tokenize='ascii', prefix='2 3')")
+        )
+        for number, *texts in connection.execute(select(self.table.c.id, *self._texts())):
+            row = self._row(number, dict(zip(self.fields, texts, strict=True)))
+            connection.execute(insert(self._fts), row)
+
+    def _after_create(self, _table: Table, connection: Connection, **_: Any) -> None:
+        self.create_companion(connection)
+
+    def _before_drop(self, _table: Table, connection: Connection, **_: Any) -> None:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text(f"DROP TABLE IF EXISTS {self.companion}"))
+
+
+def create_companions(connection: Connection, metadata: MetaData = all_tables) -> None:
+    """After the migrations: make what stands beside the search tables. Only SQLite needs it."""
+    if connection.dialect.name != "sqlite":
+        return
+    existing = set(inspect(connection).get_table_names())
+    for index in metadata.info.get("search_indexes", ()):
+        if index.table.name in existing:
+            index.create_companion(connection)
+
+
+def is_companion(table_name: str | None) -> bool:
+    """Whether a table in the database is FTS5's own, which migrations do not know."""
+    name = table_name or ""
+    return name.startswith("search_") and any(name.endswith(_SUFFIX + shadow) for shadow in _SHADOWS)
+
+
+def _storable(text: str) -> str:
+    """Without what no database stores: zero characters and halves of surrogate pairs."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+
+
+def _upsert(statement: Any, doc_id: str, values: Mapping[str, Any]) -> Any:
+    return statement.values(doc_id=doc_id, **values).on_conflict_do_update(index_elements=["doc_id"], set_=values)
+
+
+def _vector(texts: Iterable[str]) -> Any:
+    """A tsvector literal with our words, their positions, and the field's letter as weight."""
+    places: dict[str, list[str]] = {}
+    position, size = 0, 0
+    for letter, value in zip(_LETTERS, texts, strict=False):
+        for token in tokens(value):
+            position = min(position + 1, _MAX_POSITION)
+            known = places.get(token.word)
+            if known is None:
+                size += len(token.word.encode()) + 8
+                if size > _MAX_VECTOR_BYTES:
+                    break
+                known = places[token.word] = []
+            if len(known) < _MAX_POSITIONS_A_WORD:
+                size += 2
+                known.append(f"{position}{letter}")
+        position = min(position + _FIELD_GAP, _MAX_POSITION)
+    return literal(" ".join(f"'{word}':{','.join(known)}" for word, known in places.items()))

@@ -1,0 +1,82 @@
+"""What a person types into a search box, understood.
+
+All words must occur, in any order. "Words in quotes" occur as they stand. A minus before a word or quotation excludes
+it. The last word may be unfinished. Everything else is punctuation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from dodeca.kernel.search.words import tokens
+
+MAX_CHARACTERS: Final = 500
+MAX_TERMS: Final = 20
+MIN_PREFIX: Final = 2
+"""A single letter stands for itself: as a beginning it would match nearly everything."""
+
+_PART: Final = re.compile(
+    r'(?P<minus>(?<!\S)[-\u2212])?(?:["\u201c\u201d\u201e](?P<quoted>[^"\u201c\u201d\u201e]*)(?P<closed>["\u201c\u201d\u201e])?|(?P<bare>[^\s"\u201c\u201d\u201e]+))'
+)
+
+
+class Term(msgspec.Struct, frozen=True):
+    """Words that follow one another; with `prefix` the last of them is only a beginning."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Terms that must all occur, and terms of which none may."""
+
+    wanted: tuple[Term, ...] = ()
+    unwanted: tuple[Term, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked for (to exclude is not to ask)."""
+        return not self.wanted
+
+
+def parsed(text: str) -> Query:
+    """Understand a query. Never fails; what goes beyond the limits is left out."""
+    text = text[:MAX_CHARACTERS].replace("\0", " ")
+    wanted: list[Term] = []
+    unwanted: list[Term] = []
+    for match in _PART.finditer(text):
+        words = tuple(token.word for token in tokens(match["quoted"] if match["bare"] is None else match["bare"]))
+        if not words:
+            continue
+        is_last = match.end() == len(text) and not match["closed"]
+        unfinished = is_last and not match["minus"] and len(words[-1]) >= MIN_PREFIX
+        (unwanted if match["minus"] else wanted).append(Term(words[:MAX_TERMS], unfinished))
+        if len(wanted) + len(unwanted) >= MAX_TERMS:
+            break
+    return Query(tuple(wanted), tuple(unwanted))
+
+
+def for_sqlite(query: Query) -> str:
+    """The query for FTS5's MATCH. Words hold letters, digits and marks only, so quoting them is enough."""
+
+    def phrase(term: Term) -> str:
+        return '"' + " ".join(term.words) + '"' + (" *" if term.prefix else "")
+
+    wanted = " AND ".join(map(phrase, query.wanted))
+    unwanted = " OR ".join(map(phrase, query.unwanted))
+    return f"({wanted}) NOT ({unwanted})" if unwanted else wanted
+
+
+def for_postgres(query: Query) -> str:
+    """The query as a tsquery literal."""
+
+    def phrase(term: Term) -> str:
+        words = [f"'{word}'" for word in term.words]
+        if term.prefix:
+            words[-1] += ":*"
+        return "(" + " <-> ".join(words) + ")"
+
+    return " & ".join([*map(phrase, query.wanted), *("!" + phrase(term) for term in query.unwanted)])

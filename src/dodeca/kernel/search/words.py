@@ -1,0 +1,68 @@
+"""Telling words apart and folding them, for texts and for queries alike."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+MAX_TOKEN: Final = 64
+"""Longer words are cut, in texts and queries alike."""
+
+
+class Token(NamedTuple):
+    """A folded word and where it stands in the text."""
+
+    word: str
+    start: int
+    end: int
+
+
+def _ranges(characters: Iterator[int]) -> str:
+    """A regular expression's class of these code points, which come in order."""
+    ranges: list[list[int]] = []
+    for code in characters:
+        if ranges and ranges[-1][1] == code - 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
+
+
+_MARKS: Final = _ranges(c for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+# Scripts that put no spaces between words: each character is a word, and words are phrases.
+_UNSPACED: Final = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Myanmar, Khmer
+    "\u3040-\u30ff\u31f0-\u31ff"  # Hiragana, Katakana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+)
+_WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{_MARKS}])*")
+# Accents that people leave out when they search: European ones, Hebrew and Arabic vowel points.
+_ACCENTS: Final = re.compile(
+    "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u0591-\u05c7\u064b-\u065f\u0670]+"
+)
+_LETTERS: Final = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n"}
+)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The words of a text, in order. One written word can give several (½ gives 1 and 2)."""
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        for word in folded(match[0]):
+            yield Token(word, start, end)
+
+
+@lru_cache(maxsize=50_000)
+def folded(word: str) -> tuple[str, ...]:
+    """A written word without case, accents and compatibility forms."""
+    if word.isascii():
+        return (word.lower()[:MAX_TOKEN],)
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", word))
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", bare.casefold()).translate(_LETTERS))
+    return tuple(part[:MAX_TOKEN] for part in _WORD.findall(_ACCENTS.sub("", plain)))
