@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from dodeca import app as composition
 from dodeca.kernel import clock
-from dodeca.kernel.db import Database, metadata, open_database
+from dodeca.kernel.db import Database, WriteSession, metadata, open_database
+from dodeca.kernel.platform import Platform
+from dodeca.kernel.settings import Config
 from tests.support import postgres
+from tests.support.platform import ADDRESS, Client, Factory, open_session, running
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -56,3 +60,44 @@ def _real_time() -> Iterator[None]:
     """A test that moves the clock does not move it for others."""
     yield
     clock.reset()
+
+
+@pytest.fixture
+def settings() -> dict[str, object]:
+    """Overrides of settings for `platform`; a module or a test replaces this fixture, or fills the dictionary in an
+    earlier fixture."""
+    return {}
+
+
+@pytest.fixture
+def platform(database_url: str, tmp_path: Path, settings: dict[str, object]) -> Iterator[Platform]:
+    """A composed platform on each engine, with all tables and no data."""
+    overrides = {"data": tmp_path / "data", "database_url": database_url, "workers_inline": False, **settings}
+    composed = composition.compose(Config(environment={}, overrides=overrides), address=ADDRESS)
+    composed.db.write(lambda session: metadata.create_all(session.connection()))
+    yield composed
+    composed.close()
+
+
+@pytest.fixture
+def session(platform: Platform) -> Iterator[WriteSession]:
+    """A unit of work that stays open for the whole test and is rolled back: for testing services.
+
+    With it, `make` works inside it. Without it, `make` commits, and requests and threads see what it made."""
+    with open_session(platform) as opened:
+        yield opened
+        opened.rollback()
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, platform: Platform) -> Factory:
+    """Factories: `make.account()`, `make.token(account)`, `make.key(account)`; products add their own beside."""
+    opened = request.getfixturevalue("session") if "session" in request.fixturenames else None
+    return Factory(platform, opened)
+
+
+@pytest.fixture
+def client(platform: Platform) -> Iterator[Client]:
+    """A visitor of the whole application, in this process."""
+    with running(platform) as visitor:
+        yield visitor

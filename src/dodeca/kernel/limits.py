@@ -120,6 +120,18 @@ class Limits:
                 self._shared.failed(error)
         self._hit_in_memory(name, key, item, rate, cost, message, field)
 
+    def forget(self, name: str, key: str, rate: Rate) -> None:
+        """Start the count of `key` anew, as after the right password at last. What other hits are counted meanwhile
+        by another process may be forgotten too."""
+        item = _item(rate)
+        key = _short(key)
+        self._memory.clear(item, name, key)
+        if self._shared is not None and self._shared.is_up():
+            try:
+                self._shared.strategy.clear(item, name, key)
+            except redis.RedisError as error:
+                self._shared.failed(error)
+
     def _hit_in_memory(
         self, name: str, key: str, item: RateLimitItem, rate: Rate, cost: int, message: str, field: str | None
     ) -> None:

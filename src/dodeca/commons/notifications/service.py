@@ -65,7 +65,7 @@ def notify(session: WriteSession, account_id: str, notice: Notice) -> None:
         add(session, Notified(account_id=account_id, notification_id=made, mail=notice.mail))
 
 
-def visible_to(actor: Principal) -> Select[tuple[Notification]]:
+def visible_to(actor: Principal) -> Select[Notification]:
     """The caller's own notifications."""
     return select(Notification).where(Notification.account_id == actor.account_id)
 

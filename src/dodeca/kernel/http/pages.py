@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dodeca.kernel.errors import DodecaError
+from dodeca.kernel.web.forms import WHOLE_FORM, Form
 
 NEVER_SHOWN_AGAIN = frozenset({"password", "new_password", "current_password", "otp", "csrf_token"})
 
@@ -46,11 +47,20 @@ class FormState:
     errors: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     status: int = 200
+    typed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """All values of each name: `values` has the last."""
 
     @classmethod
-    def refused(cls, values: Mapping[str, str], error: DodecaError, status: int) -> FormState:
+    def refused(cls, typed: Mapping[str, Sequence[str]], error: DodecaError, status: int) -> FormState:
         """The state after `error`: beside the field that it names, or above the form."""
-        shown = {name: value for name, value in values.items() if name not in NEVER_SHOWN_AGAIN}
+        shown = {name: values for name, values in typed.items() if name not in NEVER_SHOWN_AGAIN}
+        last = {name: values[-1] for name, values in shown.items() if values}
         if error.field:
-            return cls(shown, {error.field: error.message}, "", status)
-        return cls(shown, {}, error.message, status)
+            return cls(last, {error.field: error.message}, "", status, shown)
+        return cls(last, {}, error.message, status, shown)
+
+    @property
+    def form(self) -> Form:
+        """The same for the macros of `ui.html`."""
+        above = {WHOLE_FORM: self.message} if self.message else {}
+        return Form(self.typed, {**self.errors, **above})

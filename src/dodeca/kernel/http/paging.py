@@ -58,7 +58,7 @@ def bounded(limit: int | None, *, at_most: int = MAX_LIMIT) -> int:
 
 def page_of(
     session: ReadSession,
-    statement: Select[tuple[T]],
+    statement: Select[T],
     *,
     order: Sequence[InstrumentedAttribute[Any]],
     limit: int | None = None,

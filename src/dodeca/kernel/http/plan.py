@@ -8,8 +8,9 @@ database says so, and turns what it returns into an answer.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Sequence
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from litestar import Request, Response
@@ -23,6 +24,7 @@ from dodeca.kernel.http.answers import as_response
 from dodeca.kernel.http.context import BodyParameter, Call, CallParameter, InUnit, SessionParameter
 from dodeca.kernel.http.pages import FormState, Page
 from dodeca.kernel.limits import Rate
+from dodeca.kernel.web.forms import message_for_people
 
 T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
@@ -171,7 +173,10 @@ class Plan:
         """The form with what was typed and what is wrong, under the error's status."""
         if isinstance(error, Forbidden) or self.form is None:
             raise error
-        typed = {k: v for k, v in (await call.request.form()).items() if isinstance(v, str)}
+        typed: dict[str, list[str]] = {}
+        for name, value in (await call.request.form()).multi_items():
+            if isinstance(value, str):
+                typed.setdefault(name, []).append(value)
         state = FormState.refused(typed, error, problems.status_of(error))
         show = self.form
 
@@ -195,7 +200,7 @@ async def read_body(request: AnyRequest, kind: type[T]) -> T:
     content_type = request.content_type[0]
     if content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
         form = await request.form()
-        raw: Any = _from_form({k: v for k, v in form.multi_items() if k != security.CSRF_FIELD}, kind)
+        raw: Any = _from_form([(k, v) for k, v in form.multi_items() if k != security.CSRF_FIELD], kind)
         strict = False
     else:
         body = await request.body()
@@ -214,6 +219,8 @@ def converted(raw: Any, kind: type[T], *, strict: bool = True) -> T:
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
         field = path.strip("`.") or _quoted(text)
+        if not strict and field:  # a person filled it in: the field shows the message beside it
+            raise Invalid(message_for_people(text), field=field.partition("[")[0]) from error
         raise Invalid(f"{field}: {text}." if field else text + ".", field=field or None) from error
 
 
@@ -223,10 +230,26 @@ def _quoted(text: str) -> str:
     return parts[1] if len(parts) == 3 else ""
 
 
-def _from_form(values: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-    """An empty control of a form means that nothing was given, where the field is optional."""
-    optional = {f.encode_name for f in msgspec.structs.fields(kind) if not f.required} if _is_struct(kind) else set()
-    return {name: value for name, value in values.items() if value != "" or name not in optional}
+def _from_form(pairs: Sequence[tuple[str, Any]], kind: Any) -> dict[str, Any]:
+    """An empty control of a form means that nothing was given, where the field is optional; a field of a list type
+    takes all values of its name."""
+    fields = msgspec.structs.fields(kind) if _is_struct(kind) else ()
+    optional = {field.encode_name for field in fields if not field.required}
+    lists = {field.encode_name for field in fields if _is_list(field.type)}
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in lists:
+            values.setdefault(name, []).append(value)
+        elif value != "" or name not in optional:
+            values[name] = value
+    return values
+
+
+def _is_list(hint: Any) -> bool:
+    origin = get_origin(hint)
+    if origin is Annotated or origin in (Union, UnionType):
+        return any(_is_list(part) for part in get_args(hint))
+    return hint is list or origin is list
 
 
 def _is_struct(kind: Any) -> bool:
