@@ -85,3 +85,11 @@ class Unavailable(DodecaError):
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class PaymentRequired(DodecaError):
+    """The money for it is not there, or whoever holds it declined."""
+
+
+class Upstream(DodecaError):
+    """Somebody else's system, which this needs, gave no usable answer."""

@@ -22,6 +22,7 @@ PROBLEM_JSON = "application/problem+json"
 _STATUS: dict[type[errors.DodecaError], int] = {
     errors.Invalid: 400,
     errors.Unauthenticated: 401,
+    errors.PaymentRequired: 402,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
@@ -29,6 +30,7 @@ _STATUS: dict[type[errors.DodecaError], int] = {
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.TooMany: 429,
+    errors.Upstream: 502,
     errors.Unavailable: 503,
 }
 

@@ -1,0 +1,322 @@
+"""The ledger: the only place where money moves.
+
+`post` writes a journal of transfers under a key; repeating a key gives the first journal and moves nothing. `hold`
+reserves, `post_pending` and `void` resolve a reservation. A refused balance is the database's refusal (checks), which
+becomes InsufficientFunds.
+
+Locking: one call touches its accounts in the order of their ids, and hot accounts not at all (they get a tail), so two
+calls never wait for each other in a circle. A unit of work that makes several calls locks its own entity (payment,
+order, payout) first; what is left to collide is repeated by `kernel.db`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+import dodeca.products.payments.triggers  # noqa: F401 - the triggers come with the tables
+from dodeca.kernel import clock, ids
+from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.errors import Conflict, Invalid, PaymentRequired
+from dodeca.kernel.money import MOST_MINOR_UNITS, check_currency
+from dodeca.products.payments.models.ledger import HOT_CODES, Journal, LedgerAccount, LedgerTail, Transfer
+
+PLATFORM = "platform"
+FOLD_ROWS = 2000
+
+
+class InsufficientFunds(PaymentRequired):
+    """An account would fall below what it may."""
+
+
+class AlreadyResolved(Conflict):
+    """The reservation was posted or voided before."""
+
+
+class Place(NamedTuple):
+    """Which account: whose, of what kind, in which currency and mode. `credit_limit` counts when it is first used."""
+
+    owner: str
+    code: str
+    currency: str
+    mode: str
+
+    @property
+    def id(self) -> str:
+        """The account's id."""
+        return f"{self.mode}.{self.code}.{self.currency}.{self.owner}"
+
+    @property
+    def is_hot(self) -> bool:
+        """Whether its row is left alone by transfers."""
+        return self.code in HOT_CODES
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transfer to be: `amount` minor units from the debited to the credited place."""
+
+    debit: Place
+    credit: Place
+    amount: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An account's state in minor units. `available` can be spent; `held` is reserved and still part of `posted`."""
+
+    posted: int
+    held: int
+    incoming: int
+
+    @property
+    def available(self) -> int:
+        """What is not reserved."""
+        return self.posted - self.held
+
+
+@dataclass(slots=True)
+class _Row:
+    """A transfer about to be written and what it changes."""
+
+    entry: Entry
+    state: str
+    pending_id: str | None = None
+    pending_amount: int = 0
+    id: str = field(default_factory=ids.new_id)
+
+    def deltas(self) -> tuple[int, int]:
+        """Change of the posted and of the pending counters, the same on both sides."""
+        if self.pending_id is None:
+            return (0, self.entry.amount) if self.state == "pending" else (self.entry.amount, 0)
+        return (self.entry.amount if self.state == "posted" else 0), -self.pending_amount
+
+
+def post(session: WriteSession, key: str, entries: Sequence[Entry], *, payment_id: str | None = None) -> Journal:
+    """Move money. Raises InsufficientFunds, Invalid. A repeated `key` gives the first journal and moves nothing."""
+    known = journal_of(session, key)
+    if known is not None:
+        return known
+    return _write(session, key, [_Row(entry, "posted") for entry in entries], payment_id)
+
+
+def hold(session: WriteSession, key: str, entry: Entry, *, payment_id: str | None = None) -> str:
+    """Reserve money; gives the pending transfer's id. Raises InsufficientFunds. Repeating a key gives the first."""
+    known = journal_of(session, key)
+    if known is not None:
+        return cast(str, session.scalar(select(Transfer.id).where(Transfer.journal_id == known.id)))
+    row = _Row(entry, "pending")
+    _write(session, key, [row], payment_id)
+    return row.id
+
+
+def post_pending(
+    session: WriteSession, key: str, transfer_id: str, amount: int | None = None, *, also: Sequence[Entry] = ()
+) -> Journal:
+    """Move reserved money, all or `amount` of it (the rest is set free), with further transfers in the same journal.
+
+    Raises AlreadyResolved, Invalid."""
+    return _resolve(session, key, transfer_id, "posted", amount, also)
+
+
+def void(session: WriteSession, key: str, transfer_id: str) -> Journal:
+    """Set reserved money free. Raises AlreadyResolved."""
+    return _resolve(session, key, transfer_id, "voided", None, ())
+
+
+def _resolve(
+    session: WriteSession, key: str, transfer_id: str, state: str, amount: int | None, also: Sequence[Entry]
+) -> Journal:
+    known = journal_of(session, key)
+    if known is not None:
+        return known
+    pending = session.get(Transfer, transfer_id, with_for_update=True)
+    if pending is None or pending.state != "pending":
+        raise Invalid("There is no such reservation.")
+    if session.scalar(select(Transfer.id).where(Transfer.pending_id == pending.id)) is not None:
+        raise AlreadyResolved("This reservation was resolved before.")
+    moved = pending.amount if amount is None else amount
+    if not 0 < moved <= pending.amount:
+        raise Invalid(f"At most {pending.amount} is reserved.", field="amount")
+    entry = Entry(place_of(pending.debit_account_id), place_of(pending.credit_account_id), moved, pending.code)
+    row = _Row(entry, state, pending.id, pending.amount)
+    payment_id = session.scalar(select(Journal.payment_id).where(Journal.id == pending.journal_id))
+    return _write(session, key, [row, *(_Row(extra, "posted") for extra in also)], payment_id)
+
+
+def place_of(account_id: str) -> Place:
+    """The place that an account's id names."""
+    mode, code, currency, owner = account_id.split(".", 3)
+    return Place(owner, code, currency, mode)
+
+
+def journal_of(session: ReadSession, key: str) -> Journal | None:
+    """The journal of a key."""
+    return session.scalar(select(Journal).where(Journal.key == key))
+
+
+def _write(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: str | None) -> Journal:
+    if not rows:
+        raise ValueError("A journal has transfers.")
+    for row in rows:
+        if not 0 < row.entry.amount <= MOST_MINOR_UNITS:
+            raise Invalid(f"An amount is from 1 to {MOST_MINOR_UNITS} minor units.", field="amount")
+        if (row.entry.debit.currency, row.entry.debit.mode) != (row.entry.credit.currency, row.entry.credit.mode):
+            raise Invalid("Money does not change its currency or mode on the way.", field="currency")
+        check_currency(row.entry.debit.currency)
+    journal = Journal(id=ids.new_id(), key=key, payment_id=payment_id, created_at=clock.now())
+    with claiming(session, Journal, otherwise=Conflict("The same movement is being made. Try again.")):
+        session.add(journal)
+    _move(session, rows)
+    with claiming(session, Transfer, otherwise=AlreadyResolved("This reservation was resolved before.")):
+        session.execute(
+            insert(Transfer),
+            [
+                {
+                    "id": row.id,
+                    "journal_id": journal.id,
+                    "debit_account_id": row.entry.debit.id,
+                    "credit_account_id": row.entry.credit.id,
+                    "currency": row.entry.debit.currency,
+                    "mode": row.entry.debit.mode,
+                    "amount": row.entry.amount,
+                    "code": row.entry.code,
+                    "state": row.state,
+                    "pending_id": row.pending_id,
+                    "created_at": journal.created_at,
+                }
+                for row in rows
+            ],
+        )
+    tails = [tail for row in rows for tail in _tails(row)]
+    if tails:
+        session.execute(insert(LedgerTail), tails)
+    return journal
+
+
+def _tails(row: _Row) -> Iterable[dict[str, Any]]:
+    posted, pending = row.deltas()
+    for place, is_debit in ((row.entry.debit, True), (row.entry.credit, False)):
+        if place.is_hot:
+            yield {
+                "transfer_id": row.id,
+                "account_id": place.id,
+                "debits_posted": posted if is_debit else 0,
+                "credits_posted": 0 if is_debit else posted,
+                "debits_pending": pending if is_debit else 0,
+                "credits_pending": 0 if is_debit else pending,
+            }
+
+
+_accounts = cast(Table, LedgerAccount.__table__)
+_bump = (
+    update(_accounts)
+    .where(_accounts.c.id == bindparam("account"))
+    .values(
+        debits_posted=_accounts.c.debits_posted + bindparam("dp"),
+        credits_posted=_accounts.c.credits_posted + bindparam("cp"),
+        debits_pending=_accounts.c.debits_pending + bindparam("dn"),
+        credits_pending=_accounts.c.credits_pending + bindparam("cn"),
+    )
+)
+
+
+def _move(session: WriteSession, rows: Sequence[_Row]) -> None:
+    """Change the counters of all accounts, in the order of their ids: net, so that order inside a journal is free."""
+    changes: dict[Place, list[int]] = {}
+    for row in rows:
+        posted, pending = row.deltas()
+        debit = changes.setdefault(row.entry.debit, [0, 0, 0, 0])
+        debit[0], debit[2] = debit[0] + posted, debit[2] + pending
+        credit = changes.setdefault(row.entry.credit, [0, 0, 0, 0])
+        credit[1], credit[3] = credit[1] + posted, credit[3] + pending
+    short = InsufficientFunds("There is not enough money for this.", field="amount")
+    with claiming(session, LedgerAccount, otherwise=short):
+        for place in sorted(changes, key=lambda place: place.id):
+            if place.is_hot:
+                open_account(session, place)
+            elif not _change(session, place, changes[place]):
+                open_account(session, place)
+                _change(session, place, changes[place])
+
+
+def _change(session: WriteSession, place: Place, change: Sequence[int]) -> bool:
+    values = {"account": place.id, "dp": change[0], "cp": change[1], "dn": change[2], "cn": change[3]}
+    return bool(cast(Any, session.connection().execute(_bump, values)).rowcount)
+
+
+def open_account(session: WriteSession, place: Place) -> None:
+    """Make the account's row unless there is one. A live merchant has no credit, a test merchant any."""
+    chosen = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
+    limit = 0 if place.code == "merchant" and place.mode == "live" else None
+    values = {
+        "id": place.id,
+        **place._asdict(),
+        "debits_posted": 0,
+        "credits_posted": 0,
+        "debits_pending": 0,
+        "credits_pending": 0,
+        "credit_limit": limit,
+    }
+    session.execute(chosen(LedgerAccount).values(values).on_conflict_do_nothing())
+
+
+def balance(session: ReadSession, place: Place) -> Balance:
+    """An account's balance; zero for one that was never used."""
+    return next(iter(balances(session, [place]).values()), Balance(0, 0, 0))
+
+
+def balances(session: ReadSession, places: Sequence[Place]) -> dict[Place, Balance]:
+    """The balances of those that exist, in two statements."""
+    wanted = [place.id for place in places]
+    return _balances(session, LedgerAccount.id.in_(wanted), LedgerTail.account_id.in_(wanted))
+
+
+def balances_of(session: ReadSession, owner: str, code: str, mode: str) -> dict[str, Balance]:
+    """An owner's balances of one kind, by currency."""
+    mine = (LedgerAccount.owner == owner, LedgerAccount.code == code, LedgerAccount.mode == mode)
+    names = list(session.scalars(select(LedgerAccount.id).where(*mine).order_by(LedgerAccount.currency)))
+    found = balances(session, [place_of(name) for name in names])
+    return {place.currency: found[place] for place in sorted(found)}
+
+
+def _balances(session: ReadSession, these: Any, tails: Any) -> dict[Place, Balance]:
+    columns = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+    rows = session.execute(select(LedgerAccount.id, *(getattr(LedgerAccount, c) for c in columns)).where(these))
+    sums = {row[0]: [int(value) for value in row[1:]] for row in rows}
+    later = select(LedgerTail.account_id, *(func.sum(getattr(LedgerTail, c)) for c in columns))
+    for row in session.execute(later.where(tails).group_by(LedgerTail.account_id)):
+        sums[row[0]] = [a + int(b) for a, b in zip(sums[row[0]], row[1:], strict=True)]
+    return {place_of(name): Balance(s[1] - s[0], s[2], s[3]) for name, s in sums.items()}
+
+
+def fold(session: WriteSession) -> int:
+    """Add a batch of tails up into their accounts; gives how many. Other processes take other batches."""
+    tails = list(session.scalars(select(LedgerTail).limit(FOLD_ROWS).with_for_update(skip_locked=True)))
+    sums: dict[str, list[int]] = {}
+    for tail in tails:
+        s = sums.setdefault(tail.account_id, [0, 0, 0, 0])
+        for i, column in enumerate(("debits_posted", "credits_posted", "debits_pending", "credits_pending")):
+            s[i] += getattr(tail, column)
+    for name in sorted(sums):
+        _change(session, place_of(name), sums[name])
+    if tails:
+        _remove(session, tails)
+    return len(tails)
+
+
+def _remove(session: WriteSession, tails: Sequence[LedgerTail]) -> None:
+    table = cast(Table, LedgerTail.__table__)
+    gone = delete(table).where(table.c.transfer_id == bindparam("t"), table.c.account_id == bindparam("a"))
+    session.connection().execute(gone, [{"t": tail.transfer_id, "a": tail.account_id} for tail in tails])
+
+
+def transfers_of(session: ReadSession, payment_id: str) -> Sequence[Transfer]:
+    """The movements of a payment, in order."""
+    mine = select(Transfer).join(Journal, Journal.id == Transfer.journal_id).where(Journal.payment_id == payment_id)
+    return session.scalars(mine.order_by(Transfer.created_at, Transfer.id)).all()
