@@ -28,4 +28,4 @@ def test_every_dependency_has_its_reason_in_the_handbook() -> None:
 
 def test_the_lock_files_name_no_address() -> None:
     for lock in (ROOT / "requirements").glob("*.lock"):
-        assert "http" not in lock.read_text("utf-8")
+        assert "://" not in lock.read_text("utf-8")

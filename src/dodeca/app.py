@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import quote
 
 from litestar import Litestar, Request, Response, Router
 from litestar.config.app import AppConfig
@@ -137,6 +138,10 @@ def _answer_error(request: Request[Any, Any, Any], exception: Exception) -> Resp
     if not wants_page:
         return problems.problem_response(request, exception)
     status, error = problems.as_dodeca_error(exception)
+    if status == 401 and request.method == "GET":
+        query = request.scope["query_string"].decode("latin-1")
+        back = quote(path + (f"?{query}" if query else ""), safe="/")
+        return Response(b"", status_code=303, headers={"Location": f"/login?next={back}", "Cache-Control": "no-store"})
     platform: Platform = request.app.state.platform
     call = Call(request, platform, None, None)
     shell, cookies = platform.shell_for(None, call)

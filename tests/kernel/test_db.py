@@ -205,7 +205,7 @@ def test_reads_see_no_half_committed_group(database: Database) -> None:
 def test_closing_finishes_what_is_queued_and_refuses_what_comes_later(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
     database.write(lambda session: metadata.create_all(session.connection()))
-    threads = [threading.Thread(target=database.write, args=(lambda s, i=i: sell(s, f"S{i}"),)) for i in range(20)]  # type: ignore[misc]
+    threads = [threading.Thread(target=database.write, args=(lambda s, i=i: sell(s, f"S{i}"),)) for i in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def config_of(data: Path | None, **overrides: object) -> Config:
         file = data / "dodeca.toml"
     config = Config(file=file, overrides={"data": data, **overrides})
     telemetry.configure_logging(json=config.settings.log_json, level=config.settings.log_level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     return config
 
 

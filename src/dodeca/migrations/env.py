@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import JSON, Connection, create_engine
@@ -13,7 +13,7 @@ from dodeca.kernel.db import UtcDateTime, metadata
 catalogue.products()  # registers every table
 
 
-def render(kind: str, item: Any, _context: Any) -> str | bool:
+def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Write our own column types by their names."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "UtcDateTime()"

@@ -20,20 +20,20 @@ def statements(dialect: str) -> list[str]:
     """The SQL that makes the triggers on `sqlite` or `postgresql`, for migrations."""
     if dialect == "sqlite":
         return [
-            "CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log "
+            "CREATE TRIGGER IF NOT EXISTS audit_log_no_update BEFORE UPDATE ON audit_log "
             "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
-            "CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log "
+            "CREATE TRIGGER IF NOT EXISTS audit_log_no_delete BEFORE DELETE ON audit_log "
             f"WHEN OLD.at > datetime('now', '-{KEPT_DAYS} days') "
             "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
         ]
     return [
-        "CREATE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE OR REPLACE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$",
-        "CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log "
+        "CREATE OR REPLACE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log "
         "FOR EACH ROW EXECUTE FUNCTION audit_log_refuse()",
-        "CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log FOR EACH ROW "
+        "CREATE OR REPLACE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log FOR EACH ROW "
         f"WHEN (OLD.at > now() - interval '{KEPT_DAYS} days') EXECUTE FUNCTION audit_log_refuse()",
-        "CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log "
+        "CREATE OR REPLACE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log "
         "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse()",
     ]
 

@@ -69,9 +69,13 @@ def choose_theme(call: Calling, data: AnyBody[ThemeChoice]) -> Redirect:
 
 
 @get("/_design", access=Access.PUBLIC)
-def design() -> Page:
+def design(theme: str = "", dir: str = "ltr") -> Page:
     """Every component of the design system."""
-    return Page("design.html", **design_examples())
+    examples: dict[str, Any] = design_examples()
+    changes: dict[str, str] = {"dir": "rtl" if dir == "rtl" else "ltr"}
+    if theme in ("light", "dark"):
+        changes["theme"] = theme
+    return Page("design.html", shell=changes, **examples)
 
 
 @get("/favicon.ico", access=Access.PUBLIC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -67,6 +68,8 @@ def _next_link(call: Call, cursor: str) -> str:
 def render(page: Page, call: Call, session: ReadSession) -> Response[Any]:
     """Render a page with the shell around it."""
     shell, cookies = call.platform.shell_for(session, call)
+    if page.shell:
+        shell = replace(shell, **page.shell)
     html = call.platform.renderer.render(page.template, {"shell": shell, "request": call.request, **page.context})
     headers = {**PAGE_HEADERS, "Cache-Control": "private, no-store", **page.headers}
     return Response(

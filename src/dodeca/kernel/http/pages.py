@@ -15,15 +15,23 @@ NEVER_SHOWN_AGAIN = frozenset({"password", "new_password", "current_password", "
 class Page:
     """A template and its context; rendered inside the unit of work, with the shell around it."""
 
-    __slots__ = ("context", "headers", "status", "template")
+    __slots__ = ("context", "headers", "shell", "status", "template")
 
     def __init__(
-        self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: object
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        shell: Mapping[str, Any] | None = None,
+        **context: object,
     ) -> None:
+        """`shell` changes parts of the shell for this page, such as its direction."""
         self.template = template
         self.context = context
         self.status = status
         self.headers = dict(headers or {})
+        self.shell = dict(shell or {})
 
 
 @dataclass(slots=True)
