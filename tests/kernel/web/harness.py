@@ -109,6 +109,11 @@ def sample_page(request: AnyRequest) -> Response[str]:
     return page(request, "sample/page.html", form=Form())
 
 
+@get("/bare", sync_to_thread=False)
+def bare_page(request: AnyRequest) -> Response[str]:
+    return page(request, "sample/bare.html")
+
+
 @post("/sample", status_code=200)
 async def sample_form(request: AnyRequest) -> Response[str]:
     form = Form.of(await request.form())
@@ -138,7 +143,6 @@ async def live() -> ServerSentEvent:
     return ServerSentEvent(events())
 
 
-handlers: list[HTTPRouteHandler] = [static_handler(assets)]
-app = Litestar(
-    [design_page, home_page, error_page, sample_page, sample_form, theme, live, *handlers], openapi_config=None
-)
+handlers: list[HTTPRouteHandler] = [static_handler(assets), design_page, home_page, error_page, bare_page]
+handlers += [sample_page, sample_form, theme, live]
+app = Litestar(handlers, openapi_config=None)

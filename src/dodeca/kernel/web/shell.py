@@ -7,7 +7,7 @@ Content-Security-Policy (`CONTENT_SECURITY_POLICY`): no inline script, style ele
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from markupsafe import Markup, escape
@@ -25,6 +25,8 @@ CSRF_HEADER = "X-CSRF-Token"
 
 Theme = Literal["light", "dark", "system"]
 Direction = Literal["ltr", "rtl"]
+_THEMES: dict[str, Theme] = {"light": "light", "dark": "dark", "system": "system"}
+_DIRECTIONS: dict[str, Direction] = {"ltr": "ltr", "rtl": "rtl"}
 Tone = Literal["neutral", "accent", "good", "warn", "bad", "info"]
 
 
@@ -90,6 +92,10 @@ class Shell:
     search_action: str = "/search"
     search_query: str = ""
     links: ShellLinks = field(default_factory=ShellLinks)
+
+    def with_look(self, theme: str, direction: str) -> Shell:
+        """The same surroundings in another theme and direction; unknown values change nothing."""
+        return replace(self, theme=_THEMES.get(theme, self.theme), dir=_DIRECTIONS.get(direction, self.dir))
 
     @property
     def current(self) -> ShellProduct | None:

@@ -18,8 +18,9 @@ SHELL_TEMPLATES = Path(__file__).parent / "templates"
 class Renderer:
     """Turns a template and a context into HTML.
 
-    The shell's templates have plain names (`layout.html`, `ui.html`); those of a product or commons module carry its
-    prefix: with `roots={"shortener": folder}`, `shortener/home.html` is `folder/home.html`. Everything is escaped;
+    The shell's templates have plain names (`layout.html`, `ui.html`), or `shell/…` where a prefix is wanted; those of
+    a product or commons module carry its prefix: with `roots={"shortener": folder}`, `shortener/home.html` is
+    `folder/home.html`. Everything is escaped;
     a name that the context lacks is an error, not an empty string.
 
     Besides Jinja's own, templates have these globals: `asset(name)`, the hashed URL of a static file
@@ -32,8 +33,9 @@ class Renderer:
 
     def __init__(self, roots: Mapping[str, Path], *, assets: Assets, reload: bool = False) -> None:
         loaders = {prefix: FileSystemLoader(folder) for prefix, folder in roots.items()}
+        shell = FileSystemLoader(SHELL_TEMPLATES)
         self._environment = Environment(
-            loader=ChoiceLoader([PrefixLoader(loaders), FileSystemLoader(SHELL_TEMPLATES)]),
+            loader=ChoiceLoader([PrefixLoader(loaders), PrefixLoader({"shell": shell}), shell]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

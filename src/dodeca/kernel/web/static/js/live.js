@@ -12,6 +12,28 @@ import { announce, toast } from "./announce.js"
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 30_000
 
+const EVENTS = {
+  text(texts) {
+    for (const [id, text] of Object.entries(texts)) setText(document.getElementById(id), text)
+  },
+  html({ target, html, swap = "innerHTML" }) {
+    const element = document.getElementById(target)
+    if (!element) return
+    window.htmx.swap(element, html ?? "", { swapStyle: swap })
+  },
+  toast({ text, kind }) { toast(text, kind) },
+  say({ text }) { announce(text) },
+  reload() { location.reload() },
+}
+
+function setText(element, text) {
+  if (!element || element.textContent === String(text)) return
+  element.textContent = text
+  element.classList.remove("is-fresh")
+  void element.offsetWidth // restarts the animation
+  element.classList.add("is-fresh")
+}
+
 customElements.define("live-source", class extends HTMLElement {
   connectedCallback() {
     this.retry = FIRST_RETRY_MS
@@ -50,25 +72,3 @@ customElements.define("live-source", class extends HTMLElement {
     this.retry = Math.min(this.retry * 2, LAST_RETRY_MS)
   }
 })
-
-const EVENTS = {
-  text(texts) {
-    for (const [id, text] of Object.entries(texts)) setText(document.getElementById(id), text)
-  },
-  html({ target, html, swap = "innerHTML" }) {
-    const element = document.getElementById(target)
-    if (!element) return
-    window.htmx.swap(element, html ?? "", { swapStyle: swap })
-  },
-  toast({ text, kind }) { toast(text, kind) },
-  say({ text }) { announce(text) },
-  reload() { location.reload() },
-}
-
-function setText(element, text) {
-  if (!element || element.textContent === String(text)) return
-  element.textContent = text
-  element.classList.remove("is-fresh")
-  void element.offsetWidth // restarts the animation
-  element.classList.add("is-fresh")
-}
