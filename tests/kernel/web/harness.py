@@ -84,7 +84,7 @@ def shell_for(request: AnyRequest) -> Shell:
 
 def page(request: AnyRequest, template: str, **context: object) -> Response[str]:
     """A page with the headers that the platform sends."""
-    body = renderer.render(template, {"shell": shell_for(request), **context})
+    body = renderer.render(template, {"shell": shell_for(request), "request": request, **context})
     headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
     return Response(body, headers=headers, media_type="text/html")
 
