@@ -9,6 +9,8 @@ HANDBOOK := src/dodeca/commons/shell/handbook/index.html
 
 .PHONY: setup assets serve test lint lock clean
 
+export NO_MKDOCS_2_WARNING := 1
+
 setup: $(VENV)/.installed $(ASSETS) $(HANDBOOK)
 
 # `/docs` of the running server. Warnings are errors.
