@@ -9,6 +9,7 @@ from sqlalchemy import JSON, Connection, create_engine
 
 from dodeca import catalogue
 from dodeca.kernel.db import UtcDateTime, metadata
+from dodeca.kernel.search import is_companion
 
 catalogue.products()  # registers every table
 
@@ -22,6 +23,11 @@ def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     return False
 
 
+def known(name: str | None, kind: str, _parents: Any) -> bool:
+    """Leave out what SQLite makes for full-text search."""
+    return kind != "table" or not is_companion(name)
+
+
 def include(connection: Connection) -> None:
     """Run the migrations on one connection."""
     context.configure(
@@ -30,6 +36,7 @@ def include(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         render_item=render,
+        include_name=known,
         **context.config.attributes.get("options", {}),
     )
     with context.begin_transaction():

@@ -6,7 +6,7 @@ database's locale. What people type (`queries`) is data: there is no input that 
 """
 
 from dodeca.kernel.search.highlights import Snippet
-from dodeca.kernel.search.index import Hit, SearchIndex, create_companions, is_companion
+from dodeca.kernel.search.index import Hit, SearchIndex, is_companion
 from dodeca.kernel.search.queries import Query, parsed
 
-__all__ = ["Hit", "Query", "SearchIndex", "Snippet", "create_companions", "is_companion", "parsed"]
+__all__ = ["Hit", "Query", "SearchIndex", "Snippet", "is_companion", "parsed"]

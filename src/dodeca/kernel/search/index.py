@@ -66,7 +66,8 @@ class SearchIndex:
 
     `fields` are at most four texts with their weights (title 10, body 1). `filters` are names of exact values to
     narrow by (community, language). The table `search_<name>` holds one row a document, its text as given; it belongs
-    to `module`, whose migrations make it. On SQLite an FTS5 table stands beside it, made by `create_companions`.
+    to `module`, whose migrations make it. On SQLite an FTS5 table stands beside it, made by the table's
+    `after_create` event, which `kernel.db.migrations.add_extras` sends too.
 
     Who may see what is not known here: give `query` a statement that selects the ids of what the actor may see.
     """
@@ -105,7 +106,6 @@ class SearchIndex:
         )
         self.companion = f"search_{name}{_SUFFIX}"
         self._fts = table(self.companion, column("rowid", Integer()), *(column(field, Text()) for field in self.fields))
-        metadata.info.setdefault("search_indexes", []).append(self)
         event.listen(self.table, "after_create", self._after_create)
         event.listen(self.table, "before_drop", self._before_drop)
 
@@ -224,7 +224,7 @@ class SearchIndex:
         folded = {field: " ".join(token.word for token in tokens(value)) for field, value in texts.items()}
         return {"rowid": number, **folded}
 
-    def create_companion(self, connection: Connection) -> None:
+    def _after_create(self, _table: Table, connection: Connection, **_: Any) -> None:
         """Make the FTS5 table where it is missing, and fill it from the table's rows."""
         if connection.dialect.name != "sqlite" or inspect(connection).has_table(self.companion):
             return
@@ -237,22 +237,9 @@ class SearchIndex:
             row = self._row(number, dict(zip(self.fields, texts, strict=True)))
             connection.execute(insert(self._fts), row)
 
-    def _after_create(self, _table: Table, connection: Connection, **_: Any) -> None:
-        self.create_companion(connection)
-
     def _before_drop(self, _table: Table, connection: Connection, **_: Any) -> None:
         if connection.dialect.name == "sqlite":
             connection.execute(text(f"DROP TABLE IF EXISTS {self.companion}"))
-
-
-def create_companions(connection: Connection, metadata: MetaData = all_tables) -> None:
-    """After the migrations: make what stands beside the search tables. Only SQLite needs it."""
-    if connection.dialect.name != "sqlite":
-        return
-    existing = set(inspect(connection).get_table_names())
-    for index in metadata.info.get("search_indexes", ()):
-        if index.table.name in existing:
-            index.create_companion(connection)
 
 
 def is_companion(table_name: str | None) -> bool:
