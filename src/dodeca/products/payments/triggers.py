@@ -10,9 +10,9 @@ from typing import cast
 from sqlalchemy import DDL, Table, event
 
 from dodeca.kernel.db import Model
-from dodeca.products.payments.models import Journal, Transfer
+from dodeca.products.payments.models import Journal, PaymentEvent, Transfer
 
-IMMUTABLE: tuple[type[Model], ...] = (Journal, Transfer)
+IMMUTABLE: tuple[type[Model], ...] = (Journal, Transfer, PaymentEvent)
 
 
 def statements(table: str, dialect: str) -> list[str]:

@@ -1,0 +1,143 @@
+"""What an acquirer is to the gateway, and what it may answer.
+
+Every call carries the id of our attempt, refund or payment as idempotency key: asking twice has one effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+SOFT_REASONS = frozenset({"insufficient_funds", "processing_error", "issuer_unavailable", "limit_exceeded"})
+"""Declines after which another acquirer may still succeed. All others are final."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardData:
+    """A card as it was typed. Lives in memory only, for one call; its repr shows nothing."""
+
+    number: str = field(repr=False)
+    cvv: str = field(repr=False)
+    expiry_month: int
+    expiry_year: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to authorise. `vault` is the acquirer's own reference of the card; `number` counts our attempts."""
+
+    key: str
+    number: int
+    amount: int
+    currency: str
+    method: str
+    vault: str | None = None
+    vpa: str | None = None
+    bank: str | None = None
+    wallet: str | None = None
+    recurring: bool = False
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Done. `reference` is the acquirer's id for it."""
+
+    reference: str
+    dispute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The payer has something to do first: type an OTP, answer on the bank's page, approve in an app (poll)."""
+
+    kind: Literal["otp", "redirect", "poll"]
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Refused for a normalised reason. `hard`: no other acquirer should be asked."""
+
+    reason: str
+    hard: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Surely not done."""
+
+    reason: str = "acquirer_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Perhaps done: inquire, and ask nobody else meanwhile."""
+
+    reason: str = "no_answer"
+
+
+Result = Approved | Challenge | Declined | Unavailable | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an acquirer takes. `currencies` None: all. Its price is `fee_basis_points` of an amount plus `fee_fixed`."""
+
+    methods: frozenset[str]
+    currencies: frozenset[str] | None
+    fee_basis_points: int
+    fee_fixed: int = 0
+    is_simulator: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """One line of an acquirer's daily report: what it says that it moved, in minor units."""
+
+    reference: str
+    kind: Literal["capture", "refund"]
+    amount: int
+    currency: str
+
+
+class Acquirer(Protocol):
+    """See the module's text."""
+
+    name: str
+    capabilities: Capabilities
+
+    async def tokenise(self, card: CardData) -> str:
+        """Put a card into the vault; gives the reference that is charged later."""
+        ...
+
+    async def authorise(self, ask: Ask) -> Result:
+        """Reserve the amount."""
+        ...
+
+    async def complete_authentication(self, ask: Ask, reference: str, answer: str) -> Result:
+        """Go on with the payer's answer to a challenge: an OTP, `pay` or `fail`."""
+        ...
+
+    async def capture(self, key: str, reference: str, amount: int, currency: str) -> Result:
+        """Take what is reserved."""
+        ...
+
+    async def void(self, key: str, reference: str) -> Result:
+        """Set free what is reserved."""
+        ...
+
+    async def refund(self, key: str, reference: str, amount: int, currency: str) -> Result:
+        """Give back."""
+        ...
+
+    async def inquire(self, ask: Ask) -> Result:
+        """What became of an authorisation."""
+        ...
+
+    async def settlement_report(self, day: date) -> Sequence[ReportLine]:
+        """What was captured and refunded on a day."""
+        ...

@@ -1,0 +1,208 @@
+"""Work that calls the outside: units of work with acquirers between them, never inside one.
+
+A crash between two units leaves an intent that a job finishes: an attempt without outcome is inquired about, a capture
+or refund without answer is asked for again under its key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from dodeca.kernel import clock
+from dodeca.kernel.crypto import Keyring
+from dodeca.kernel.errors import DodecaError, Invalid, Upstream
+from dodeca.products.payments import acquirers, outside
+from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Result, Unknown
+from dodeca.products.payments.models import Order, Refund
+from dodeca.products.payments.service import captures, methods, paying, refunds
+from dodeca.products.payments.service.cards import CardFacts, facts
+from dodeca.products.payments.service.desk import Desk, desk_by_id
+from dodeca.products.payments.service.paying import PayRequest, Step
+
+if TYPE_CHECKING:
+    from dodeca.kernel.db import WriteSession
+    from dodeca.kernel.platform import Platform
+
+log = structlog.get_logger(__name__)
+
+
+def card_facts(keyring: Keyring, card: CardData) -> CardFacts:
+    """What of a card may enter the database."""
+    return facts(card, keyring.key("payments.card"))
+
+
+async def pay(platform: Platform, desk: Desk, request: PayRequest, card: CardData | None = None) -> str:
+    """Try to pay; gives the payment's id, whatever became of it. Raises what `paying.begin` refuses."""
+    kept = dataclasses.replace(request, card=card_facts(platform.keyring, card)) if card is not None else request
+    step = await platform.db.awrite(lambda session: paying.begin(session, desk, kept))
+    await go_on(platform, step, card)
+    return step.payment_id
+
+
+async def go_on(platform: Platform, step: Step, card: CardData | None = None) -> Step:
+    """Follow the steps until there is nothing more to ask."""
+    while step.kind != "done":
+        if step.acquirer is None:
+            raise TypeError("A step that asks names whom.")
+        if step.kind == "capture":
+            result = await _guarded(
+                step.acquirer.capture(f"cap:{step.payment_id}", step.reference, step.amount, step.currency)
+            )
+            step = await platform.db.awrite(lambda session, s=step, r=result: captures.finish(session, s.payment_id, r))  # type: ignore[misc]
+        else:
+            step = await _authorise(platform, step, card)
+    return step
+
+
+async def _authorise(platform: Platform, step: Step, card: CardData | None) -> Step:
+    acquirer, ask = step.acquirer, step.ask
+    if acquirer is None or ask is None:
+        raise TypeError("A step that asks says what.")
+    vault, started = ask.vault, time.monotonic()
+    if card is not None and vault is None:
+        vault = await acquirer.tokenise(card)
+        ask = dataclasses.replace(ask, vault=vault)
+    result = await _guarded(acquirer.authorise(ask))
+    latency = round((time.monotonic() - started) * 1000)
+    return await platform.db.awrite(
+        lambda session: paying.record(session, ask.key, result, vault=vault, latency_ms=latency)
+    )
+
+
+async def _guarded(call: Awaitable[Result]) -> Result:
+    """An acquirer's answer. Whatever else it raises, perhaps it did what it was asked: unknown."""
+    try:
+        return await call
+    except Exception:
+        log.exception("payments.acquirer_failed")
+        return Unknown("acquirer_error")
+
+
+async def answer(platform: Platform, payment_id: str, reply: str) -> None:
+    """Hand the payer's OTP or choice to the acquirer. Raises Invalid for a wrong OTP that may be typed again."""
+    step = await platform.db.awrite(lambda session: paying.answer(session, payment_id, reply))
+    if step.acquirer is None or step.ask is None:
+        raise TypeError("A step that asks names whom.")
+    ask: Ask = step.ask
+    result = await _guarded(step.acquirer.complete_authentication(ask, step.reference, reply))
+    following = await platform.db.awrite(lambda session: paying.answered(session, ask.key, result))
+    if following.kind == "done" and following.reference:
+        raise Invalid(following.reference, field="otp")
+    await go_on(platform, following)
+
+
+async def capture(platform: Platform, desk: Desk, payment_id: str, amount: int | None, currency: str | None) -> None:
+    """Capture an authorised payment. Raises Invalid, Conflict, NotFound, Upstream."""
+    step = await platform.db.awrite(lambda session: captures.request(session, desk, payment_id, amount, currency))
+    last = await go_on(platform, step)
+    error = captures.refused(last)
+    if error is not None:
+        raise error
+
+
+async def repeat_capture(platform: Platform, payment_id: str) -> None:
+    """Ask again for a capture that was never answered."""
+
+    def again(session: WriteSession) -> Step | None:
+        _desk, _order, payment = paying.locked(session, payment_id)
+        if payment.capturing_at is None or payment.status != "authorized":
+            return None
+        return captures.step_of(session, payment)
+
+    step = await platform.db.awrite(again)
+    if step is not None:
+        await go_on(platform, step)
+
+
+async def refund(platform: Platform, begin: Callable[[WriteSession], Refund]) -> str:
+    """Reserve a refund with `begin` and ask for it; gives its id. Raises what `begin` refuses."""
+    refund_id = await platform.db.awrite(lambda session: begin(session).id)
+    await ask_refund(platform, refund_id)
+    return refund_id
+
+
+async def ask_refund(platform: Platform, refund_id: str) -> bool:
+    """Ask the acquirer for a pending refund; false when it is still pending."""
+    wanted = await platform.db.aread(lambda session: refunds.to_ask(session, refund_id))
+    if wanted is None:
+        return True
+    acquirer, reference, amount, currency = wanted
+    result = await _guarded(acquirer.refund(refund_id, reference, amount, currency))
+    return await platform.db.awrite(lambda session: refunds.finish(session, refund_id, result))
+
+
+async def inquire(platform: Platform, attempt_id: str, number: int) -> None:
+    """Ask what became of an attempt without outcome, and plan the next inquiry where nobody knows yet."""
+    wanted = await platform.db.aread(lambda session: paying.to_inquire(session, attempt_id))
+    if wanted is None:
+        return
+    acquirer, ask, is_poll = wanted
+    result = await _guarded(acquirer.inquire(ask))
+    if isinstance(result, Unknown):
+        pause = 3 if is_poll else paying.INQUIRE_AFTER[min(number, len(paying.INQUIRE_AFTER) - 1)]
+        await platform.db.awrite(
+            lambda session: outside.inquire_later(session, attempt_id, clock.ahead(seconds=pause), number + 1)
+        )
+        return
+    step = await platform.db.awrite(lambda session: paying.record(session, attempt_id, result))
+    await go_on(platform, step)
+    if getattr(getattr(acquirer, "settings", None), "duplicate_callbacks", False):
+        again = await platform.db.awrite(lambda session: paying.record(session, attempt_id, result))
+        await go_on(platform, again)
+
+
+async def void(platform: Platform, payment_id: str) -> None:
+    """Tell the acquirer that an authorisation is not needed. Raises Upstream, so that the job is repeated."""
+
+    def whom(session: WriteSession) -> tuple[Acquirer, str]:
+        _desk, _order, payment = paying.locked(session, payment_id)
+        return acquirers.acquirer(session, payment.acquirer or ""), payment.acquirer_reference or ""
+
+    acquirer, reference = await platform.db.awrite(whom)
+    result = await _guarded(acquirer.void(f"void:{payment_id}", reference))
+    if not isinstance(result, Approved):
+        raise Upstream("The acquirer did not void the authorisation.")
+
+
+async def tokenise_everywhere(platform: Platform, card: CardData, mode: str) -> dict[str, str]:
+    """Put a card into the vault of every acquirer of the mode that can be reached."""
+    found = await platform.db.aread(lambda session: acquirers.installed(session, mode))
+    vaults: dict[str, str] = {}
+    for name, (acquirer, enabled) in found.items():
+        if enabled and "card" in acquirer.capabilities.methods:
+            try:
+                vaults[name] = await acquirer.tokenise(card)
+            except DodecaError as error:
+                log.warning("payments.vault_unreachable", acquirer=name, error=str(error))
+    return vaults
+
+
+async def charge(platform: Platform, order_id: str, account_id: str, method_id: str) -> None:
+    """Charge an order to a saved method, unless it was tried before: a repeated job must not charge twice."""
+
+    def begin(session: WriteSession) -> Step | None:
+        order = session.get_one(Order, order_id, with_for_update=True)
+        if order.attempts or order.status == "paid":
+            return None
+        desk = desk_by_id(session, order.merchant_id, order.mode)
+        row = methods.method(session, account_id, method_id)
+        request = PayRequest(
+            amount=order.amount,
+            currency=order.currency,
+            method=row.method_type,
+            order_id=order.id,
+            kept_card_id=row.card_id,
+            vpa=row.vpa,
+            recurring=True,
+            payer_account_id=account_id,
+        )
+        return paying.begin(session, desk, request)
+
+    step = await platform.db.awrite(begin)
+    if step is not None:
+        await go_on(platform, step)

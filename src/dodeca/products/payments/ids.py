@@ -1,0 +1,14 @@
+"""Identifiers as Razorpay's clients know them: a prefix and 14 base62 characters.
+
+The first eight are the time in milliseconds, so that keys append to their index; the last six are random.
+"""
+
+from __future__ import annotations
+
+from dodeca.kernel import clock
+from dodeca.kernel.ids import base62, random_base62
+
+
+def new(prefix: str) -> str:
+    """A new id such as pay_0Vq3kX1aBcDe5F."""
+    return f"{prefix}_{base62(int(clock.timestamp() * 1000), 8)}{random_base62(6)}"

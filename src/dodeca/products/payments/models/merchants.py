@@ -1,0 +1,124 @@
+"""Tables of who takes money, through whom, and who is told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import Model
+
+
+class Merchant(Model):
+    """An account that takes money. At most one an account (unique). The platform's own has no account.
+
+    `routing` and `fraud` hold rules in CEL that were checked when they were saved; `bank_account` is where settlements
+    and payouts go. Test and live money of a merchant never mix: every row below names its mode."""
+
+    __tablename__ = "merchants"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str | None] = mapped_column(unique=True)
+    name: Mapped[str]
+    zone: Mapped[str] = mapped_column(default="UTC")
+    capture: Mapped[str] = mapped_column(default="manual")
+    bank_account: Mapped[dict[str, Any] | None]
+    routing: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    fraud: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (CheckConstraint("capture IN ('manual', 'automatic')", name="capture"),)
+
+
+class Webhook(Model):
+    """An address that a merchant's events are sent to. The secret is kept encrypted, because each body is signed by it.
+
+    With `disabled_at` nothing is sent: its owner turned it off, or it failed for 24 hours."""
+
+    __tablename__ = "payment_webhooks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    mode: Mapped[str]
+    url: Mapped[str]
+    secret: Mapped[bytes | None]
+    events: Mapped[list[str]]
+    alert_email: Mapped[str | None]
+    disabled_at: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        Index("ix_payment_webhooks_merchant_id_mode", "merchant_id", "mode"),
+        CheckConstraint("mode IN ('test', 'live')", name="mode"),
+    )
+
+
+class PaymentEvent(Model):
+    """Something that happened, as its snapshot at that time. Never changed (triggers): it can be sent again."""
+
+    __tablename__ = "payment_events"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    mode: Mapped[str]
+    type: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (Index("ix_payment_events_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),)
+
+
+class Delivery(Model):
+    """One event on its way to one webhook: at most one row a pair (unique). `attempts` counts sendings.
+
+    state: waiting, delivered, or given up after 24 hours."""
+
+    __tablename__ = "payment_deliveries"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(ForeignKey("payment_events.id"))
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("payment_webhooks.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(default="waiting")
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_status: Mapped[int | None]
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        UniqueConstraint("event_id", "webhook_id"),
+        Index("ix_payment_deliveries_webhook_id", "webhook_id", "created_at"),
+        CheckConstraint("state IN ('waiting', 'delivered', 'given_up')", name="state"),
+    )
+
+
+class AcquirerSetting(Model):
+    """What an administrator set for an acquirer. Without a row the defaults of its class hold."""
+
+    __tablename__ = "payment_acquirers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class AcquirerStat(Model):
+    """How authorisations went lately: decayed counts an acquirer, method, network and currency (primary key).
+
+    Routing's Beta posterior is made of them. `at` is the moment that the counts are true for."""
+
+    __tablename__ = "payment_acquirer_stats"
+
+    acquirer: Mapped[str] = mapped_column(primary_key=True)
+    method: Mapped[str] = mapped_column(primary_key=True)
+    network: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    successes: Mapped[float] = mapped_column(default=0.0)
+    failures: Mapped[float] = mapped_column(default=0.0)
+    at: Mapped[datetime] = mapped_column(default=clock.now)

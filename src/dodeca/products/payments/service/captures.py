@@ -1,0 +1,219 @@
+"""Capturing what is authorised, and voiding what will not be.
+
+A capture is an intent first (`begin`), then the acquirer's answer (`finish`). The order counts what is being captured
+beside what is paid, so two authorisations of one order cannot both be taken: the database refuses the second (check).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from dodeca.kernel import clock, mail, outbox
+from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.errors import Conflict, Invalid, Upstream
+from dodeca.kernel.money import formatted, half_up, share
+from dodeca.products.payments import acquirers, entities, hooks, outside
+from dodeca.products.payments.acquirers.protocol import Approved, Declined, Result, Unavailable
+from dodeca.products.payments.models import Card, Order, Payment
+from dodeca.products.payments.service import events, ledger, states
+from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.ledger import Entry, Place
+from dodeca.products.payments.service.paying import PURSE, Step, locked
+
+FEE_BASIS_POINTS = 200
+TAX_PERCENT = {"INR": 18}
+REPEAT_AFTER_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """The platform's share of a capture, in minor units."""
+
+    base: int
+    tax: int
+
+    @property
+    def total(self) -> int:
+        """Fee with its tax."""
+        return self.base + self.tax
+
+
+def fee_of(amount: int, currency: str) -> Fee:
+    """2 % of the amount, halves up, and the tax on that."""
+    base = share(amount, FEE_BASIS_POINTS)
+    return Fee(base, half_up(base * TAX_PERCENT.get(currency, 0), 100))
+
+
+def request(session: WriteSession, desk: Desk, payment_id: str, amount: int | None, currency: str | None) -> Step:
+    """A merchant wants to capture. Whole or not at all. Raises Invalid, Conflict, NotFound."""
+    desk.find(session, Payment, payment_id)
+    _desk, order, payment = locked(session, payment_id)
+    if payment.status == "captured":
+        raise Conflict("This payment has already been captured")
+    states.check("payment", payment.status, "captured")
+    if amount is not None and amount != payment.amount:
+        raise Invalid("Capture amount must be equal to the amount authorized", field="amount")
+    if currency is not None and currency != payment.currency:
+        raise Invalid("The currency is not the payment's.", field="currency")
+    if payment.capturing_at is not None:
+        raise Conflict("This payment is being captured")
+    return begin(session, desk, order, payment)
+
+
+def begin(session: WriteSession, desk: Desk, order: Order | None, payment: Payment) -> Step:
+    """Record the intent; both rows are locked. The loser of a race for an order is voided."""
+    if order is not None:
+        taken = Conflict("This order has already been paid.", field="order_id")
+        try:
+            with claiming(session, Order, otherwise=taken):
+                order.amount_capturing += payment.amount
+        except Conflict:
+            session.refresh(order)
+            void(session, desk, payment)
+            return Step("done", payment.id)
+    payment.capturing_at = clock.now()
+    session.flush()
+    if payment.acquirer == PURSE:
+        return finish(session, payment.id, Approved(payment.acquirer_reference or ""))
+    return step_of(session, payment)
+
+
+def step_of(session: ReadSession, payment: Payment) -> Step:
+    """The question to the acquirer; asking it twice has one effect."""
+    return Step(
+        "capture",
+        payment.id,
+        acquirers.acquirer(session, payment.acquirer or ""),
+        reference=payment.acquirer_reference or "",
+        amount=payment.amount,
+        currency=payment.currency,
+    )
+
+
+def finish(session: WriteSession, payment_id: str, result: Result) -> Step:
+    """The acquirer's answer to a capture. Unknown leaves the intent, which a job repeats under the same key."""
+    desk, order, payment = locked(session, payment_id)
+    if payment.status != "authorized" or payment.capturing_at is None:
+        return Step("done", payment.id)
+    if isinstance(result, (Unavailable, Declined)):
+        payment.capturing_at = None
+        if order is not None:
+            order.amount_capturing -= payment.amount
+        return Step("done", payment.id, reference="The acquirer could not capture the payment. Try again.")
+    if isinstance(result, Approved):
+        _book(session, desk, order, payment)
+        _tell(session, desk, order, payment)
+    return Step("done", payment.id)
+
+
+def _book(session: WriteSession, desk: Desk, order: Order | None, payment: Payment) -> None:
+    """Move the money and the states."""
+    states.move("payment", payment, "captured")
+    payment.captured_at, payment.capturing_at = clock.now(), None
+    fee = Fee(0, 0)
+    key = f"capture:{payment.id}"
+    merchant = Place(desk.merchant.id, "merchant", payment.currency, payment.mode)
+    if payment.hold_id is not None:
+        ledger.post_pending(session, key, payment.hold_id, also=_splits(desk, order, payment))
+    else:
+        receivable = Place(payment.acquirer or "", "receivable", payment.currency, payment.mode)
+        if order is not None and order.payee_account_id is not None:
+            purse = Place(order.payee_account_id, "purse", payment.currency, payment.mode)
+            entries = [Entry(receivable, purse, payment.amount, "deposit")]
+        else:
+            fee = fee_of(payment.amount, payment.currency)
+            platform = (Place(ledger.PLATFORM, code, payment.currency, payment.mode) for code in ("fees", "tax"))
+            entries = [Entry(receivable, merchant, payment.amount, "capture")]
+            for place, amount in zip(platform, (fee.base, fee.tax), strict=True):
+                if amount:
+                    entries.append(Entry(merchant, place, amount, place.code))
+            entries += _splits(desk, order, payment)
+        ledger.post(session, key, entries, payment_id=payment.id)
+    payment.fee, payment.tax = fee.total, fee.tax
+    if order is not None:
+        order.amount_capturing -= payment.amount
+        order.amount_paid += payment.amount
+        if order.amount_paid == order.amount:
+            states.move("order", order, "paid")
+    session.flush()
+
+
+def _splits(desk: Desk, order: Order | None, payment: Payment) -> list[Entry]:
+    """Shares of other merchants in a whole payment of the order; those that are held wait in reserve."""
+    if order is None or payment.amount != order.amount:
+        return []
+    mine = Place(desk.merchant.id, "merchant", payment.currency, payment.mode)
+    found = []
+    for split in order.splits:
+        code = "reserve" if split.get("hold_until") else "merchant"
+        other = Place(split["merchant_id"], code, payment.currency, payment.mode)
+        if other != mine:
+            found.append(Entry(mine, other, int(split["amount"]), "split"))
+    return found
+
+
+def _tell(session: WriteSession, desk: Desk, order: Order | None, payment: Payment) -> None:
+    card = session.get(Card, payment.card_id) if payment.card_id else None
+    shown = entities.payment(payment, card)
+    events.emit(session, desk, "payment.captured", {"payment": shown})
+    if order is not None:
+        if order.status == "paid":
+            events.emit(session, desk, "order.paid", {"payment": shown, "order": entities.order(order)})
+        hook = hooks.on_captured.get(order.source)
+        if hook is not None:
+            hook(session, desk, order, payment)
+        if order.reference is not None:
+            told = outside.PaymentCaptured(payment_id=payment.id, order_id=order.id, reference=order.reference)
+            outbox.add(session, told)
+    if payment.mail_receipt and payment.email:
+        what = payment.description or "your payment"
+        mail.send(
+            session,
+            to=payment.email,
+            subject=f"Receipt: {formatted(payment.amount, payment.currency)} to {desk.merchant.name}"[:150],
+            text=f"You paid {formatted(payment.amount, payment.currency)} to {desk.merchant.name} for {what}.\n\n"
+            f"Payment {payment.id}, {payment.captured_at:%d %B %Y, %H:%M} UTC.\n"
+            + ("This was test money.\n" if payment.mode == "test" else ""),
+            key=f"receipt:{payment.id}",
+        )
+
+
+def void(session: WriteSession, desk: Desk, payment: Payment) -> None:
+    """Set an authorisation free; the row is locked. The acquirer is told by a job."""
+    if payment.capturing_at is not None:
+        raise Conflict("This payment is being captured")
+    states.move("payment", payment, "refunded")
+    payment.amount_refunded = payment.amount
+    if payment.hold_id is not None:
+        ledger.void(session, f"void:{payment.id}", payment.hold_id)
+    else:
+        outside.void_later(session, payment.id)
+    session.flush()
+
+
+def expire(session: WriteSession, limit: int = 100) -> int:
+    """Void authorisations whose time is over; gives how many."""
+    due = (
+        select(Payment.id)
+        .where(Payment.status == "authorized", Payment.expires_at <= clock.now(), Payment.capturing_at.is_(None))
+        .limit(limit)
+    )
+    names = list(session.scalars(due))
+    for payment_id in sorted(names):
+        desk, _order, payment = locked(session, payment_id)
+        if payment.status == "authorized" and payment.capturing_at is None:
+            void(session, desk, payment)
+    return len(names)
+
+
+def stuck(session: ReadSession) -> list[str]:
+    """Payments whose capture was asked for and never answered."""
+    since = clock.ago(seconds=REPEAT_AFTER_SECONDS)
+    return list(session.scalars(select(Payment.id).where(Payment.capturing_at <= since).limit(100)))
+
+
+def refused(step: Step) -> Upstream | None:
+    """The error that a step stands for, if it stands for one."""
+    return Upstream(step.reference) if step.kind == "done" and step.reference else None

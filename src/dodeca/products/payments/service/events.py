@@ -1,0 +1,200 @@
+"""What happened, told: the event log, webhooks, and other products."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+
+from dodeca.kernel import clock, outbox
+from dodeca.kernel.crypto import Box, Keyring
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid
+from dodeca.products.payments import entities, ids, outside
+from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
+from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.inputs import email_of
+
+RETRY_SECONDS = (10, 60, 300, 900, 3600, 7200, 14_400, 28_800)
+"""Pauses after each failure; together they end within 24 hours."""
+MOST_WEBHOOKS = 30
+TYPES = (
+    "payment.authorized",
+    "payment.captured",
+    "payment.failed",
+    "payment.dispute.created",
+    "payment.dispute.won",
+    "payment.dispute.lost",
+    "payment.downtime.started",
+    "payment.downtime.resolved",
+    "order.paid",
+    "refund.created",
+    "refund.processed",
+    "refund.failed",
+    "payment_link.paid",
+    "payment_link.partially_paid",
+    "payment_link.expired",
+    "payment_link.cancelled",
+    "invoice.paid",
+    "invoice.expired",
+    "subscription.authenticated",
+    "subscription.activated",
+    "subscription.charged",
+    "subscription.pending",
+    "subscription.halted",
+    "subscription.paused",
+    "subscription.resumed",
+    "subscription.cancelled",
+    "subscription.completed",
+    "subscription.updated",
+    "settlement.processed",
+    "transfer.processed",
+    "virtual_account.credited",
+    "qr_code.credited",
+)
+
+
+class MerchantTold(outbox.Event):
+    """An event was added to a merchant's log; live pages and webhooks follow."""
+
+    merchant_id: str
+    mode: str
+    type: str
+
+
+def emit(session: WriteSession, desk: Desk, kind: str, payload: Mapping[str, Mapping[str, Any]]) -> PaymentEvent:
+    """Add an event with snapshots of what it is about, and queue it for the webhooks that want it."""
+    now = clock.now()
+    event = PaymentEvent(
+        id=ids.new("evt"),
+        merchant_id=desk.merchant.id,
+        mode=desk.mode,
+        type=kind,
+        body={
+            "entity": "event",
+            "account_id": desk.merchant.id,
+            "event": kind,
+            "contains": list(payload),
+            "payload": {name: {"entity": dict(entity)} for name, entity in payload.items()},
+            "created_at": entities.unix(now),
+        },
+        created_at=now,
+    )
+    session.add(event)
+    session.flush()
+    for hook in session.scalars(desk.owned(Webhook).where(Webhook.disabled_at.is_(None))):
+        if kind in hook.events:
+            send(session, event, hook)
+    outside.tell(session, desk.merchant.id, desk.mode, kind, event.id)
+    return event
+
+
+def send(session: WriteSession, event: PaymentEvent, hook: Webhook) -> Delivery:
+    """Queue an event for a webhook, again if it was sent before."""
+    known = session.scalar(select(Delivery).where(Delivery.event_id == event.id, Delivery.webhook_id == hook.id))
+    if known is None:
+        known = Delivery(id=ids.new("dlv"), event_id=event.id, webhook_id=hook.id)
+        session.add(known)
+    known.state, known.attempts = "waiting", 0
+    session.flush()
+    outside.deliver_later(session, known.id, clock.now(), 0)
+    return known
+
+
+def replay(session: WriteSession, desk: Desk, event_id: str) -> int:
+    """Send an event again to all webhooks that want it; gives how many. Raises NotFound."""
+    event = desk.find(session, PaymentEvent, event_id)
+    hooks = [
+        h for h in session.scalars(desk.owned(Webhook).where(Webhook.disabled_at.is_(None))) if event.type in h.events
+    ]
+    for hook in hooks:
+        send(session, event, hook)
+    return len(hooks)
+
+
+def delivered(session: WriteSession, delivery_id: str, status: int | None, error: str | None) -> str | None:
+    """Record a sending; gives an address to alert when the webhook was turned off by it."""
+    row = session.get(Delivery, delivery_id, with_for_update=True)
+    if row is None or row.state != "waiting":
+        return None
+    hook = session.get_one(Webhook, row.webhook_id, with_for_update=True)
+    row.attempts += 1
+    row.last_status, row.last_error, row.updated_at = status, error, clock.now()
+    if status is not None and 200 <= status < 300:
+        row.state, hook.failing_since = "delivered", None
+        return None
+    hook.failing_since = hook.failing_since or clock.now()
+    if row.attempts <= len(RETRY_SECONDS):
+        pause = RETRY_SECONDS[row.attempts - 1]
+        outside.deliver_later(session, row.id, clock.ahead(seconds=pause), row.attempts)
+        return None
+    row.state = "given_up"
+    if hook.disabled_at is None and hook.failing_since <= clock.ago(hours=8):
+        hook.disabled_at = clock.now()
+        return hook.alert_email
+    return None
+
+
+def secret_box(keyring: Keyring) -> Box:
+    """What webhooks' secrets are sealed with."""
+    return Box(keyring, "payments.webhook")
+
+
+def set_webhook(
+    session: WriteSession, desk: Desk, box: Box, values: Mapping[str, Any], hook: Webhook | None = None
+) -> Webhook:
+    """Make a webhook, or change one. Raises Invalid."""
+    if hook is None:
+        if len(session.scalars(desk.owned(Webhook)).all()) >= MOST_WEBHOOKS:
+            raise Invalid(f"At most {MOST_WEBHOOKS} webhooks.", field="url")
+        hook = Webhook(id=ids.new("hook"), merchant_id=desk.merchant.id, mode=desk.mode, url="", events=[])
+        session.add(hook)
+    if "url" in values or not hook.url:
+        hook.url = checked_url(values.get("url"))
+    if "events" in values or not hook.events:
+        hook.events = checked_types(values.get("events"))
+    if values.get("secret"):
+        hook.secret = box.seal(str(values["secret"])[:200].encode(), hook.id)
+    if "alert_email" in values:
+        hook.alert_email = email_of(values["alert_email"], "alert_email") or None
+    if "active" in values:
+        hook.disabled_at = None if str(values["active"]).lower() in ("1", "true") else clock.now()
+    hook.updated_at = clock.now()
+    session.flush()
+    return hook
+
+
+def checked_url(raw: object) -> str:
+    """An http(s) address without credentials. Whether it may be called is decided when it is (`kernel.outbound`)."""
+    parts = urlsplit(raw) if isinstance(raw, str) and len(raw) <= 2000 else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise Invalid("The url must be an http or https address.", field="url")
+    try:
+        if ipaddress.ip_address(parts.hostname).is_multicast:
+            raise Invalid("The url cannot be called.", field="url")
+    except ValueError:
+        pass
+    return str(raw)
+
+
+def checked_types(raw: object) -> list[str]:
+    """Names of events from a list, or from an object of flags."""
+    if isinstance(raw, Mapping):
+        wanted: Sequence[Any] = [name for name, on in raw.items() if str(on).lower() in ("1", "true")]
+    else:
+        wanted = raw if isinstance(raw, list) else []
+    if not wanted:
+        raise Invalid("Choose at least one event.", field="events")
+    for name in wanted:
+        if name not in TYPES:
+            raise Invalid(f"There is no event {str(name)[:60]}.", field="events")
+    return [str(name) for name in dict.fromkeys(wanted)]
+
+
+def log(session: ReadSession, desk: Desk, kind: str | None = None) -> Any:
+    """The statement of a merchant's events."""
+    statement = desk.owned(PaymentEvent)
+    return statement.where(PaymentEvent.type == kind) if kind else statement

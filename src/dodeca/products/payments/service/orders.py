@@ -1,0 +1,100 @@
+"""Orders: what a merchant wants to be paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.errors import Conflict, Invalid
+from dodeca.products.payments import ids
+from dodeca.products.payments.models import Customer, Order, Payment
+from dodeca.products.payments.service.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """An order to be; values are checked already (`inputs`)."""
+
+    amount: int
+    currency: str
+    receipt: str | None = None
+    description: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    capture: str | None = None
+    manual_expiry_period: int | None = None
+    partial_payment: bool = False
+    first_payment_min_amount: int | None = None
+    customer_id: str | None = None
+    source: str = "order"
+    source_id: str | None = None
+    payer_account_id: str | None = None
+    payee_account_id: str | None = None
+    reference: str | None = None
+    return_url: str | None = None
+    lines: tuple[Any, ...] = ()
+    splits: tuple[Any, ...] = ()
+    expires_at: datetime | None = None
+
+
+def create(session: WriteSession, desk: Desk, request: OrderRequest) -> Order:
+    """Make an order. Raises Invalid, NotFound (customer), Conflict (reference)."""
+    if request.customer_id is not None:
+        desk.find(session, Customer, request.customer_id)
+    if request.first_payment_min_amount is not None and request.first_payment_min_amount > request.amount:
+        raise Invalid("The minimum of the first payment exceeds the amount.", field="first_payment_min_amount")
+    if sum(split["amount"] for split in request.splits) > request.amount:
+        raise Invalid("The splits exceed the amount.", field="splits")
+    order = Order(
+        id=ids.new("order"),
+        merchant_id=desk.merchant.id,
+        mode=desk.mode,
+        amount=request.amount,
+        amount_paid=0,
+        amount_capturing=0,
+        currency=request.currency,
+        status="created",
+        attempts=0,
+        receipt=request.receipt,
+        description=request.description,
+        capture=request.capture or desk.merchant.capture,
+        manual_expiry_period=request.manual_expiry_period,
+        partial_payment=request.partial_payment,
+        first_payment_min_amount=request.first_payment_min_amount,
+        notes=dict(request.notes),
+        lines=list(request.lines),
+        splits=list(request.splits),
+        customer_id=request.customer_id,
+        source=request.source,
+        source_id=request.source_id,
+        payer_account_id=request.payer_account_id,
+        payee_account_id=request.payee_account_id,
+        reference=request.reference,
+        return_url=return_url(request.return_url),
+        expires_at=request.expires_at,
+        created_at=clock.now(),
+    )
+    with claiming(session, Order, otherwise=Conflict("This reference was used before.", field="reference")):
+        session.add(order)
+    return order
+
+
+def return_url(raw: str | None) -> str | None:
+    """An http(s) address to go back to, or a path of this platform. Raises Invalid."""
+    if not raw:
+        return None
+    parts = urlsplit(raw)
+    is_path = raw.startswith("/") and not raw.startswith(("//", "/\\"))
+    if len(raw) > 2000 or not (is_path or (parts.scheme in ("http", "https") and parts.hostname)):
+        raise Invalid("The address to return to must be http or https.", field="callback_url")
+    return raw
+
+
+def payments_of(session: ReadSession, desk: Desk, order: Order) -> list[Payment]:
+    """All tries to pay an order, newest first."""
+    tries = desk.owned(Payment).where(Payment.order_id == order.id)
+    return list(session.scalars(tries.order_by(Payment.created_at.desc(), Payment.id.desc())))

@@ -1,0 +1,94 @@
+"""How risky a payment is, before anybody is asked: a score from 0 to 100 with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid
+from dodeca.products.payments.models import Merchant, Payment
+from dodeca.products.payments.service import rules
+
+CARD_TESTING_DECLINES = 8
+"""So many declines of one card at one merchant in an hour are somebody trying numbers."""
+BUSY_CARD = 5
+LARGE = 500_000
+UNUSUAL_TIMES = 10
+ACTIONS = ("allow", "challenge", "review", "block")
+_WEIGHT = {"challenge": 40, "review": 70, "block": 100}
+
+
+def velocity(session: ReadSession, merchant_id: str, fingerprint: str | None) -> dict[str, int]:
+    """What a card did at this merchant within the hour."""
+    if fingerprint is None:
+        return {"card_hour": 0, "declines_hour": 0}
+    recent = (
+        select(Payment.status, func.count())
+        .where(
+            Payment.fingerprint == fingerprint,
+            Payment.created_at > clock.ago(hours=1),
+            Payment.merchant_id == merchant_id,
+        )
+        .group_by(Payment.status)
+    )
+    counts = {row[0]: int(row[1]) for row in session.execute(recent)}
+    return {"card_hour": sum(counts.values()), "declines_hour": counts.get("failed", 0)}
+
+
+def assess(session: ReadSession, merchant: Merchant, mode: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Score, outcome (allow, challenge, review, block) and reasons of a payment to be."""
+    score, reasons, outcome = 0, [], "allow"
+    pace = facts["velocity"]
+    if pace["declines_hour"] >= CARD_TESTING_DECLINES:
+        score, outcome = 100, "block"
+        reasons.append(f"{pace['declines_hour']} declines of this card within an hour")
+    elif pace["card_hour"] >= BUSY_CARD:
+        score += 25
+        reasons.append(f"{pace['card_hour']} payments with this card within an hour")
+    if facts["amount"] >= LARGE:
+        usual = select(func.avg(Payment.amount)).where(
+            Payment.merchant_id == merchant.id,
+            Payment.mode == mode,
+            Payment.currency == facts["currency"],
+            Payment.captured_at > clock.ago(days=30),
+        )
+        average = session.scalar(usual)
+        if average is not None and facts["amount"] > UNUSUAL_TIMES * float(average):
+            score += 30
+            reasons.append("the amount is over ten times what is usual here")
+    for rule in merchant.fraud:
+        if rules.holds(rule["when"], facts):
+            reasons.append(f"rule {rule['name']}")
+            score = max(score, _WEIGHT.get(rule["action"], 0))
+            if ACTIONS.index(rule["action"]) > ACTIONS.index(outcome):
+                outcome = rule["action"]
+            if rule["action"] == "allow":
+                break
+    return {"score": min(score, 100), "outcome": outcome, "reasons": reasons}
+
+
+def set_rules(session: WriteSession, merchant: Merchant, wanted: Sequence[Any]) -> None:
+    """Replace a merchant's rules. Raises Invalid."""
+    if len(wanted) > 50:
+        raise Invalid("At most 50 rules.", field="rules")
+    checked = []
+    for rule in wanted:
+        if rule.get("action") not in ACTIONS:
+            raise Invalid(f"action is one of {', '.join(ACTIONS)}.", field="action")
+        name = str(rule.get("name") or "unnamed")[:60]
+        checked.append({"name": name, "when": rules.check_rule(rule.get("when"), "when"), "action": rule["action"]})
+    merchant.fraud = checked
+
+
+def alerts(session: ReadSession, merchant: Merchant, mode: str, limit: int = 100) -> list[Payment]:
+    """Payments that were not simply allowed, newest first."""
+    recent = (
+        select(Payment)
+        .where(Payment.merchant_id == merchant.id, Payment.mode == mode, Payment.risk["outcome"].as_string() != "allow")
+        .order_by(Payment.created_at.desc(), Payment.id.desc())
+    )
+    return list(session.scalars(recent.limit(limit)))

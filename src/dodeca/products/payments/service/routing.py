@@ -1,0 +1,167 @@
+"""Which acquirer to ask, and why.
+
+Acquirers that can take the payment are ranked by expected value: the mean of a Beta posterior of their success rate
+(prior 19:1, observations decaying over 24 hours) times the merchant's margin, minus their fee. A merchant's rules go
+first. One payment in twenty explores: it goes to another eligible acquirer, so that a recovered one is noticed.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid
+from dodeca.kernel.money import share
+from dodeca.products.payments import acquirers
+from dodeca.products.payments.acquirers.protocol import Acquirer
+from dodeca.products.payments.models import AcquirerStat, Merchant
+from dodeca.products.payments.service import rules
+
+EXPLORATION = 0.05
+MARGIN_BASIS_POINTS = 1000
+"""What a payment that succeeds is worth to its merchant: 10 % of the amount."""
+PRIOR_SUCCESSES, PRIOR_FAILURES = 19.0, 1.0
+DECAY_SECONDS = 86_400.0
+STRATEGIES = ("expected_value", "success_rate", "cost", "priority")
+MOST_RULES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An acquirer seen for one payment; `fee` in minor units."""
+
+    acquirer: str
+    eligible: bool
+    success_rate: float
+    fee: int
+    score: float
+    reason: str
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "acquirer": self.acquirer,
+            "eligible": self.eligible,
+            "success_rate": round(self.success_rate, 4),
+            "fee": self.fee,
+            "score": round(self.score, 4),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The acquirers to ask, in order, with everything that led to it."""
+
+    order: Sequence[str]
+    candidates: Sequence[Candidate]
+    strategy: str
+    rule: str | None
+    explored: bool
+    propensity: float
+
+
+def decide(
+    session: ReadSession,
+    merchant: Merchant,
+    mode: str,
+    facts: Mapping[str, Any],
+    *,
+    explore: bool = True,
+    assumed: Mapping[str, float] | None = None,
+) -> Decision:
+    """Rank the acquirers for a payment. `assumed` success rates replace the observed ones, for dry runs."""
+    installed = acquirers.installed(session, mode)
+    strategy = merchant.routing.get("strategy", "expected_value")
+    network = facts.get("card", {}).get("network", "")
+    rates = _rates(session, facts["method"], network, facts["currency"])
+    ranked = sorted(
+        (
+            _candidate(a, on, facts, (assumed or {}).get(n, rates.get(n, 0.95)), strategy)
+            for n, (a, on) in installed.items()
+        ),
+        key=lambda c: (not c.eligible, -c.score, c.fee, c.acquirer),
+    )
+    eligible = [c.acquirer for c in ranked if c.eligible]
+    named = None
+    for number, rule in enumerate(merchant.routing.get("rules", ())):
+        wanted = [name for name in rule["then"] if name in eligible]
+        if wanted and rules.holds(rule["when"], facts):
+            named = rule.get("name") or f"rule {number + 1}"
+            return Decision([*wanted, *(e for e in eligible if e not in wanted)], ranked, strategy, named, False, 1.0)
+    if explore and len(eligible) > 1 and secrets.randbelow(10_000) < EXPLORATION * 10_000:
+        other = eligible[1 + secrets.randbelow(len(eligible) - 1)]
+        order = [other, *(e for e in eligible if e != other)]
+        return Decision(order, ranked, strategy, None, True, EXPLORATION / (len(eligible) - 1))
+    propensity = 1.0 if len(eligible) < 2 else 1 - EXPLORATION
+    return Decision(eligible, ranked, strategy, None, False, propensity)
+
+
+def _candidate(acquirer: Acquirer, enabled: bool, facts: Mapping[str, Any], rate: float, strategy: str) -> Candidate:
+    can = acquirer.capabilities
+    fee = share(facts["amount"], can.fee_basis_points) + can.fee_fixed
+    value = rate * share(facts["amount"], MARGIN_BASIS_POINTS) - fee
+    score = {"success_rate": rate, "cost": float(-fee), "priority": 0.0}.get(strategy, value)
+    if not enabled:
+        reason = "switched off"
+    elif can.currencies is not None and facts["currency"] not in can.currencies:
+        reason = f"does not take {facts['currency']}"
+    elif facts["method"] not in can.methods:
+        reason = f"does not take {facts['method']}"
+    else:
+        return Candidate(acquirer.name, True, rate, fee, score, f"{rate:.0%} success, fee {fee}")
+    return Candidate(acquirer.name, False, rate, fee, score, reason)
+
+
+def _rates(session: ReadSession, method: str, network: str, currency: str) -> dict[str, float]:
+    these = select(AcquirerStat).where(
+        AcquirerStat.method == method, AcquirerStat.network == network, AcquirerStat.currency == currency
+    )
+    found = {}
+    for stat in session.scalars(these):
+        weight = _decay(stat)
+        good, bad = PRIOR_SUCCESSES + stat.successes * weight, PRIOR_FAILURES + stat.failures * weight
+        found[stat.acquirer] = good / (good + bad)
+    return found
+
+
+def _decay(stat: AcquirerStat) -> float:
+    return math.exp(-max(0.0, (clock.now() - stat.at).total_seconds()) / DECAY_SECONDS)
+
+
+def observe(session: WriteSession, acquirer: str, method: str, network: str, currency: str, *, success: bool) -> None:
+    """Count an outcome. Called last in a unit of work: the row is everybody's."""
+    key = {"acquirer": acquirer, "method": method, "network": network, "currency": currency}
+    chosen = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
+    fresh = {**key, "successes": 0.0, "failures": 0.0, "at": clock.now()}
+    stat = session.get(AcquirerStat, tuple(key.values()), with_for_update=True)
+    if stat is None:
+        session.execute(chosen(AcquirerStat).values(fresh).on_conflict_do_nothing())
+        stat = session.get_one(AcquirerStat, tuple(key.values()), with_for_update=True)
+    weight = _decay(stat)
+    stat.successes = stat.successes * weight + (1 if success else 0)
+    stat.failures = stat.failures * weight + (0 if success else 1)
+    stat.at = clock.now()
+
+
+def set_rules(session: WriteSession, merchant: Merchant, wanted: Sequence[Any], strategy: str) -> None:
+    """Replace a merchant's rules. Raises Invalid."""
+    if strategy not in STRATEGIES:
+        raise Invalid(f"strategy is one of {', '.join(STRATEGIES)}.", field="strategy")
+    if len(wanted) > MOST_RULES:
+        raise Invalid(f"At most {MOST_RULES} rules.", field="rules")
+    checked = []
+    for rule in wanted:
+        then = rule.get("then")
+        if not isinstance(then, list) or not then or any(name not in acquirers.SIMULATORS for name in then):
+            raise Invalid(f"then lists acquirers: {', '.join(acquirers.SIMULATORS)}.", field="then")
+        checked.append({"when": rules.check_rule(rule.get("when"), "when"), "then": list(then)})
+    merchant.routing = {"rules": checked, "strategy": strategy}

@@ -1,0 +1,187 @@
+"""Settlements: two days after its capture, a payment's net goes to its merchant with all others of its currency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid, PaymentRequired
+from dodeca.kernel.ids import random_base62
+from dodeca.products.payments import entities, ids
+from dodeca.products.payments.models import Card, Merchant, Order, Payment, Refund, Settlement
+from dodeca.products.payments.service import events, ledger, states
+from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.ledger import Entry, Place
+
+AFTER_DAYS = 2
+BATCH = 500
+
+
+def due(session: ReadSession) -> list[tuple[str, str, str]]:
+    """Merchant, mode and currency of all that has something to settle."""
+    waiting = (
+        select(Payment.merchant_id, Payment.mode, Payment.currency)
+        .join(Order, Order.id == Payment.order_id, isouter=True)
+        .where(*_settleable(clock.ago(days=AFTER_DAYS)))
+        .distinct()
+    )
+    return [(row[0], row[1], row[2]) for row in session.execute(waiting)]
+
+
+def _settleable(until: datetime) -> tuple[Any, ...]:
+    own = Order.payee_account_id.is_(None)
+    return Payment.settlement_id.is_(None), Payment.captured_at <= until, own
+
+
+def settle(
+    session: WriteSession, merchant_id: str, mode: str, currency: str, *, until: datetime | None = None
+) -> Settlement | None:
+    """Settle one batch; None when nothing is left or refunds exceed it. Items stay for the next time then."""
+    merchant = session.get_one(Merchant, merchant_id, with_for_update=True)
+    desk = Desk(merchant, mode)
+    moment = until or clock.ago(days=AFTER_DAYS)
+    mine = (
+        desk.owned(Payment)
+        .join(Order, Order.id == Payment.order_id, isouter=True)
+        .where(Payment.currency == currency, *_settleable(moment))
+        .order_by(Payment.captured_at)
+        .limit(BATCH)
+    )
+    payments = list(session.scalars(mine))
+    backs = (
+        desk.owned(Refund)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .join(Order, Order.id == Payment.order_id, isouter=True)
+        .where(
+            Refund.currency == currency,
+            Refund.status == "processed",
+            Refund.settlement_id.is_(None),
+            Order.payee_account_id.is_(None),
+        )
+        .limit(BATCH)
+    )
+    refunds = list(session.scalars(backs))
+    credit = sum(p.amount - (p.fee or 0) for p in payments)
+    amount = credit - sum(r.amount for r in refunds)
+    if not payments or amount <= 0:
+        return None
+    row = Settlement(
+        id=ids.new("setl"),
+        merchant_id=merchant.id,
+        mode=mode,
+        currency=currency,
+        amount=amount,
+        fees=sum(p.fee or 0 for p in payments),
+        tax=sum(p.tax or 0 for p in payments),
+        status="created",
+        utr=random_base62(12).upper(),
+        created_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    session.execute(update(Payment).where(Payment.id.in_([p.id for p in payments])).values(settlement_id=row.id))
+    if refunds:
+        session.execute(update(Refund).where(Refund.id.in_([r.id for r in refunds])).values(settlement_id=row.id))
+    owed = Place(merchant.id, "merchant", currency, mode)
+    ledger.post(session, f"settle:{row.id}", [Entry(owed, Place("bank", "bank", currency, mode), amount, "settlement")])
+    states.move("settlement", row, "processed")
+    row.processed_at = clock.now()
+    session.flush()
+    events.emit(session, desk, "settlement.processed", {"settlement": entities.settlement(row)})
+    return row
+
+
+def on_demand(session: WriteSession, desk: Desk, currency: str) -> Settlement:
+    """Settle now all that is captured. Raises PaymentRequired when there is nothing."""
+    row = settle(session, desk.merchant.id, desk.mode, currency, until=clock.now())
+    if row is None:
+        raise PaymentRequired("There is no balance to settle.", field="amount")
+    row.ondemand_id = ids.new("setlod")
+    return row
+
+
+def balance(session: ReadSession, desk: Desk) -> list[dict[str, Any]]:
+    """By currency: what is captured and not due yet, what can be paid out, what is reserved."""
+    found = []
+    for currency, money in ledger.balances_of(session, desk.merchant.id, "merchant", desk.mode).items():
+        recent = select(func.sum(Payment.amount - func.coalesce(Payment.fee, 0) - Payment.amount_refunded)).where(
+            Payment.merchant_id == desk.merchant.id,
+            Payment.mode == desk.mode,
+            Payment.currency == currency,
+            Payment.captured_at > clock.ago(days=AFTER_DAYS),
+            Payment.settlement_id.is_(None),
+        )
+        pending = min(max(int(session.scalar(recent) or 0), 0), max(money.available, 0))
+        found.append(
+            {
+                "currency": currency,
+                "pending": pending,
+                "available": money.available - pending,
+                "reserved": money.held,
+            }
+        )
+    return found
+
+
+def recon(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """The lines of all settlements of a time: credits minus debits are their amounts."""
+    if (end - start).days > 32:
+        raise Invalid("Ask for a day or a month.", field="month")
+    within = desk.owned(Settlement).where(Settlement.created_at >= start, Settlement.created_at < end)
+    rows = {row.id: row for row in session.scalars(within)}
+    paid = (
+        select(Payment, Card, Order)
+        .outerjoin(Card, Card.id == Payment.card_id)
+        .outerjoin(Order, Order.id == Payment.order_id)
+        .where(Payment.settlement_id.in_(rows))
+        .order_by(Payment.captured_at)
+    )
+    lines = [_line(rows[p.settlement_id or ""], p, p, card, order) for p, card, order in session.execute(paid)]
+    back = select(Refund, Payment).join(Payment, Payment.id == Refund.payment_id).where(Refund.settlement_id.in_(rows))
+    return lines + [_line(rows[r.settlement_id or ""], p, r, None, None) for r, p in session.execute(back)]
+
+
+def _line(
+    settlement: Settlement, payment: Payment, item: Payment | Refund, card: Card | None, order: Order | None
+) -> dict[str, Any]:
+    is_refund = isinstance(item, Refund)
+    fee, tax = (0, 0) if is_refund else (payment.fee or 0, payment.tax or 0)
+    return {
+        "entity_id": item.id,
+        "type": "refund" if is_refund else "payment",
+        "debit": item.amount if is_refund else 0,
+        "credit": 0 if is_refund else item.amount - fee,
+        "amount": item.amount,
+        "currency": item.currency,
+        "fee": fee,
+        "tax": tax,
+        "on_hold": False,
+        "settled": True,
+        "created_at": entities.unix(item.created_at),
+        "settled_at": entities.unix(settlement.processed_at),
+        "settlement_id": settlement.id,
+        "posted_at": None,
+        "credit_type": "default",
+        "description": payment.description,
+        "notes": entities.notes(item.notes),
+        "payment_id": payment.id if is_refund else None,
+        "settlement_utr": settlement.utr,
+        "order_id": payment.order_id,
+        "order_receipt": order.receipt if order is not None else None,
+        "method": payment.method,
+        "card_network": card.network if card is not None else None,
+        "card_issuer": None,
+        "card_type": card.type if card is not None else None,
+        "dispute_id": None,
+    }
+
+
+def items_of(session: ReadSession, settlement: Settlement) -> tuple[Sequence[Payment], Sequence[Refund]]:
+    """What a settlement is made of."""
+    payments = session.scalars(select(Payment).where(Payment.settlement_id == settlement.id)).all()
+    return payments, session.scalars(select(Refund).where(Refund.settlement_id == settlement.id)).all()

@@ -1,0 +1,96 @@
+"""Customers of a merchant and the tokens they can be charged with again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.errors import Conflict
+from dodeca.products.payments import ids
+from dodeca.products.payments.models import Card, Customer, Payment, Token
+from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.inputs import contact_of, email_of, flag_of, notes_of, text_of
+
+
+def create_customer(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Customer:
+    """Make a customer. `fail_existing` false gives the known one instead of Conflict."""
+    email, contact = email_of(values.get("email")), contact_of(values.get("contact"))
+    fail = flag_of(values.get("fail_existing"), "fail_existing", default=True)
+    if email or contact:
+        same = desk.owned(Customer).where(Customer.email == email, Customer.contact == contact)
+        known = session.scalar(same)
+        if known is not None:
+            if fail:
+                raise Conflict("Customer already exists for the merchant", field="email")
+            return known
+    row = Customer(
+        id=ids.new("cust"),
+        merchant_id=desk.merchant.id,
+        mode=desk.mode,
+        name=text_of(values.get("name"), "name", 100),
+        email=email,
+        contact=contact,
+        gstin=text_of(values.get("gstin"), "gstin", 15),
+        notes=notes_of(values.get("notes")),
+        created_at=clock.now(),
+    )
+    with claiming(session, Customer, otherwise=Conflict("Customer already exists for the merchant", field="email")):
+        session.add(row)
+    return row
+
+
+def edit_customer(session: WriteSession, row: Customer, values: Mapping[str, Any]) -> Customer:
+    """Change what is given. Raises Conflict when another has the same mail and telephone."""
+    with claiming(session, Customer, otherwise=Conflict("Customer already exists for the merchant", field="email")):
+        if "name" in values:
+            row.name = text_of(values["name"], "name", 100)
+        if "email" in values:
+            row.email = email_of(values["email"])
+        if "contact" in values:
+            row.contact = contact_of(values["contact"])
+        if "gstin" in values:
+            row.gstin = text_of(values["gstin"], "gstin", 15)
+        if "notes" in values:
+            row.notes = notes_of(values["notes"])
+    return row
+
+
+def remember(session: WriteSession, desk: Desk, payment: Payment, card: Card | None) -> str | None:
+    """The token of what a customer has just paid with, made if it is new."""
+    fingerprint = card.fingerprint if card is not None else payment.vpa
+    if payment.customer_id is None or fingerprint is None:
+        return payment.token_id
+    same = select(Token).where(Token.customer_id == payment.customer_id, Token.fingerprint == fingerprint)
+    token = session.scalar(same)
+    if token is None:
+        token = Token(
+            id=ids.new("token"),
+            merchant_id=desk.merchant.id,
+            mode=desk.mode,
+            customer_id=payment.customer_id,
+            method=payment.method,
+            card_id=card.id if card else None,
+            fingerprint=fingerprint,
+            vpa=payment.vpa,
+        )
+        session.add(token)
+    token.status, token.used_at = "active", clock.now()
+    if card is not None:
+        token.card_id = card.id
+    session.flush()
+    return token.id
+
+
+def tokens_of(session: ReadSession, customer: Customer) -> list[tuple[Token, Card | None]]:
+    """A customer's active tokens with their cards, newest first."""
+    mine = (
+        select(Token, Card)
+        .outerjoin(Card, Card.id == Token.card_id)
+        .where(Token.customer_id == customer.id, Token.status == "active")
+        .order_by(Token.created_at.desc(), Token.id.desc())
+    )
+    return [(row[0], row[1]) for row in session.execute(mine)]

@@ -1,0 +1,102 @@
+"""What other products rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.products.payments.gateway import Shop
+from tests.products.payments.test_gateway import deposit
+
+from dodeca.kernel.errors import Conflict
+from dodeca.kernel.platform import Platform
+from dodeca.products.payments import invariants, public
+from dodeca.products.payments.public import InsufficientFunds, Payee
+
+SELLER = Payee("seller", "Seller")
+
+
+@pytest.fixture
+def shop(platform: Platform) -> Iterator[Shop]:
+    opened = Shop(platform)
+    deposit(opened, "anna", 10_000)
+    yield opened
+    assert platform.db.read(invariants.audit) == {}
+
+
+def purse(shop: Shop, account: str = "anna") -> int:
+    return shop.platform.db.read(lambda s: public.wallet_balance(s, account, "INR")).available
+
+
+def test_the_purse_pays_another_products_order_once(shop: Shop) -> None:
+    made = shop.platform.db.write(lambda s: public.create_order(s, SELLER, 4000, "INR", "letters:1"))
+    again = shop.platform.db.write(lambda s: public.create_order(s, SELLER, 4000, "INR", "letters:1"))
+    shop.platform.db.write(lambda s: public.charge(s, made.id, "anna"))
+
+    with pytest.raises(Conflict):
+        shop.platform.db.write(lambda s: public.charge(s, made.id, "anna"))
+
+    assert again == made
+    assert purse(shop) == 6000
+
+
+def test_a_repeated_refund_goes_back_once(shop: Shop) -> None:
+    made = shop.platform.db.write(lambda s: public.create_order(s, SELLER, 4000, "INR", "letters:1"))
+    shop.platform.db.write(lambda s: public.charge(s, made.id, "anna"))
+
+    first = shop.platform.db.write(lambda s: public.refund(s, made.id, "r1", 1000))
+    second = shop.platform.db.write(lambda s: public.refund(s, made.id, "r1", 1000))
+
+    assert first == second
+    assert purse(shop) == 7000
+
+
+def test_splits_share_a_payment(shop: Shop) -> None:
+    courier = Payee("courier", "Courier")
+    made = shop.platform.db.write(
+        lambda s: public.create_order(s, SELLER, 4000, "INR", "market:1", splits=[(courier, 500, None)])
+    )
+    shop.platform.db.write(lambda s: public.charge(s, made.id, "anna"))
+    target = {"name": "C", "iban": "DE89370400440532013000"}
+
+    shop.platform.db.write(lambda s: public.payout(s, courier, 500, "INR", target, "p1"))
+
+    assert purse(shop) == 6000
+
+
+def test_what_is_put_aside_is_given_or_released_but_not_both(shop: Shop) -> None:
+    shop.platform.db.write(lambda s: public.wallet_hold(s, "anna", 3000, "INR", "poker:1"))
+    assert purse(shop) == 7000
+    shop.platform.db.write(lambda s: public.wallet_post(s, "poker:1", "bert"))
+
+    with pytest.raises(Conflict):
+        shop.platform.db.write(lambda s: public.wallet_release(s, "poker:1"))
+
+    assert (purse(shop), purse(shop, "bert")) == (7000, 3000)
+
+
+def test_more_than_the_purse_holds_cannot_be_put_aside(shop: Shop) -> None:
+    with pytest.raises(InsufficientFunds):
+        shop.platform.db.write(lambda s: public.wallet_hold(s, "anna", 10_001, "INR", "poker:1"))
+
+
+def test_an_authorised_order_is_captured_later(shop: Shop) -> None:
+    made = shop.platform.db.write(lambda s: public.create_order(s, SELLER, 4000, "INR", "stays:1", capture=False))
+    seller = Shop(shop.platform, "seller")
+    payment = seller.pay(amount=4000, order_id=made.id)
+    assert payment.status == "authorized"
+
+    shop.platform.db.write(lambda s: public.capture(s, made.id))
+    shop.work()
+
+    assert seller.payment(payment.id).status == "captured"
+
+
+def test_an_authorised_order_is_set_free(shop: Shop) -> None:
+    made = shop.platform.db.write(lambda s: public.create_order(s, SELLER, 4000, "INR", "stays:1", capture=False))
+    shop.platform.db.write(lambda s: public.charge(s, made.id, "anna"))
+    assert purse(shop) == 6000
+
+    shop.platform.db.write(lambda s: public.void(s, made.id))
+
+    assert purse(shop) == 10_000
