@@ -10,6 +10,7 @@ from litestar import Litestar, Request, Response, Router
 from litestar.config.app import AppConfig
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Scope
 
 from dodeca import catalogue
@@ -70,7 +71,7 @@ def application(platform: Platform) -> Litestar:
         route_handlers=handlers,
         exception_handlers={Exception: _answer_error, HTTPException: _answer_error, DodecaError: _answer_error},
         request_max_body_size=platform.settings.max_body_bytes,
-        openapi_config=OpenAPIConfig(title="Dodeca", version="1", path="/api", render_plugins=[]),
+        openapi_config=OpenAPIConfig(title="Dodeca", version="1", path="/api", render_plugins=[JsonRenderPlugin()]),
         before_send=[count_answers],
         on_startup=[platform.start],
         on_shutdown=[platform.stop],

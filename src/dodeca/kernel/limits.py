@@ -62,7 +62,10 @@ class Rate(msgspec.Struct, frozen=True):
 
 def network(address: str) -> str:
     """The key under which an address is limited: IPv4 as it is, IPv6 by its /64, which one customer holds."""
-    parsed = ip_address(address)
+    try:
+        parsed = ip_address(address)
+    except ValueError:  # a Unix socket has no address: all that comes through it counts as one
+        return "local"
     if not isinstance(parsed, IPv6Address):
         return str(parsed)
     if parsed.ipv4_mapped:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from litestar import Request, Response
+from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException
+from litestar.handlers import BaseRouteHandler
 
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError, Forbidden, Invalid
@@ -97,7 +99,7 @@ class Plan:
 
     async def run(self, request: AnyRequest, values: dict[str, Any]) -> Any:
         """Answer one request."""
-        call = await self._admit(request)
+        call: Call = cast(dict[str, Any], request.scope)["dodeca.call"]
         try:
             if self.body_name:
                 values[self.body_name] = await read_body(request, self.body_type)
@@ -107,7 +109,10 @@ class Plan:
                 raise
             return await self._show_form_again(call, error)
 
-    async def _admit(self, request: AnyRequest) -> Call:
+    async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        """The route's guard: who calls, may they, from our own page, within their limits. Runs before anything of the
+        request is read, so that a stranger learns nothing from how a body is refused."""
+        request = cast(AnyRequest, connection)
         platform = request.app.state.platform
         product: str | None = request.route_handler.opt.get("product")
         principal = await platform.authenticator.identify(request)
@@ -118,7 +123,7 @@ class Plan:
         ):
             await security.check_csrf(request, platform.own_hosts, platform.csrf_token(request))
         platform.limit(call, self.rate)
-        return call
+        cast(dict[str, Any], request.scope)["dodeca.call"] = call
 
     async def _answer(self, call: Call, values: dict[str, Any]) -> Any:
         if self.wants_request:

@@ -49,6 +49,8 @@ def as_dodeca_error(exception: Exception) -> tuple[int, errors.DodecaError]:
         return status_of(exception), exception
     if isinstance(exception, ValidationException):
         return 400, _from_validation(exception)
+    if isinstance(exception, RecursionError) and "deserializing" in str(exception):
+        return 400, errors.Invalid("This is nested too deeply.")
     if isinstance(exception, msgspec.DecodeError):
         return 400, errors.Invalid(_sentence(str(exception)))
     if isinstance(exception, HTTPException) and exception.status_code != HTTP_500_INTERNAL_SERVER_ERROR:

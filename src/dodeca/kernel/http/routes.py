@@ -55,6 +55,7 @@ def route(
             status_code=status,
             access=access,
             plan=plan,
+            guards=[plan.admit, *options.pop("guards", ())],
             idempotent=idempotent,
             **options,
         )(handler)
