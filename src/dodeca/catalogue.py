@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dodeca.commons import accounts, notifications, shell
+from dodeca.commons import accounts, admin, notifications, shell
 from dodeca.commons.accounts import commands
 from dodeca.commons.accounts.service import people
 from dodeca.kernel.http.access import Authenticator
@@ -26,7 +26,7 @@ DEMO_PASSWORD = "dodeca-demo-2026"  # noqa: S105 - printed at start, only ever o
 
 def commons() -> list[Manifest]:
     """Modules that are always there."""
-    return [shell.manifest, accounts.manifest, notifications.manifest]
+    return [shell.manifest, accounts.manifest, notifications.manifest, admin.manifest]
 
 
 def products() -> list[Manifest]:

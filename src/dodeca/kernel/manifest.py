@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from litestar.types import ControllerRouterHandler
 
 from dodeca.kernel.db import ReadSession
@@ -20,6 +22,17 @@ if TYPE_CHECKING:
 
 Invariant = Callable[[ReadSession], Sequence[object]]
 """Gives the ids of rows that break a rule; an empty answer means that all is well."""
+
+
+class OpenReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that people reported and staff has not decided yet. `href` leads to where it is decided."""
+
+    title: str
+    href: str
+    reason: str
+    at: datetime
+    count: int = 1
+    """How many reported it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +74,5 @@ class Manifest:
     bench: Callable[..., Any] | None = None
     doctor: Sequence[Callable[..., Any]] = ()
     """Further checks that `dodeca doctor` runs: `function(platform) -> Iterable[problem text]`."""
+    reports: Callable[[ReadSession, int], Sequence[OpenReport]] | None = None
+    """`function(session, limit)`: what people reported and is still open, newest first, for `/admin/reports`."""

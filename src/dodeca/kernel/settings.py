@@ -164,7 +164,7 @@ class Config:
     def source(self, kind: type[SettingsGroup], name: str) -> str:
         """Where the value in force comes from: command line, environment, file or default."""
         dotted = f"{kind.prefix}.{name}" if kind.prefix else name
-        if dotted in self._overrides:
+        if self._overrides.get(dotted) is not None:
             return "command line"
         if variable_name(kind, name) in self._environment:
             return "environment"

@@ -47,7 +47,7 @@ _joined_session = select(*_account_columns, *_session_columns).join(
 _by_cookie = Prepared(_joined_session.where(AccountSession.digest == bindparam("digest")))
 _by_token = Prepared(_joined_session.where(AccountSession.id == bindparam("token_id"), AccountSession.kind == "token"))
 _by_key = Prepared(
-    select(*_account_columns, ApiKey.id, ApiKey.expires_at, ApiKey.last_used_at, ApiKey.scopes)
+    select(*_account_columns, ApiKey.id, ApiKey.expires_at, ApiKey.last_used_at, ApiKey.scopes, ApiKey.permissions)
     .join(ApiKey, ApiKey.account_id == Account.id)
     .where(ApiKey.digest == bindparam("digest"))
 )
@@ -186,7 +186,13 @@ def _found(session: ReadSession, row: tuple[Any, ...] | None, via: Via) -> _Foun
     roles = frozenset({"member", *(role for (role,) in _roles.rows(session, account_id=account_id))})
     scopes = frozenset(rest[0]) if rest and rest[0] else None
     principal = Principal(
-        account_id=account_id, username=username, roles=roles, scopes=scopes, via=via, credential=credential_id
+        account_id=account_id,
+        username=username,
+        roles=roles,
+        scopes=scopes,
+        via=via,
+        credential=credential_id,
+        permissions=rest[1] if rest else "read_write",
     )
     return _Found(principal, expires_at, last_used_at)
 

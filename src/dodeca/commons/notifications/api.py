@@ -16,6 +16,7 @@ from dodeca.kernel.http import (
     DbRead,
     DbWrite,
     FromPath,
+    FromQuery,
     JSONBody,
     delete,
     get,
@@ -98,7 +99,11 @@ class ChoiceView(ClosedRequest):
 
 @get("/", access=Access.MEMBER)
 def list_notifications(
-    session: DbRead, call: Calling, unread: bool = False, limit: int | None = None, cursor: str | None = None
+    session: DbRead,
+    call: Calling,
+    unread: FromQuery[bool] = False,
+    limit: FromQuery[int | None] = None,
+    cursor: FromQuery[str | None] = None,
 ) -> NotificationList:
     """The caller's inbox."""
     me = call.member()

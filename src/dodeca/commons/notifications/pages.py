@@ -14,6 +14,7 @@ from dodeca.kernel.http import (
     DbRead,
     DbWrite,
     FromPath,
+    FromQuery,
     Page,
     Redirect,
     get,
@@ -31,7 +32,7 @@ class ChoiceForm(ClosedRequest):
 
 
 @get("/inbox", access=Access.MEMBER, name="inbox")
-def inbox(session: DbRead, call: Calling, cursor: str | None = None) -> Page:
+def inbox(session: DbRead, call: Calling, cursor: FromQuery[str | None] = None) -> Page:
     """What happened, newest first."""
     statement = service.visible_to(call.member())
     page = page_of(session, statement, order=[Notification.created_at, Notification.id], cursor=cursor)

@@ -6,7 +6,19 @@ from typing import Any
 
 from litestar import Response
 
-from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbRead, Page, Redirect, get, post
+from dodeca.kernel.http import (
+    Access,
+    AnyBody,
+    Call,
+    Calling,
+    ClosedRequest,
+    DbRead,
+    FromQuery,
+    Page,
+    Redirect,
+    get,
+    post,
+)
 from dodeca.kernel.platform import THEME_COOKIE
 from dodeca.kernel.web.design import context as design_examples
 from dodeca.kernel.web.shell import HomeCard
@@ -47,7 +59,7 @@ def _cards(session: DbRead, call: Call) -> list[HomeCard]:
 
 
 @get("/search", access=Access.PUBLIC)
-def search(session: DbRead, call: Calling, q: str = "") -> Page:
+def search(session: DbRead, call: Calling, q: FromQuery[str] = "") -> Page:
     """What the caller may see in all products for the words of `q`."""
     text = q.strip()[:200]
     groups = []
@@ -69,7 +81,7 @@ def choose_theme(call: Calling, data: AnyBody[ThemeChoice]) -> Redirect:
 
 
 @get("/_design", access=Access.PUBLIC)
-def design(theme: str = "", dir: str = "ltr") -> Page:
+def design(theme: FromQuery[str] = "", dir: FromQuery[str] = "ltr") -> Page:
     """Every component of the design system."""
     examples: dict[str, Any] = design_examples()
     changes: dict[str, str] = {"dir": "rtl" if dir == "rtl" else "ltr"}

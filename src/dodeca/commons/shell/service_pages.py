@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from dodeca.kernel import clock, mail
 from dodeca.kernel.errors import Invalid, NotFound, Unavailable
-from dodeca.kernel.http import Access, Calling, ClosedRequest, DbRead, JSONBody, get, post
+from dodeca.kernel.http import Access, Calling, ClosedRequest, DbRead, FromQuery, JSONBody, get, post
 from dodeca.kernel.jobs import JobRunner
 
 
@@ -75,7 +75,7 @@ async def metrics(call: Calling) -> Response[bytes]:
 
 
 @get("/api/admin/mail", access=Access.ADMIN)
-def list_mail(session: DbRead, to: str = "") -> MailList:
+def list_mail(session: DbRead, to: FromQuery[str] = "") -> MailList:
     """Mail of the embedded mailbox, newest first."""
     return MailList([MailView(m.to, m.subject, m.text, m.html, m.headers, m.sent_at) for m in mail.sent(session, to)])
 

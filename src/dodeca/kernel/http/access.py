@@ -23,10 +23,14 @@ class Access(StrEnum):
     ADMIN = "admin"
 
 
+STAFF = frozenset({Access.MODERATOR, Access.ADMIN})
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who is calling, as far as the credentials tell; no row of a table, so it can be kept for a while.
 
-    `scopes` limits an API key to some products; None means no limit. `credential` is the id of the session or key.
+    `scopes` limits an API key to some products; None means no limit. `permissions` limits it to reading or to writing.
+    `credential` is the id of the session or key.
     """
 
     account_id: str
@@ -35,6 +39,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] | None = None
     via: Literal["session", "token", "key"] = "session"
     credential: str = ""
+    permissions: Literal["read", "write", "read_write"] = "read_write"
 
     @property
     def is_admin(self) -> bool:
@@ -65,6 +70,14 @@ def check_access(access: Access, principal: Principal | None, product: str | Non
         return
     if principal is None:
         raise Unauthenticated()
+    if access in STAFF and product is None and principal.scopes is not None:
+        raise Forbidden("A key for some products only cannot run the platform.")
     if access == Access.MEMBER or access.value in principal.roles or principal.is_admin:
         return
     raise Forbidden(f"This needs the role {access.value}.")
+
+
+def check_permissions(principal: Principal | None, *, writes: bool) -> None:
+    """Raise Forbidden where a key that may only read is to write, or the other way round."""
+    if principal is not None and principal.permissions not in ("read_write", "write" if writes else "read"):
+        raise Forbidden(f"This key may only {principal.permissions}.")

@@ -19,9 +19,9 @@ from litestar.exceptions import ClientException
 from litestar.handlers import BaseRouteHandler
 
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import DodecaError, Forbidden, Invalid
+from dodeca.kernel.errors import DodecaError, Forbidden, Invalid, Unauthenticated
 from dodeca.kernel.http import idempotency, problems, security
-from dodeca.kernel.http.access import Access, check_access
+from dodeca.kernel.http.access import Access, check_access, check_permissions
 from dodeca.kernel.http.answers import as_response
 from dodeca.kernel.http.context import BodyParameter, Call, CallParameter, InUnit, SessionParameter
 from dodeca.kernel.http.pages import FormState, Page
@@ -115,12 +115,16 @@ class Plan:
         request = cast(AnyRequest, connection)
         platform = request.app.state.platform
         product: str | None = request.route_handler.opt.get("product")
-        principal = await platform.authenticator.identify(request)
+        try:
+            principal = await platform.authenticator.identify(request)
+        except Unauthenticated:  # guessing credentials counts like any visit
+            platform.limit(Call(request, platform, None, product), None)
+            raise
         call = Call(request, platform, principal, product)
         check_access(self.access, principal, product)
-        if request.method not in security.SAFE_METHODS and (
-            principal.via == "session" if principal is not None else self.form is not None
-        ):
+        writes = request.method not in security.SAFE_METHODS
+        check_permissions(principal, writes=writes)
+        if writes and (principal.via == "session" if principal is not None else self.form is not None):
             await security.check_csrf(request, platform.own_hosts, platform.csrf_token(request))
         platform.limit(call, self.rate)
         cast(dict[str, Any], request.scope)["dodeca.call"] = call
