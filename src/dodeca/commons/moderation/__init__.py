@@ -1,0 +1,1 @@
+"""Reports and the public log of moderation, for every product that lets people publish."""

@@ -1,0 +1,102 @@
+"""Background work: ranks follow time, what waited goes live."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, or_, select
+
+from dodeca.commons import notifications
+from dodeca.commons.moderation import service as moderation
+from dodeca.kernel import clock
+from dodeca.kernel.db import WriteSession
+from dodeca.kernel.jobs import Job, JobContext, Nothing, job
+from dodeca.products.news import ranking
+from dodeca.products.news.models import POST_TYPES, Item, RankPlace
+from dodeca.products.news.service import items
+from dodeca.products.news.service.members import insert_for
+from dodeca.products.news.service.rules import PRODUCT, current
+
+CANDIDATE_DAYS = 4
+CANDIDATES = 3000
+PLACES_KEPT = 90
+PLACE_SECONDS = 300
+HISTORY_DAYS = 14
+RELEASED_AT_ONCE = 100
+
+
+@job("news.refresh_ranks", every=30)
+def refresh_ranks(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+    """Move everything that was posted or voted on lately to where its age puts it, and note the front page."""
+    refresh(session)
+
+
+def refresh(session: WriteSession) -> int:
+    """The same; gives how many posts were ranked."""
+    rules, now = current(session), clock.now()
+    since = now - timedelta(days=CANDIDATE_DAYS)
+    lately = or_(Item.voted_at >= since, Item.created_at >= since)
+    statement = select(Item).where(Item.type.in_(POST_TYPES), Item.state == "live", lately)
+    found = session.scalars(statement.order_by(Item.voted_at.desc()).limit(CANDIDATES)).all()
+    for item in found:
+        item.rank = ranking.rank(items.standing(session, item), now, rules)
+    session.flush()
+    _note_places(session)
+    return len(found)
+
+
+def _note_places(session: WriteSession) -> None:
+    seconds = int(clock.timestamp()) // PLACE_SECONDS * PLACE_SECONDS
+    at = clock.now().replace(microsecond=0) - timedelta(seconds=int(clock.timestamp()) - seconds)
+    top = select(Item.id, Item.rank).where(Item.state == "live", Item.type.in_(POST_TYPES))
+    rows = session.execute(top.order_by(Item.rank.desc(), Item.id.desc()).limit(PLACES_KEPT)).all()
+    values = [
+        {"item_id": item_id, "at": at, "position": place, "rank": rank} for place, (item_id, rank) in enumerate(rows, 1)
+    ]
+    if values:
+        session.execute(insert_for(session)(RankPlace).values(values).on_conflict_do_nothing())
+
+
+@job("news.release", every=30)
+def release(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+    """Let go live what waited long enough: delayed items, and shadowed ones that no moderator decided about."""
+    due = select(Item.id).where(Item.state.in_(["delayed", "shadow"]), Item.live_at <= clock.now())
+    for item_id in session.scalars(due.order_by(Item.id).limit(RELEASED_AT_ONCE)).all():
+        item = items.locked(session, item_id)
+        was_shadow = item.state == "shadow"
+        item.state, item.reason, item.live_at, item.updated_at = "live", None, None, clock.now()
+        session.flush()
+        if item.type == "comment" and item.root_id is not None:
+            items.recount(session, item.root_id)
+        else:
+            items.rerank(session, item)
+        if was_shadow:
+            _tell_released(session, item)
+
+
+def _tell_released(session: WriteSession, item: Item) -> None:
+    reason = "No moderator decided within the time that the rules give: it is shown."
+    what = "comment" if item.type == "comment" else "post"
+    moderation.record(
+        session, None, product=PRODUCT, action="release", target_type=what, target_id=str(item.id), reason=reason
+    )
+    if item.author_id is not None:
+        notice = notifications.Notice(
+            product=PRODUCT,
+            kind="moderation",
+            title=f"Your {what} is shown to everybody now",
+            body=f"The site's spam rules had held it back. {reason}",
+            href=f"/news/item?id={item.id}",
+            key=f"news:released:{item.id}",
+        )
+        notifications.notify(session, item.author_id, notice)
+
+
+@job("news.forget_places", cron="17 3 * * *")
+def forget_places(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+    """Remove old places on the front page."""
+    session.execute(delete(RankPlace).where(RankPlace.at < clock.ago(days=HISTORY_DAYS)))
+
+
+jobs: list[Job[Any]] = [refresh_ranks, release, forget_places]

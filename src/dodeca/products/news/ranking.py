@@ -1,0 +1,79 @@
+"""The public formula, pure: (p-1)^0.8 / (age_hours+2)^1.8, times factors that each have a reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from math import log2
+
+import msgspec
+
+from dodeca.products.news.service.rules import Rules
+
+HEAT_SECONDS = 2 * 86400
+"""In `best`, two days weigh as much as twice the points."""
+
+
+class Factor(msgspec.Struct, frozen=True):
+    """One factor of a post's rank and why it applies."""
+
+    name: str
+    value: float
+    why: str
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rank of a post depends on. `counted` are the points that count."""
+
+    counted: int
+    created_at: datetime
+    has_url: bool
+    comments: int
+    flags: int
+    penalty: float = 1.0
+    penalty_reason: str | None = None
+    site: str | None = None
+    site_penalty: float = 1.0
+    site_reason: str = ""
+
+
+def age_hours(standing: Standing, now: datetime) -> float:
+    """Hours since it was posted, never negative."""
+    return max(0.0, (now - standing.created_at).total_seconds() / 3600)
+
+
+def base(standing: Standing, now: datetime, rules: Rules) -> float:
+    """The rank before factors; for one point or less the numerator is points - 1."""
+    votes = standing.counted - 1
+    numerator = float(votes**rules.exponent) if votes > 0 else float(votes)
+    return numerator / float((age_hours(standing, now) + 2) ** rules.gravity)
+
+
+def factors(standing: Standing, rules: Rules) -> list[Factor]:
+    """The factors that apply."""
+    found = []
+    if not standing.has_url:
+        found.append(Factor("no_url", rules.no_url_factor, "Posts without a link rank lower than links."))
+    if standing.comments > rules.overheated_comments and standing.comments > standing.counted:
+        value = (max(standing.counted, 1) / standing.comments) ** 2
+        why = f"Overheated: {standing.comments} comments on {standing.counted} points."
+        found.append(Factor("overheated", value, why))
+    if standing.flags > 0:
+        found.append(Factor("flags", 1 / (1 + standing.flags / 2), f"Flagged by {standing.flags}."))
+    if standing.site_penalty != 1.0:
+        found.append(Factor("site", standing.site_penalty, f"{standing.site}: {standing.site_reason}"))
+    if standing.penalty != 1.0:
+        found.append(Factor("moderator", standing.penalty, standing.penalty_reason or "Set by a moderator."))
+    return found
+
+
+def rank(standing: Standing, now: datetime, rules: Rules) -> float:
+    """Where a post stands: larger is higher. A negative base is not softened by factors below 1."""
+    value = base(standing, now, rules)
+    for factor in factors(standing, rules):
+        value = value * factor.value if value >= 0 else value / factor.value
+    return value
+
+
+def heat(score: int, created_at: datetime) -> float:
+    """The order of `best`: it needs no refreshing, for age and points stand in one sum."""
+    return log2(max(score, 1)) + created_at.timestamp() / HEAT_SECONDS

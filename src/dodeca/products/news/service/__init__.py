@@ -1,0 +1,1 @@
+"""The rules of news, one file a topic."""

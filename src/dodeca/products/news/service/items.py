@@ -1,0 +1,87 @@
+"""Finding items, and keeping what is derived from others: rank, counts."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import NotFound
+from dodeca.products.news import ranking
+from dodeca.products.news.models import POST_TYPES, Item, Site
+from dodeca.products.news.service.members import Viewer, visible_to
+from dodeca.products.news.service.rules import Rules, current
+
+LARGEST_ID = 2**53
+"""Programs in JavaScript read ids as numbers."""
+
+
+def find(session: ReadSession, viewer: Viewer, item_id: int, what: str = "item", *, lock: bool = False) -> Item:
+    """The item, if the viewer may see it. Raises NotFound."""
+    row = None
+    if 0 < item_id < LARGEST_ID:
+        statement = select(Item).where(Item.id == item_id, visible_to(viewer))
+        row = session.scalar(statement.with_for_update() if lock else statement)
+    if row is None:
+        raise NotFound(f"{what.capitalize()} not found.")
+    return row
+
+
+def find_post(session: ReadSession, viewer: Viewer, item_id: int, *, lock: bool = False) -> Item:
+    """The post, if the viewer may see it. Raises NotFound."""
+    row = find(session, viewer, item_id, "post", lock=lock)
+    if row.type not in POST_TYPES:
+        raise NotFound("Post not found.")
+    return row
+
+
+def find_comment(session: ReadSession, viewer: Viewer, item_id: int, *, lock: bool = False) -> Item:
+    """The comment, if the viewer may see it. Raises NotFound."""
+    row = find(session, viewer, item_id, "comment", lock=lock)
+    if row.type != "comment":
+        raise NotFound("Comment not found.")
+    return row
+
+
+def locked(session: WriteSession, item_id: int) -> Item:
+    """The item with its row held until the end of the unit, so that counts of it change one after the other."""
+    statement = select(Item).where(Item.id == item_id).with_for_update().execution_options(populate_existing=True)
+    return session.scalars(statement).one()
+
+
+def comments_shown(item: Item) -> int:
+    """The number of comments that lists show."""
+    return item.descendants or item.imported_descendants
+
+
+def standing(session: ReadSession, item: Item) -> ranking.Standing:
+    """What the rank of a post depends on."""
+    site = session.get(Site, item.site) if item.site is not None else None
+    return ranking.Standing(
+        counted=item.counted,
+        created_at=max(item.created_at, item.pooled_at or item.created_at),
+        has_url=item.url is not None,
+        comments=comments_shown(item),
+        flags=item.flags,
+        penalty=item.penalty,
+        penalty_reason=item.penalty_reason,
+        site=item.site,
+        site_penalty=site.penalty if site is not None else 1.0,
+        site_reason=site.reason if site is not None else "",
+    )
+
+
+def rerank(session: WriteSession, item: Item, rules: Rules | None = None) -> None:
+    """Put the item where it belongs now."""
+    rules = rules or current(session)
+    item.rank = ranking.rank(standing(session, item), clock.now(), rules)
+    item.heat = ranking.heat(item.score, item.created_at)
+
+
+def recount(session: WriteSession, root_id: int) -> None:
+    """Count the live comments below a post again, after one of them changed its state."""
+    root = locked(session, root_id)
+    live = select(func.count()).where(Item.root_id == root_id, Item.type == "comment", Item.state == "live")
+    session.flush()
+    root.descendants = session.scalar(live) or 0
+    rerank(session, root)

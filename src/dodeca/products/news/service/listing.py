@@ -1,0 +1,245 @@
+"""Lists, threads, profiles and the feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from dodeca.commons import following
+from dodeca.commons.accounts.public import Account, account_by_name, accounts_by_ids
+from dodeca.commons.discussion import Node, threaded
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import Invalid, NotFound
+from dodeca.kernel.http import Slice, page_of
+from dodeca.products.news import ranking
+from dodeca.products.news.models import POST_TYPES, Favorite, Hide, Item, ItemTag, Vote
+from dodeca.products.news.service import items
+from dodeca.products.news.service.members import Viewer, visible_to
+from dodeca.products.news.service.rules import PRODUCT, Rules
+
+SORTS = ("top", "new", "best", "active", "ask", "show", "job", "poll", "pool", "past")
+FEED_CANDIDATES = 500
+_ORDERS: dict[str, InstrumentedAttribute[Any]] = {
+    "top": Item.rank,
+    "new": Item.created_at,
+    "best": Item.heat,
+    "active": Item.active_at,
+    "pool": Item.pooled_at,
+    "past": Item.score,
+}
+COMMENT_SORTS = ("best", "new", "old", "top")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What narrows a list."""
+
+    day: date | None = None
+    tag: str | None = None
+    site: str | None = None
+    author: str | None = None
+    min_points: int | None = None
+
+
+def posts(
+    session: ReadSession,
+    viewer: Viewer,
+    sort: str,
+    wanted: Wanted | None = None,
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Slice[Item]:
+    """One page of posts. Raises Invalid for an unknown sort, NotFound for an unknown author."""
+    if sort not in SORTS:
+        raise Invalid(f"sort is one of {', '.join(SORTS)}.", field="sort")
+    wanted = wanted or Wanted()
+    statement: Select[Item] = select(Item).where(visible_to(viewer), Item.type.in_(POST_TYPES))
+    statement = statement.where(Item.state != "deleted", Item.merged_into.is_(None))
+    if viewer.account_id is not None:
+        hidden = select(Hide.item_id).where(Hide.user_id == viewer.account_id)
+        statement = statement.where(Item.id.not_in(hidden))
+    if sort in ("ask", "show", "job", "poll"):
+        statement = statement.where(Item.kind == sort)
+    if sort == "pool":
+        statement = statement.where(Item.pooled_at.is_not(None))
+    order = _ORDERS.get(sort, Item.rank)
+    statement = _narrowed(session, statement, wanted)
+    return page_of(session, statement, order=[order, Item.id], limit=limit, cursor=cursor)
+
+
+def _narrowed(session: ReadSession, statement: Select[Item], wanted: Wanted) -> Select[Item]:
+    if wanted.day is not None:
+        begin = datetime.combine(wanted.day, time(), UTC)
+        statement = statement.where(Item.created_at >= begin, Item.created_at < begin + timedelta(days=1))
+    if wanted.tag is not None:
+        tagged = select(ItemTag.item_id).where(ItemTag.tag == wanted.tag.lower())
+        statement = statement.where(Item.id.in_(tagged))
+    if wanted.site is not None:
+        statement = statement.where(Item.site == wanted.site.lower())
+    if wanted.author is not None:
+        statement = statement.where(Item.author_id == user(session, wanted.author).id)
+    if wanted.min_points is not None:
+        statement = statement.where(Item.score >= wanted.min_points)
+    return statement
+
+
+def user(session: ReadSession, username: str) -> Account:
+    """The account of a username. Raises NotFound."""
+    account = account_by_name(session, username)
+    if account is None:
+        raise NotFound("User not found.")
+    return account
+
+
+def comments_of(
+    session: ReadSession, viewer: Viewer, account_id: str | None, *, limit: int | None = None, cursor: str | None = None
+) -> Slice[Item]:
+    """Comments of one author, or of all, newest first."""
+    statement = select(Item).where(visible_to(viewer), Item.type == "comment", Item.state != "deleted")
+    if account_id is not None:
+        statement = statement.where(Item.author_id == account_id)
+    return page_of(session, statement, order=[Item.created_at, Item.id], limit=limit, cursor=cursor)
+
+
+def thread(
+    session: ReadSession, viewer: Viewer, root: Item, *, sort: str = "best", rules: Rules | None = None
+) -> list[Node[Item]]:
+    """All comments of a post as trees: one query. What the viewer may not see stays as a place where it was answered.
+
+    Raises Invalid for an unknown sort."""
+    if sort not in COMMENT_SORTS:
+        raise Invalid(f"sort is one of {', '.join(COMMENT_SORTS)}.", field="sort")
+    rows = session.scalars(select(Item).where(Item.root_id == root.id, Item.type == "comment")).all()
+    return arranged(viewer, rows, sort, rules or Rules())
+
+
+def arranged(viewer: Viewer, rows: Sequence[Item], sort: str, rules: Rules) -> list[Node[Item]]:
+    """Comments as trees in display order."""
+    now = clock.now()
+
+    def order(item: Item) -> Any:
+        if sort == "new":
+            return (-item.created_at.timestamp(), -item.id)
+        if sort == "old":
+            return (item.created_at.timestamp(), item.id)
+        if sort == "top":
+            return (-item.score, item.id)
+        plain = ranking.Standing(counted=item.counted, created_at=item.created_at, has_url=True, comments=0, flags=0)
+        return (-ranking.base(plain, now, rules), item.id)
+
+    return threaded(
+        rows,
+        key=lambda item: item.id,
+        parent=lambda item: item.parent_id,
+        order=order,
+        keep=lambda item: is_visible(viewer, item),
+    )
+
+
+def is_visible(viewer: Viewer, item: Item) -> bool:
+    """The same rule as `visible_to`, for a row at hand; what is deleted shows nothing."""
+    if item.state == "live":
+        return True
+    if item.state == "deleted":
+        return False
+    if viewer.is_moderator or (viewer.account_id is not None and item.author_id == viewer.account_id):
+        return True
+    return viewer.showdead and item.state in ("flagged", "dead")
+
+
+def options_of(session: ReadSession, poll_ids: Sequence[int]) -> dict[int, list[Item]]:
+    """The options of polls, in their order."""
+    found: dict[int, list[Item]] = {}
+    statement = select(Item).where(Item.root_id.in_(poll_ids), Item.type == "pollopt").order_by(Item.id)
+    for option in session.scalars(statement) if poll_ids else ():
+        found.setdefault(option.root_id or 0, []).append(option)
+    return found
+
+
+def tags_of(session: ReadSession, item_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The tags of posts."""
+    found: dict[int, list[str]] = {}
+    statement = select(ItemTag.item_id, ItemTag.tag).where(ItemTag.item_id.in_(item_ids)).order_by(ItemTag.tag)
+    for item_id, tag in session.execute(statement):
+        found.setdefault(item_id, []).append(tag)
+    return found
+
+
+def names_of(session: ReadSession, rows: Sequence[Item]) -> dict[str, str]:
+    """Author ids → names, for rows that are to be shown."""
+    wanted = sorted({row.author_id for row in rows if row.author_id is not None})
+    found: dict[str, str] = {}
+    for start in range(0, len(wanted), 500):
+        accounts = accounts_by_ids(session, wanted[start : start + 500])
+        found |= {key: account.username for key, account in accounts.items()}
+    return found
+
+
+def marked(session: ReadSession, account_id: str, what: str, viewer: Viewer) -> Sequence[Item]:
+    """The items that an account marked: `favorites`, `hidden`, `upvoted`, newest mark first."""
+    statement: Select[Item]
+    if what == "upvoted":
+        votes = (Vote.user_id == account_id) & (Vote.direction == 1)
+        statement = select(Item).join(Vote, Vote.item_id == Item.id).where(votes).order_by(Vote.created_at.desc())
+    else:
+        table: Any = Favorite if what == "favorites" else Hide
+        statement = select(Item).join(table, table.item_id == Item.id).where(table.user_id == account_id)
+        statement = statement.order_by(table.created_at.desc())
+    shown = statement.where(visible_to(viewer), Item.state != "deleted").limit(100)
+    return session.scalars(shown).all()
+
+
+def feed(
+    session: ReadSession, viewer: Viewer, *, limit: int = 30, before: int | None = None
+) -> tuple[list[Item], list[Item]]:
+    """Posts and comments of followed people and tags: rank × (1 + 0.2 a mutual follow), comments newest first."""
+    if viewer.account_id is None:
+        return [], []
+    people = following.followed(PRODUCT, viewer.account_id, "user")
+    tags = following.followed(PRODUCT, viewer.account_id, "tag")
+    tagged = select(ItemTag.item_id).where(ItemTag.tag.in_(tags))
+    mine = or_(Item.author_id.in_(people), Item.id.in_(tagged))
+    statement = select(Item).where(mine, visible_to(viewer), Item.state == "live")
+    if before is not None:
+        statement = statement.where(Item.id < before)
+    found = session.scalars(statement.order_by(Item.id.desc()).limit(FEED_CANDIDATES)).all()
+    mutual = following.mutual(session, PRODUCT, viewer.account_id)
+    ranked = sorted(
+        (item for item in found if item.type in POST_TYPES),
+        key=lambda item: -item.rank * (1.2 if item.author_id in mutual else 1.0),
+    )
+    return ranked[:limit], [item for item in found if item.type == "comment"][:limit]
+
+
+def position(session: ReadSession, item: Item) -> int | None:
+    """The place of a live post on the front page, from 1."""
+    if item.state != "live" or item.merged_into is not None:
+        return None
+    above = select(func.count()).where(
+        Item.state == "live",
+        Item.type.in_(POST_TYPES),
+        Item.merged_into.is_(None),
+        or_(Item.rank > item.rank, (Item.rank == item.rank) & (Item.id > item.id)),
+    )
+    return (session.scalar(above) or 0) + 1
+
+
+def newest_of_title(session: ReadSession, title: str) -> Item:
+    """The newest live post of a title. Raises NotFound."""
+    statement = select(Item).where(Item.title == title, Item.state == "live", Item.type.in_(POST_TYPES))
+    item = session.scalar(statement.order_by(Item.id.desc()).limit(1))
+    if item is None:
+        raise NotFound("Post not found.")
+    return item
+
+
+def root_of(session: ReadSession, viewer: Viewer, item: Item) -> Item:
+    """The post that an item belongs to."""
+    return item if item.type in POST_TYPES else items.find_post(session, viewer, item.root_id or 0)

@@ -1,0 +1,116 @@
+"""Members: who looks, who may what, karma, choices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dodeca.commons.accounts.public import Account
+from dodeca.commons.discussion.text import cleaned
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Forbidden, Invalid
+from dodeca.products.news.models import Item, Member
+
+LONGEST_ABOUT = 10_000
+KARMA_FOR_TOPCOLOR = 251
+_COLOUR = re.compile(r"[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks. Without `account_id` a visitor."""
+
+    account_id: str | None = None
+    is_moderator: bool = False
+    showdead: bool = False
+
+
+VISITOR = Viewer()
+
+
+class Banned(Forbidden):
+    """A moderator banned this account from news."""
+
+
+def insert_for(session: ReadSession) -> type[sqlite.Insert] | type[postgresql.Insert]:
+    """The engine's own INSERT, which knows ON CONFLICT."""
+    return sqlite.Insert if session.dialect == "sqlite" else postgresql.Insert
+
+
+def viewer_of(session: ReadSession, account: Account | None, *, is_moderator: bool = False) -> Viewer:
+    """The viewer that an account is."""
+    if account is None:
+        return VISITOR
+    showdead = session.scalar(select(Member.showdead).where(Member.user_id == account.id))
+    return Viewer(account.id, is_moderator, bool(showdead))
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The one rule of who sees which item, for lists, single reads, search and export alike."""
+    if viewer.is_moderator:
+        return true()
+    shown = ["live", "flagged", "dead"] if viewer.showdead else ["live"]
+    if viewer.account_id is None:
+        return Item.state.in_(shown)
+    return or_(Item.state.in_(shown), and_(Item.author_id == viewer.account_id, Item.state != "deleted"))
+
+
+def member(session: WriteSession, account_id: str) -> Member:
+    """The account's row, made at its first act."""
+    row = session.get(Member, account_id)
+    if row is None:
+        values = {"user_id": account_id, "joined_at": clock.now()}
+        session.execute(insert_for(session)(Member).values(values).on_conflict_do_nothing())
+        row = session.get_one(Member, account_id, populate_existing=True)
+    return row
+
+
+def acting_member(session: WriteSession, account_id: str) -> Member:
+    """The same, for somebody who wants to post, vote or flag. Raises Banned."""
+    row = member(session, account_id)
+    if row.banned_reason is not None:
+        raise Banned(f"This account is banned from news: {row.banned_reason}")
+    return row
+
+
+def need_karma(row: Member, least: int, what: str) -> None:
+    """Raise Forbidden below a threshold."""
+    if row.karma < least:
+        raise Forbidden(f"You need a karma of {least} to {what}; yours is {row.karma}.")
+
+
+def change_profile(session: WriteSession, account_id: str, changes: Mapping[str, object]) -> Member:
+    """Set choices: about, showdead, noprocrast, maxvisit, minaway, delay, topcolor, public_votes. Raises Invalid."""
+    row = member(session, account_id)
+    for name, value in changes.items():
+        setattr(row, name, _checked(row, name, value))
+    session.flush()
+    return row
+
+
+def _checked(row: Member, name: str, value: object) -> object:
+    if name == "about":
+        about = cleaned(str(value))
+        if len(about) > LONGEST_ABOUT:
+            raise Invalid(f"Use at most {LONGEST_ABOUT:,} characters.", field="about")
+        return about
+    if name in ("showdead", "noprocrast", "public_votes"):
+        return bool(value)
+    if name in ("maxvisit", "minaway", "delay"):
+        most = 10 if name == "delay" else 10_000
+        if not isinstance(value, int) or not 0 <= value <= most:
+            raise Invalid(f"{name} is a number of minutes from 0 to {most:,}.", field=name)
+        return value
+    if name == "topcolor":
+        colour = str(value).strip().lower().removeprefix("#")
+        if colour and row.karma < KARMA_FOR_TOPCOLOR:
+            raise Forbidden(f"The colour can be chosen from a karma of {KARMA_FOR_TOPCOLOR}.", field="topcolor")
+        if colour and not _COLOUR.fullmatch(colour):
+            raise Invalid("Write a colour as six hexadecimal digits, such as ff6600.", field="topcolor")
+        return colour
+    raise Invalid(f"There is no choice {name}.", field=name)

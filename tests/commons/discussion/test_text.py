@@ -1,0 +1,50 @@
+"""What people type, as HTML."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dodeca.commons.discussion import plain_text, rendered, sanitised, threaded
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("One\n\nTwo", "One<p>Two"),
+        ("a *b* c * d", "a <i>b</i> c * d"),
+        ('<b> & "x"', "&lt;b&gt; &amp; &quot;x&quot;"),
+        ("See https://a.example/x.", 'See <a href="https:&#x2F;&#x2F;a.example&#x2F;x" rel="nofollow">'),
+        ("Code:\n\n  x = 1\n  y = *2*\n\nEnd", "Code:<p><pre><code>  x = 1\n  y = *2*\n</code></pre><p>End"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+    ],
+)
+def test_the_dialect_of_hacker_news(typed: str, shown: str) -> None:
+    assert rendered(typed).startswith(shown)
+
+
+@given(st.text(alphabet=st.sampled_from(list("ab<>&\"'/*\n \thttps:.x")), max_size=300))
+def test_no_markup_but_ours_comes_out(typed: str) -> None:
+    bare = re.sub(r'</?(?:p|i|pre|code|a)>|<a href="[^"<>]*" rel="nofollow">', "", rendered(typed))
+    assert "<" not in bare
+    assert '"' not in bare
+
+
+def test_foreign_html_loses_what_could_harm() -> None:
+    clean = sanitised('<p onclick="x">Hi<script>x</script> <a href="javascript:x">y</a><img src=x>')
+
+    assert clean == '<p>Hi <a rel="nofollow">y</a></p>'
+    assert plain_text("a<p>b &lt;c&gt;") == "a\n\nb <c>"
+
+
+@given(st.lists(st.integers(0, 30), max_size=60))
+def test_threads_hold_every_row_once_with_the_numbers_below(parents: list[int]) -> None:
+    rows = [(number + 1, above if above <= number else None) for number, above in enumerate(parents)]
+    trees = threaded(rows, key=lambda r: r[0], parent=lambda r: r[1] or None, order=lambda r: -r[0])
+
+    walked = [node for tree in trees for node in tree.walk()]
+    assert sorted(node.row[0] for node in walked) == [row[0] for row in rows]
+    assert all(node.below == len(list(node.walk())) - 1 for node in walked)
