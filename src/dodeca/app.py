@@ -88,21 +88,36 @@ def rsgi(platform: Platform, app: Litestar) -> RsgiApplication:
 
 
 def by_hostname(platform: Platform, app: AsgiApp) -> AsgiApp:
-    """Serve a product at the root of its own hostname: `/x` is `/<product>/x` and `/api/x` is `/api/<product>/x`."""
-    if not platform.hostnames:
+    """Serve a product at the root of its own hostname: `/x` is `/<product>/x` and `/api/x` is `/api/<product>/x`.
+
+    Products that know further hosts (custom domains) are asked first."""
+    resolvers = [manifest.hosts(platform) for manifest in platform.manifests if manifest.hosts is not None]
+    if not platform.hostnames and not resolvers:
         return app
 
     async def route(scope: Scope, receive: Any, send: Any) -> None:
+        if "headers" not in scope:  # the lifespan
+            await app(scope, receive, send)
+            return
         host = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"host"), "").lower()
-        product = platform.hostnames.get(host) or platform.hostnames.get(host.partition(":")[0])
         path = scope.get("path", "")
-        shared = path.startswith(("/static/", "/media/", "/login", "/logout", "/account", "/s/"))
-        if product is not None and not shared:
-            path = f"/api/{product}{path[4:]}" if path.startswith("/api/") else f"/{product}{path}"
-            scope = cast(Scope, {**scope, "path": path, "raw_path": path.encode()})
+        inner = next((found for resolve in resolvers if (found := resolve(host, path)) is not None), None)
+        if inner is None:
+            inner = _at_own_root(platform, host, path)
+        if inner != path:
+            scope = cast(Scope, {**scope, "path": inner, "raw_path": quote(inner).encode()})
         await app(scope, receive, send)
 
     return route
+
+
+def _at_own_root(platform: Platform, host: str, path: str) -> str:
+    """The platform's path for a path of a product's own hostname."""
+    product = platform.hostnames.get(host) or platform.hostnames.get(host.partition(":")[0])
+    shared = path.startswith(("/static/", "/media/", "/login", "/logout", "/account", "/s/"))
+    if product is None or shared:
+        return path
+    return f"/api/{product}{path[4:]}" if path.startswith("/api/") else f"/{product}{path}"
 
 
 def _routers(manifest: Manifest) -> list[ControllerRouterHandler]:

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -164,7 +164,7 @@ class Client:
 @contextmanager
 def running(platform: Platform) -> Iterator[Client]:
     """The application of `platform` as a client sees it."""
-    app = composition.application(platform)
+    app = composition.by_hostname(platform, cast(Any, composition.application(platform)))
 
     async def at_loopback(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":

@@ -67,6 +67,8 @@ class Manifest:
     """`function(session, account_id)`: remove or anonymise what the product holds of an account."""
     demo: Callable[[Platform], None] | None = None
     lane: Callable[[Platform], Lane] | None = None
+    hosts: Callable[[Platform], Callable[[str, str], str | None]] | None = None
+    """For a product that answers on hosts of its own: `function(host, path)` gives the platform's path, or None."""
     home: Callable[[ReadSession, Platform], Any] | None = None
     prepare: Callable[[Platform], None] | None = None
     search: Callable[..., Any] | None = None

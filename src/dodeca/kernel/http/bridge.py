@@ -22,8 +22,8 @@ AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable
 class Lane(Protocol):
     """A raw handler for hot paths."""
 
-    def handle(self, scope: Any, protocol: Any) -> Awaitable[None] | bool:
-        """Answer at once and give True, give an awaitable that answers, or give False to pass the request on."""
+    def handle(self, scope: Any, protocol: Any) -> Awaitable[bool | None] | bool:
+        """Answer at once and give True, or give False to pass the request on; or give an awaitable of either."""
         ...
 
 
@@ -47,8 +47,7 @@ class RsgiApplication:
                 answer = lane.handle(scope, protocol)
                 if answer is True:
                     return
-                if answer is not False:
-                    await answer
+                if answer is not False and await answer is not False:
                     return
             await _Exchange(scope, protocol).run(self._asgi)
         else:

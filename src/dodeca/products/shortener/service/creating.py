@@ -1,0 +1,426 @@
+"""Making links. The hot path: few statements, prepared once, and no ORM."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from msgspec import UNSET
+from sqlalchemy import Table, bindparam, inspect, select, update
+from sqlalchemy.dialects import postgresql
+
+from dodeca.kernel import clock
+from dodeca.kernel.crypto import random_token
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.errors import Unauthenticated, Unavailable
+from dodeca.kernel.http import Principal
+from dodeca.kernel.limits import Rate, network
+from dodeca.products.shortener.models import SHARED_DOMAIN, Link, ShortCode, new_link_id
+from dodeca.products.shortener.service import aliases, blocklist, domains, groups, labels, ruling
+from dodeca.products.shortener.service.codes import Codes
+from dodeca.products.shortener.service.installation import Shortener
+from dodeca.products.shortener.service.status import stopped_because
+from dodeca.products.shortener.service.wishes import NewLink, checked_settings
+from dodeca.products.shortener.targets import Target, judge_target
+
+_ATTEMPTS = 4
+_columns: dict[str, str] = {attribute.key: attribute.columns[0].key for attribute in inspect(Link).column_attrs}
+_links = cast(Table, Link.__table__)
+_codes = cast(Table, ShortCode.__table__)
+_insert_link = Prepared(postgresql.insert(_links).on_conflict_do_nothing())
+_insert_code = Prepared(postgresql.insert(_codes).on_conflict_do_nothing())
+_alias_of = Prepared(
+    select(ShortCode.link_id).where(ShortCode.domain_id == bindparam("domain"), ShortCode.alias_key == bindparam("key"))
+)
+_code_of = Prepared(
+    select(ShortCode.link_id).where(ShortCode.domain_id == bindparam("domain"), ShortCode.text == bindparam("code"))
+)
+_known = Prepared(
+    select(_links)
+    .where(
+        Link.user_id == bindparam("account"),
+        Link.url_hash == bindparam("hash"),
+        Link.domain_id == bindparam("domain"),
+        Link.deleted_at.is_(None),
+    )
+    .order_by(Link.created_at, Link.id)
+    .limit(50)
+)
+_hold_key = Prepared(
+    update(_links).where(_links.c.short_url_id == bindparam("link")).values(dedupe_key=bindparam("key"))
+)
+_attributes = [{key: name for name, key in _columns.items()}[column.key] for column in _links.columns]
+_FRESH: dict[str, Any] = {
+    "group_id": None,
+    "folder_id": None,
+    "title": "",
+    "description": "",
+    "image": "",
+    "target_changed_at": None,
+    "starts_at": None,
+    "expires_at": None,
+    "expired_url": None,
+    "max_visits": None,
+    "visits_left": None,
+    "password_hash": None,
+    "redirect_status": 302,
+    "forward_query": False,
+    "crawlable": False,
+    "utm": None,
+    "has_rules": False,
+    "archived_at": None,
+    "disabled_reason": None,
+    "deleted_at": None,
+    "last_click_at": None,
+    "clicks": 0,
+    "unique_visitors": 0,
+    "bots": 0,
+    "imported_clicks": 0,
+    "manage_token": None,
+    "dedupe_key": None,
+}
+
+
+class Made:
+    """A link that was made or found. `manage_token` is shown once, to somebody without an account."""
+
+    __slots__ = ("is_new", "link", "manage_token")
+
+    def __init__(self, link: Link, *, is_new: bool, manage_token: str | None = None) -> None:
+        self.link = link
+        self.is_new = is_new
+        self.manage_token = manage_token
+
+
+# From outside a unit of work
+
+
+async def make(shortener: Shortener, actor: Principal | None, wish: NewLink, address: str) -> Made:
+    """Count the limit, reserve a code, hash the password, and make the link in a unit of its own.
+
+    Raises TooMany beside what `create` raises."""
+    count_creations(shortener, actor, address)
+    password_hash = await shortener.passwords.hash_async(wish.password) if wish.password else None
+    needed = 0 if wish.alias else 1
+    plain, easy = (0, needed) if wish.is_readable else (needed, 0)
+    async with shortener.codes.areserved(plain, readable=easy) as codes:
+        return await shortener.db.awrite(
+            lambda session: create(session, shortener, actor, wish, codes, password_hash=password_hash)
+        )
+
+
+async def make_short(
+    shortener: Shortener, actor: Principal | None, long_url: str, address: str, *, domain: str | None = None
+) -> Made:
+    """What `P/shorten` does: the caller's known link for this target, or a new one."""
+    count_creations(shortener, actor, address)
+    async with shortener.codes.areserved(1) as codes:
+        return await shortener.db.awrite(
+            lambda session: shorten(session, shortener, actor, long_url, codes, domain=domain)
+        )
+
+
+def count_creations(shortener: Shortener, actor: Principal | None, address: str, cost: int = 1) -> None:
+    """Count new links on the caller's limit. Raises TooMany."""
+    settings = shortener.settings
+    if actor is not None:
+        if settings.creations_per_minute:
+            rate = Rate(settings.creations_per_minute, 60)
+            shortener.limits.hit("shortener.creations", actor.account_id, rate, cost=cost)
+    elif settings.anonymous_per_minute:
+        rate = Rate(settings.anonymous_per_minute, 60)
+        message = "That is enough for a minute. Sign in to make more."
+        key = network(address) if address else "local"
+        shortener.limits.hit("shortener.anonymous", key, rate, cost=cost, message=message)
+
+
+# Inside a unit of work
+
+
+def shorten(
+    session: WriteSession,
+    shortener: Shortener,
+    actor: Principal | None,
+    long_url: str,
+    codes: Codes,
+    *,
+    domain: str | None = None,
+) -> Made:
+    """The caller's plain live link for the same serialised target, or a new one. Raises Invalid."""
+    table = shortener.hosts(session)
+    domain_id = domains.chosen(table, actor, domain)
+    target = judge_target(long_url, table.policy)
+    blocklist.check(session, target)
+    return _dedupe(session, shortener, actor, target, domain_id, codes)
+
+
+def create(
+    session: WriteSession,
+    shortener: Shortener,
+    actor: Principal | None,
+    wish: NewLink,
+    codes: Codes,
+    *,
+    password_hash: str | None = None,
+) -> Made:
+    """Make a link. Raises Invalid, Unauthenticated, aliases.AliasTaken."""
+    table = shortener.hosts(session)
+    domain_id = domains.chosen(table, actor, wish.domain)
+    target = judge_target(wish.target or "", table.policy)
+    blocklist.check(session, target)
+    columns = checked_settings(wish)
+    if wish.expired_url:
+        columns["expired_url"] = judged_extra(session, table.policy, wish.expired_url, "expired_url")
+    if wish.image:
+        columns["image"] = judge_target(wish.image, table.policy, field="image").location
+    if password_hash is not None:
+        columns["password_hash"] = password_hash
+    if wish.archived is True:
+        columns["archived_at"] = clock.now()
+    if actor is None and (wish.alias or wish.domain or wish.group_id or wish.folder or wish.tags):
+        raise Unauthenticated("Sign in to choose an alias, a domain, tags, a folder or a group.")
+    if wish.reuse and actor is not None and not wish.alias and not any(columns.values()) and not wish.rules:
+        made = _dedupe(session, shortener, actor, target, domain_id, codes)
+        if actor is not None and wish.tags:
+            labels.set_tags(session, made.link, wish.tags)
+        return made
+    if actor is not None and wish.group_id:
+        columns["group_id"] = groups.editable(session, actor, wish.group_id).id
+    if actor is not None and wish.folder:
+        columns["folder_id"] = labels.folder_named(session, actor.account_id, wish.folder).id
+    rules = ruling.checked(session, table.policy, wish.rules) if wish.rules not in (UNSET, None) else ()
+    columns["has_rules"] = bool(rules)
+    made = _insert(session, shortener, actor, target, domain_id, columns, codes, alias=wish.alias, style=wish.style)
+    ruling.store(session, made.link.id, rules)
+    if wish.tags and actor is not None:
+        labels.set_tags(session, made.link, wish.tags)
+    return made
+
+
+def judged_extra(session: ReadSession, policy: Any, url: str, field: str) -> str:
+    """A further target of a link, checked like the first; gives its serialised form."""
+    target = judge_target(url, policy, field=field)
+    blocklist.check(session, target, field=field)
+    return target.location
+
+
+def _dedupe(
+    session: WriteSession,
+    shortener: Shortener,
+    actor: Principal | None,
+    target: Target,
+    domain_id: int,
+    codes: Codes,
+) -> Made:
+    if actor is None:
+        return _insert(session, shortener, None, target, domain_id, {}, codes)
+    for _ in range(_ATTEMPTS):
+        known = _plain_live(session, shortener, actor.account_id, target, domain_id)
+        if known is not None:
+            return Made(known, is_new=False)
+        key = f"{actor.account_id}:{domain_id}:{target.url_hash}"
+        made = _insert_once(session, shortener, actor, target, domain_id, {"dedupe_key": key}, codes.take())
+        if made is not None:
+            return made
+        _give_up_stale_key(session, shortener, key, target)
+    raise Unavailable("This link is being made by somebody else. Try again.")
+
+
+def _plain_live(
+    session: ReadSession, shortener: Shortener, account_id: str, target: Target, domain_id: int
+) -> Link | None:
+    """The oldest plain live link of the account with this very target."""
+    now = clock.now()
+    for row in _known.rows(session, account=account_id, hash=target.url_hash, domain=domain_id):
+        link = Link(**dict(zip(_attributes, row, strict=True)))
+        if link.target == target.location and is_plain(link) and stopped_because(link, shortener.settings, now) is None:
+            return link
+    return None
+
+
+def is_plain(link: Link) -> bool:
+    """Whether nothing about the link differs from what `P/shorten` makes, so that it may be given out again."""
+    return (
+        link.password_hash is None
+        and link.max_visits is None
+        and link.starts_at is None
+        and link.expires_at is None
+        and link.group_id is None
+        and not link.has_rules
+        and not link.utm
+        and not link.forward_query
+        and link.redirect_status == 302
+        and link.archived_at is None
+    )
+
+
+def _give_up_stale_key(session: WriteSession, shortener: Shortener, key: str, target: Target) -> None:
+    """The key is held by a link that is no longer plain, live, or of this target (equal hashes): free it."""
+    holder = session.scalar(select(Link).where(Link.dedupe_key == key))
+    if holder is None:
+        return
+    alive = holder.deleted_at is None and stopped_because(holder, shortener.settings, clock.now()) is None
+    if not (alive and is_plain(holder) and holder.target == target.location):
+        _hold_key.run(session, link=holder.id, key=None)
+    session.expunge(holder)
+
+
+def _insert(
+    session: WriteSession,
+    shortener: Shortener,
+    actor: Principal | None,
+    target: Target,
+    domain_id: int,
+    columns: dict[str, Any],
+    codes: Codes,
+    *,
+    alias: str | None = None,
+    style: str | None = None,
+) -> Made:
+    for _ in range(_ATTEMPTS):
+        if alias:
+            code = aliases.checked(session, shortener, actor, alias, domain_id)
+            made = _insert_once(session, shortener, actor, target, domain_id, columns, code, is_alias=True)
+        else:
+            made = _insert_once(session, shortener, actor, target, domain_id, columns, codes.take(style or ""))
+        if made is not None:
+            return made
+    raise Unavailable("No short code is ready. Try again.")
+
+
+def _insert_once(
+    session: WriteSession,
+    shortener: Shortener,
+    actor: Principal | None,
+    target: Target,
+    domain_id: int,
+    columns: dict[str, Any],
+    code: str,
+    *,
+    is_alias: bool = False,
+) -> Made | None:
+    """Insert link and code; None when the code equals an alias, or the id or the dedupe key is taken."""
+    if not is_alias and is_taken(session, domain_id, code):
+        return None
+    values = fresh_link(actor.account_id if actor else None, domain_id, code, target, clock.now()) | columns
+    token = None
+    if actor is None:
+        token = random_token(18)
+        values["manage_token"] = shortener.manage_tokens.digest(token)
+    if not insert_link(session, values):
+        return None
+    if is_alias:
+        aliases.claim(session, domain_id, code, values["id"], actor.account_id if actor else None)
+    elif not insert_code(session, domain_id, code, values["id"]):
+        raise Unavailable("A short code was taken. Try again.")
+    return Made(Link(**values), is_new=True, manage_token=token)
+
+
+def is_taken(session: ReadSession, domain_id: int, code: str) -> bool:
+    """Whether a generated code equals an alias in any letter case, or a code that was brought in."""
+    if _alias_of.first(session, domain=domain_id, key=code.lower()) is not None:
+        return True
+    return _code_of.first(session, domain=domain_id, code=code) is not None
+
+
+def fresh_link(account_id: str | None, domain_id: int, code: str, target: Target, now: datetime) -> dict[str, Any]:
+    """The attributes of a plain new link."""
+    return {
+        **_FRESH,
+        "id": new_link_id(),
+        "domain_id": domain_id,
+        "short_code": code,
+        "long_url": target.long_url,
+        "location": None if target.location == target.long_url else target.location,
+        "url_hash": target.url_hash,
+        "target_domain": target.domain,
+        "user_id": account_id,
+        "created_at": now,
+        "updated_at": now,
+        "warning": target.warning,
+    }
+
+
+def insert_link(session: WriteSession, values: dict[str, Any]) -> bool:
+    """Insert a link's row; False when its id or dedupe key is taken."""
+    return _insert_link.run(session, **{_columns[name]: value for name, value in values.items()}) == 1
+
+
+def insert_code(session: WriteSession, domain_id: int, code: str, link_id: int, alias_key: str | None = None) -> bool:
+    """Insert a code's row; False when it is taken."""
+    return (
+        _insert_code.run(
+            session,
+            domain_id=domain_id,
+            short_url_text=code,
+            alias_key=alias_key,
+            short_url_id=link_id,
+            released_at=None,
+        )
+        == 1
+    )
+
+
+# Many at once
+
+
+async def make_many(
+    shortener: Shortener, actor: Principal, wishes: Sequence[NewLink | Exception], address: str
+) -> list[Made | Exception]:
+    """Make links in order, 100 in a unit; each gets its own result. Raises TooMany before any is made."""
+    from dodeca.kernel.errors import DodecaError
+
+    count_creations(shortener, actor, address, cost=max(1, len(wishes)))
+    results: list[Made | Exception] = []
+    for start in range(0, len(wishes), 100):
+        part = list(wishes[start : start + 100])
+        hashes = [
+            await shortener.passwords.hash_async(w.password) if isinstance(w, NewLink) and w.password else None
+            for w in part
+        ]
+        easy = sum(1 for w in part if isinstance(w, NewLink) and w.is_readable)
+
+        def unit(session: WriteSession, part: Any = part, hashes: Any = hashes) -> list[Made | Exception]:
+            done: list[Made | Exception] = []
+            for wish, password_hash in zip(part, hashes, strict=True):
+                if isinstance(wish, Exception):
+                    done.append(wish)
+                    continue
+                try:
+                    with session.begin_nested() if _uses_orm(wish) else contextlib.nullcontext():
+                        done.append(create(session, shortener, actor, wish, codes, password_hash=password_hash))
+                except DodecaError as error:
+                    done.append(error)
+            return done
+
+        async with shortener.codes.areserved(len(part) - easy + SPARE_OF_MANY, readable=easy) as codes:
+            results += await shortener.db.awrite(unit)
+    return results
+
+
+SPARE_OF_MANY = 10
+"""Codes that may be lost to aliases in a hundred links."""
+
+
+def _uses_orm(wish: NewLink) -> bool:
+    """Whether making the link can fail after something was written: then it needs a savepoint of its own."""
+    return bool(wish.alias or wish.rules or wish.tags or wish.folder or wish.group_id)
+
+
+__all__ = [
+    "SHARED_DOMAIN",
+    "Made",
+    "count_creations",
+    "create",
+    "fresh_link",
+    "insert_code",
+    "insert_link",
+    "is_plain",
+    "judged_extra",
+    "make",
+    "make_many",
+    "make_short",
+    "shorten",
+]
