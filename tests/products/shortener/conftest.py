@@ -9,7 +9,6 @@ import pytest
 from tests.support.platform import Client, Factory
 
 from dodeca.commons.accounts.models import Account
-from dodeca.kernel.db import WriteSession
 from dodeca.kernel.http import Principal
 from dodeca.kernel.platform import Platform
 from dodeca.products.shortener import invariants
@@ -83,25 +82,16 @@ def alice(make: Factory) -> Account:
 @pytest.fixture
 def member(client: Client, make: Factory, alice: Account) -> Client:
     """Alice at the API."""
-    return client.with_token(make.token(alice))
+    return client.with_token(make.token(alice, days=4000))
 
 
 @pytest.fixture
 def stranger(client: Client, make: Factory) -> Client:
     """Another member at the API."""
-    return client.with_token(make.token(make.account()))
+    return client.with_token(make.token(make.account(), days=4000))
 
 
 @pytest.fixture
 def visitor(client: Client) -> Client:
     """A person with a browser."""
     return client.with_headers({"User-Agent": CHROME})
-
-
-def rows(platform: Platform, unit: Any) -> Any:
-    """Read something."""
-
-    def reading(session: WriteSession) -> Any:
-        return unit(session)
-
-    return platform.db.read(reading)

@@ -9,6 +9,7 @@ import pytest
 from tests.products.shortener.conftest import Links, principal
 from tests.support.platform import Client, Factory
 
+from dodeca.kernel import clock
 from dodeca.kernel.platform import Platform
 from dodeca.products.shortener.service import Shortener
 
@@ -220,7 +221,7 @@ def test_a_readable_code_has_seven_characters_that_nobody_mistakes(member: Clien
         ({"style": "fancy"}, "style"),
         ({"expired_url": "http://localhost/"}, "expired_url"),
         ({"utm": {"nonsense": "x"}}, "utm.nonsense"),
-        ({"rules": [{"long_url": "https://example.com/", "conditions": [{"type": "moon"}]}]}, "rules[0].conditions[0].type"),
+        ({"rules": [{"long_url": "javascript:1", "conditions": []}]}, "rules[0].long_url"),
         ({"starts_at": "2090-01-01T00:00:00Z", "expires_at": "2089-01-01T00:00:00Z"}, "starts_at"),
     ],
 )  # fmt: skip
@@ -307,8 +308,6 @@ def test_of_twenty_who_claim_an_alias_one_gets_it(platform: Platform, links: Lin
 def test_a_freed_alias_stays_its_owners_for_a_year(
     member: Client, stranger: Client, shortener: Shortener, visitor: Client
 ) -> None:
-    from dodeca.kernel import clock
-
     wish = {"long_url": "https://example.com/", "alias": "coveted"}
     link = member.post("/api/shortener/links", json=wish).json()
     member.delete(f"/api/shortener/links/{link['id']}")
@@ -320,14 +319,7 @@ def test_a_freed_alias_stays_its_owners_for_a_year(
     assert visitor.get("/s/coveted").status_code == 302
     member.delete(f"/api/shortener/links/{again.json()['id']}")
     clock.advance(366 * 86400)
-    member.headers = stranger.headers
-    assert shortener.db.read(lambda s: _free(s, shortener)) is True
-
-
-def _free(session: Any, shortener: Shortener) -> bool:
-    from dodeca.products.shortener.service import aliases
-
-    return aliases.check(session, shortener, None, "coveted", None).available
+    assert stranger.post("/api/shortener/links", json=wish).status_code == 201
 
 
 # Without an account
@@ -364,6 +356,7 @@ def test_another_member_sees_nothing_of_a_link(member: Client, stranger: Client,
         stranger.get(path + "/qr"),
         stranger.get(path + "/history"),
         stranger.post(path + "/claim", headers={"X-Manage-Token": "x"}),
+        stranger.get(path, headers={"X-Manage-Token": "x"}),
         stranger.get("/api/shortener/links/info", params={"short_url": link["short_url"]}),
         stranger.get("/api/shortener/analytics", params={"short_url": link["short_url"]}),
     ]

@@ -323,7 +323,8 @@ def test_the_first_rule_that_matches_decides(
     rules = [
         {"long_url": "https://example.com/de", "conditions": [{"type": "language", "match_value": "de"}]},
         {"long_url": "https://example.com/win", "conditions": [{"type": "device", "match_value": "windows"}]},
-        {"long_url": "https://example.com/q", "conditions": [{"type": "query-param", "match_key": "a", "match_value": "b"}]},
+        {"long_url": "https://example.com/q", "conditions": [
+            {"type": "query-param", "match_key": "a", "match_value": "b"}]},
     ]  # fmt: skip
     link = member.post("/api/shortener/links", json={"long_url": "https://example.com/", "utm": {"source": "x"}}).json()
     path = f"/s/{link['short_code']}"

@@ -6,8 +6,11 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dodeca.commons.accounts.public import account_by_name
 from dodeca.kernel import clock
+from dodeca.kernel.db import WriteSession
 from dodeca.kernel.http import Principal
 from dodeca.products.shortener.journal import Click, Recorded
 from dodeca.products.shortener.service import Shortener, creating, domains, groups, of, wishes
@@ -86,7 +89,7 @@ def fill(platform: Platform) -> None:
 def _make(shortener: Shortener, actor: Principal, fields: dict[str, object], name: str) -> Made:
     if name != PEOPLE[0] and "alias" in fields:
         fields["alias"] = f"{name}-{fields['alias']}"
-    wish = wishes.msgspec.convert(fields, wishes.NewLink)
+    wish = msgspec.convert(fields, wishes.NewLink)
     with shortener.codes.reserved(1, readable=1) as codes:
         return shortener.db.write(lambda session: creating.create(session, shortener, actor, wish, codes))
 
@@ -94,7 +97,7 @@ def _make(shortener: Shortener, actor: Principal, fields: dict[str, object], nam
 def _share(shortener: Shortener, actor: Principal) -> None:
     """A group of both, and a domain that waits to be verified."""
 
-    def unit(session: creating.WriteSession) -> None:
+    def unit(session: WriteSession) -> None:
         group = groups.add(session, actor, "Book club")
         session.flush()
         groups.set_member(session, actor, group.id, PEOPLE[1], "editor")

@@ -11,7 +11,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import Call
 from dodeca.kernel.web.shell import HomeItem, HomeNumber
-from dodeca.products.shortener.models import ClickHour, Link
+from dodeca.products.shortener.models import ClickHour, Link, first_link_id
 from dodeca.products.shortener.service import links, of
 from dodeca.products.shortener.service.analytics import ALL, HOUR
 
@@ -27,7 +27,7 @@ def living(session: ReadSession, _platform: Platform) -> Mapping[str, Any]:
     )
     clicks, followed = session.execute(today).one()
     made = select(func.count()).select_from(
-        select(Link.id).where(Link.id >= (since * HOUR * 1000) << 22).limit(100_000).subquery()
+        select(Link.id).where(Link.id >= first_link_id(since * HOUR)).limit(100_000).subquery()
     )
     return {
         "numbers": [

@@ -22,11 +22,12 @@ from dodeca.kernel.transfer import ImportReport, Progress
 from dodeca.products.shortener import aliases as names
 from dodeca.products.shortener.formats import ImportKind, ImportRow, RowError, read_blocklist, read_links
 from dodeca.products.shortener.hosts import canonical_host
-from dodeca.products.shortener.models import SHARED_DOMAIN, ImportRun, Link, LinkTag, ShortCode
+from dodeca.products.shortener.models import SHARED_DOMAIN, ImportRun, Link, LinkTag, ShortCode, new_link_id
 from dodeca.products.shortener.service import aliases, blocklist, creating, labels, of
 from dodeca.products.shortener.service.codes import Codes
 from dodeca.products.shortener.service.hosting import HostTable
 from dodeca.products.shortener.service.installation import Shortener
+from dodeca.products.shortener.service.wishes import MAX_TAGS
 from dodeca.products.shortener.targets import Target, judge_target
 
 if TYPE_CHECKING:
@@ -142,8 +143,8 @@ def _tag_ids(session: WriteSession, account_id: str, links: list[tuple[ImportRow
     wanted = {name.lower(): name for row, _ in links for name in _clean_tags(row)}
     found: dict[str, str] = {}
     keys = list(wanted)
-    for start in range(0, len(keys), labels.MAX_TAGS):
-        part = keys[start : start + labels.MAX_TAGS]
+    for start in range(0, len(keys), MAX_TAGS):
+        part = keys[start : start + MAX_TAGS]
         found.update(zip(part, labels.tag_ids(session, account_id, [wanted[key] for key in part]), strict=True))
     return found
 
@@ -188,9 +189,9 @@ def _add_one(
     if row.max_visits:
         values |= {"max_visits": row.max_visits, "visits_left": max(0, row.max_visits - row.clicks)}
     while not creating.insert_link(session, values):
-        values["id"] = creating.new_link_id()
+        values["id"] = new_link_id()
     if row.short_code is None:
-        creating.insert_code(session, domain_id, code, values["id"])
+        aliases.insert_code(session, domain_id, code, values["id"])
     else:
         aliases.claim(session, domain_id, code, values["id"], account_id)
     return int(values["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, or_, select
@@ -148,7 +149,7 @@ def days_equal_hours(session: ReadSession) -> Sequence[str]:
 def clicks_equal_hours(session: ReadSession) -> Sequence[str]:
     """Hours of the last day whose single clicks and roll-up differ."""
     since = int(clock.timestamp()) // HOUR - COMPARED_HOURS
-    start = clock.datetime.fromtimestamp(since * HOUR, clock.UTC)
+    start = datetime.fromtimestamp(since * HOUR, UTC)
     counted: dict[tuple[int, int], list[int]] = {}
     rows = session.execute(select(Click.link_id, Click.at, Click.kind).where(Click.at >= start))
     for link_id, at, kind in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from sqlalchemy import delete, select
@@ -14,7 +15,7 @@ from dodeca.commons.notifications import Notice, notify
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import DodecaError
-from dodeca.kernel.jobs import JobContext, Nothing, job
+from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.shortener import keys, metrics
 from dodeca.products.shortener.folding import LATE
 from dodeca.products.shortener.models import Click, Domain, ImportRun, OrphanVisit, Visitor, VisitorSalt
@@ -55,7 +56,7 @@ def forget_clicks(session: WriteSession, job: JobContext, _payload: Nothing) -> 
         session.execute(delete(table).where(table.id.in_(old)))
         again = again or len(old) == BATCH
     if again:
-        forget_clicks.enqueue(session, Nothing(), at=clock.ahead(seconds=0.1), key=f"more-{job.job_id}")
+        forget_clicks.enqueue(session, None, at=clock.ahead(seconds=0.1), key=f"more-{job.job_id}")
 
 
 @job("shortener.rotate_salts", every=3600.0)
@@ -70,7 +71,7 @@ def rotate_salts(session: WriteSession, job: JobContext, _payload: Nothing) -> N
             delete(Visitor).where(Visitor.link_id == link_id, Visitor.day == day, Visitor.visitor_hash == visitor_hash)
         )
     if len(rows) == BATCH:
-        rotate_salts.enqueue(session, Nothing(), at=clock.ahead(seconds=0.1), key=f"more-{job.job_id}")
+        rotate_salts.enqueue(session, None, at=clock.ahead(seconds=0.1), key=f"more-{job.job_id}")
 
 
 @job("shortener.check_domains", every=3600.0)
@@ -179,7 +180,7 @@ def forget_imports(session: WriteSession, _job: JobContext, _payload: Nothing) -
     session.execute(delete(ImportRun).where(ImportRun.finished_at < clock.now() - timedelta(days=90)))
 
 
-jobs = [
+jobs: list[Job[Any]] = [
     fold_journals,
     forget_clicks,
     rotate_salts,

@@ -16,12 +16,19 @@ from dodeca.kernel.db import Model
 SHARED_DOMAIN = 0
 """`domain_id` of the installation's own host, which has no row in `shortener_domains`."""
 _RANDOM_BITS = 22
+_FIRST_MILLISECOND = 1_735_689_600_000
+"""2025-01-01: ids count from there, and fit 63 bits until 2094."""
 
 
 def new_link_id() -> int:
     """A new id: the time in milliseconds, then random bits. So rows are appended, and an id does not tell how many
     links there are. Two processes may draw the same one: the insert does nothing then, and is repeated."""
-    return int(clock.timestamp() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    return first_link_id(clock.timestamp()) | secrets.randbits(_RANDOM_BITS)
+
+
+def first_link_id(timestamp: float) -> int:
+    """The lowest id of links that are made from this moment (seconds since the epoch) on."""
+    return (int(timestamp * 1000) - _FIRST_MILLISECOND) << _RANDOM_BITS
 
 
 class Link(Model):

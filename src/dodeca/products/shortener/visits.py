@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from litestar import Response
+from sqlalchemy import or_, select
 
+from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import NotFound, TooMany
 from dodeca.kernel.http import Access, Call, Calling, FromPath, Page, get, post
@@ -22,8 +24,9 @@ from dodeca.products.shortener.agents import Kind
 from dodeca.products.shortener.aliases import RESERVED
 from dodeca.products.shortener.hosts import judge_host
 from dodeca.products.shortener.journal import Recorded
-from dodeca.products.shortener.models import SHARED_DOMAIN
+from dodeca.products.shortener.models import SHARED_DOMAIN, ShortCode
 from dodeca.products.shortener.redirect import Asked, Decision, Entry
+from dodeca.products.shortener.service.hosting import HostTable
 from dodeca.products.shortener.service.installation import Shortener, of
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 Answer = Page | Response[bytes]
 PASSWORD_TRIES = Rate(10, 600)
 NO_INDEX = {"X-Robots-Tag": "noindex"}
+MOST_LOOKALIKES = 500
 _PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
@@ -56,16 +60,22 @@ def asked_by(call: Call, *, unlocked: bool = False) -> Asked:
     return Asked(request.method, headers, call.address, query, unlocked)
 
 
+async def hosts_of(shortener: Shortener) -> HostTable:
+    """Which hosts are ours: from memory where it is known."""
+    known = shortener.known_hosts()
+    return known if known is not None else await shortener.db.aread(shortener.hosts)
+
+
 async def domain_asked(shortener: Shortener, call: Call) -> int:
     """The domain whose host the request names."""
-    table = shortener.known_hosts() or await shortener.db.aread(shortener.hosts)
+    table = await hosts_of(shortener)
     return table.domain_of(call.request.headers.get("host", ""))
 
 
 async def find(shortener: Shortener, domain_id: int, code: str) -> Entry | None:
     """The entry; read anew where its time is over, after counting clicks that may have prolonged it."""
     entry = await redirect.read(shortener, domain_id, code)
-    now = redirect.clock.timestamp() * 1000
+    now = clock.timestamp() * 1000
     if entry is None or now < entry.until:
         return entry
     if entry.unused_at <= now < entry.expires_at and entry.disabled is None:
@@ -229,11 +239,18 @@ def lookalike(session: ReadSession, shortener: Shortener, domain_id: int, code: 
     """The live link that was meant, if characters that look alike were swapped."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{3,32}", code):
         return None
-    now = redirect.clock.timestamp() * 1000
-    for candidate in keys.lookalikes(code):
-        entry = redirect.load(session, shortener, domain_id, candidate)
-        if entry is not None and entry.stopped(now) is None:
-            return entry.code
+    now = clock.timestamp() * 1000
+    candidates = keys.lookalikes(code, limit=MOST_LOOKALIKES)
+    same = or_(ShortCode.text.in_(candidates), ShortCode.alias_key.in_({name.lower() for name in candidates}))
+    statement = select(ShortCode.text, ShortCode.alias_key).where(
+        ShortCode.domain_id == domain_id, ShortCode.released_at.is_(None), same
+    )
+    found = {alias or text for text, alias in session.execute(statement)}
+    for candidate in candidates:
+        if candidate in found or candidate.lower() in found:
+            entry = redirect.load(session, shortener, domain_id, candidate)
+            if entry is not None and entry.stopped(now) is None:
+                return entry.code
     return None
 
 
@@ -242,7 +259,7 @@ async def _preview(shortener: Shortener, call: Call, domain_id: int, code: str) 
     if entry is None:
         return await _missing(shortener, call, domain_id, code)
     metrics.outcomes["preview"].inc()
-    stopped = entry.stopped(redirect.clock.timestamp() * 1000)
+    stopped = entry.stopped(clock.timestamp() * 1000)
     if stopped == "scheduled":
         return Page("shortener/missing.html", status=404, headers=NO_INDEX, code=code[:64], suggestion=None)
     hidden = entry.password_hash is not None or stopped is not None

@@ -18,7 +18,7 @@ INVALID = "Invalid or expired URL"
 async def _follow(call: Any, short_url: str, *, status: int | None, missing: str) -> visits.Answer:
     shortener: Shortener = installed(call)
     host, code = links.split_short_url(short_url)
-    table = shortener.known_hosts() or await shortener.db.aread(shortener.hosts)
+    table = await visits.hosts_of(shortener)
     domain_id = table.domain_of(host) if host else await visits.domain_asked(shortener, call)
     asked = visits.asked_by(call)
     entry = await visits.find(shortener, domain_id, code)

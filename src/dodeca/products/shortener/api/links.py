@@ -11,11 +11,11 @@ from dodeca.kernel.errors import DodecaError, Invalid
 from dodeca.kernel.http import (
     Access,
     AnyBody,
+    Call,
     Calling,
     ClosedRequest,
     DbRead,
     DbWrite,
-    FromHeader,
     FromPath,
     FromQuery,
     JSONBody,
@@ -72,6 +72,11 @@ class History(msgspec.Struct):
     """Changes, newest first."""
 
     history: list[HistoryEntry]
+
+
+def _token(call: Call) -> str | None:
+    """What a link without account is managed with."""
+    return call.request.headers.get("x-manage-token")
 
 
 @post("/links", access=Access.PUBLIC)
@@ -137,10 +142,9 @@ def read(
     shortener: Installed,
     call: Calling,
     link_id: FromPath[str],
-    x_manage_token: FromHeader[str | None] = None,
 ) -> LinkView:
     """One link of the caller, or one without account whose token is given."""
-    return links.view(session, shortener, links.managed(session, shortener, call.principal, link_id, x_manage_token))
+    return links.view(session, shortener, links.managed(session, shortener, call.principal, link_id, _token(call)))
 
 
 @patch("/links/{link_id:str}", access=Access.PUBLIC)
@@ -148,14 +152,13 @@ async def change(
     call: Calling,
     link_id: FromPath[str],
     data: AnyBody[LinkChange],
-    x_manage_token: FromHeader[str | None] = None,
 ) -> LinkView:
     """Change what is given."""
     shortener = installed(call)
     password_hash = await links.hash_password(shortener, data)
 
     def unit(session: DbWrite) -> LinkView:
-        link = links.managed(session, shortener, call.principal, link_id, x_manage_token)
+        link = links.managed(session, shortener, call.principal, link_id, _token(call))
         links.change(session, shortener, call.principal, link, data, password_hash=password_hash)
         return links.view(session, shortener, link)
 
@@ -168,10 +171,9 @@ def remove(
     shortener: Installed,
     call: Calling,
     link_id: FromPath[str],
-    x_manage_token: FromHeader[str | None] = None,
 ) -> None:
     """Delete a link."""
-    links.remove(session, shortener, links.managed(session, shortener, call.principal, link_id, x_manage_token))
+    links.remove(session, shortener, links.managed(session, shortener, call.principal, link_id, _token(call)))
 
 
 @post("/links/{link_id:str}/claim", access=Access.MEMBER, status=200)
@@ -180,10 +182,9 @@ def claim(
     shortener: Installed,
     call: Calling,
     link_id: FromPath[str],
-    x_manage_token: FromHeader[str | None] = None,
 ) -> LinkView:
     """Move a link without account to the caller's."""
-    link = links.claim(session, shortener, call.member(), link_id, x_manage_token)
+    link = links.claim(session, shortener, call.member(), link_id, _token(call))
     return links.view(session, shortener, link)
 
 

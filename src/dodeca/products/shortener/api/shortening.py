@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
+from dodeca.kernel import clock
 from dodeca.kernel.errors import Invalid, NotFound, Unauthenticated
 from dodeca.kernel.http import Access, AnyBody, Calling, ClosedRequest, DbRead, FromQuery, get, post
 from dodeca.products.shortener.service import Installed, aliases, creating, installed, links, status, wishes
@@ -100,7 +101,7 @@ def check_alias(
 def preview(session: DbRead, shortener: Installed, short_url: FromQuery[str]) -> Preview:
     """Where a short link leads, without following it."""
     link = links.by_code(session, shortener, short_url)
-    stopped = status.stopped_because(link, shortener.settings, status.clock.now()) if link is not None else None
+    stopped = status.stopped_because(link, shortener.settings, clock.now()) if link is not None else None
     if link is None or stopped == "scheduled":
         raise NotFound("Short code not found")
     host = shortener.hosts(session).host_of(link.domain_id)

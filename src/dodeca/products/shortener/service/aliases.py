@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import cast
 
 import msgspec
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, Table, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.kernel.http import Principal
 from dodeca.products.shortener import aliases as names
@@ -23,6 +24,7 @@ from dodeca.products.shortener.service.installation import Shortener, alias_entr
 KEPT_DAYS = 365
 """How long a freed alias stays its owner's, so that nobody inherits the readers of a printed link."""
 _CHUNK = 256
+_insert_code = Prepared(postgresql.insert(cast(Table, ShortCode.__table__)).on_conflict_do_nothing())
 
 
 class AliasTaken(Conflict):
@@ -75,7 +77,7 @@ def _refusal(session: ReadSession, domain_id: int, alias: str, account_id: str |
     return None
 
 
-def _holder(domain_id: int, alias: str):  # type: ignore[no-untyped-def]  # SQLAlchemy infers it
+def _holder(domain_id: int, alias: str) -> Select[tuple[datetime | None, str | None]]:
     return (
         select(ShortCode.released_at, Link.user_id)
         .join(Link, Link.id == ShortCode.link_id)
@@ -112,15 +114,7 @@ def _alternatives(session: ReadSession, domain_id: int, alias: str) -> list[str]
 
 def claim(session: WriteSession, domain_id: int, alias: str, link_id: int, account_id: str | None) -> None:
     """Give the alias to a link: of two who want it the constraint lets one. Raises AliasTaken."""
-    values = {
-        "domain_id": domain_id,
-        "text": alias,
-        "alias_key": names.alias_key(alias),
-        "link_id": link_id,
-        "released_at": None,
-    }
-    insert = postgresql.insert(ShortCode).values(values).on_conflict_do_nothing()
-    if getattr(session.execute(insert), "rowcount", 0) == 1:
+    if insert_code(session, domain_id, alias, link_id, names.alias_key(alias)):
         return
     key = names.alias_key(alias)
     former = select(Link.id).where(Link.id == ShortCode.link_id, Link.user_id == account_id).exists()
@@ -150,6 +144,12 @@ def add(session: WriteSession, shortener: Shortener, actor: Principal, link: Lin
     link.updated_at = clock.now()
     shortener.forget(session, alias_entry_key(link.domain_id, text))
     return text
+
+
+def insert_code(session: WriteSession, domain_id: int, code: str, link_id: int, alias_key: str | None = None) -> bool:
+    """Insert a code's row; False when it is taken."""
+    values = {"short_url_text": code, "alias_key": alias_key, "short_url_id": link_id, "released_at": None}
+    return _insert_code.run(session, domain_id=domain_id, **values) == 1
 
 
 def release_all(session: WriteSession, link: Link, now: datetime) -> None:

@@ -257,7 +257,7 @@ def series(session: ReadSession, link_ids: Sequence[int], span: Range) -> list[P
         return []
     start = _floor(span.start or min(counts), span)
     end = span.end or max(max(counts, default=start), start) + timedelta(seconds=1)
-    points = []
+    points: list[Point] = []
     at = start
     grouped: dict[datetime, list[int]] = {}
     for moment, (clicks, uniques) in counts.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import ada_url
 import msgspec
-from sqlalchemy import Select, bindparam, select, update
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
@@ -72,7 +72,7 @@ def checked_pattern(pattern: str) -> str:
     return host
 
 
-def listed() -> Select[tuple[BlockedTarget]]:
+def listed() -> Select[BlockedTarget]:
     """All patterns; for moderators."""
     return select(BlockedTarget)
 
@@ -88,7 +88,7 @@ def add(session: WriteSession, actor: Principal | None, patterns: Sequence[str],
             "created_at": clock.now(),
         }
         insert = postgresql.insert(BlockedTarget).values(values).on_conflict_do_nothing()
-        if getattr(session.execute(insert), "rowcount", 0) == 1:
+        if session.scalar(insert.returning(BlockedTarget.pattern)) is not None:
             new += 1
             apply_pattern.enqueue(session, ApplyPattern(pattern), key=pattern)
     return new
@@ -162,4 +162,4 @@ def entry_keys(session: ReadSession, link: Link) -> list[str]:
     return [alias_entry_key(d, key) if key is not None else entry_key(d, text) for d, text, key in rows]
 
 
-__all__ = ["add", "apply_pattern", "check", "entry_keys", "is_blocked", "listed", "remove", "set_disabled", "update"]
+__all__ = ["add", "apply_pattern", "check", "entry_keys", "is_blocked", "listed", "remove", "set_disabled"]

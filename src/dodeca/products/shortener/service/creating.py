@@ -28,9 +28,7 @@ from dodeca.products.shortener.targets import Target, judge_target
 _ATTEMPTS = 4
 _columns: dict[str, str] = {attribute.key: attribute.columns[0].key for attribute in inspect(Link).column_attrs}
 _links = cast(Table, Link.__table__)
-_codes = cast(Table, ShortCode.__table__)
 _insert_link = Prepared(postgresql.insert(_links).on_conflict_do_nothing())
-_insert_code = Prepared(postgresql.insert(_codes).on_conflict_do_nothing())
 _alias_of = Prepared(
     select(ShortCode.link_id).where(ShortCode.domain_id == bindparam("domain"), ShortCode.alias_key == bindparam("key"))
 )
@@ -313,7 +311,7 @@ def _insert_once(
         return None
     if is_alias:
         aliases.claim(session, domain_id, code, values["id"], actor.account_id if actor else None)
-    elif not insert_code(session, domain_id, code, values["id"]):
+    elif not aliases.insert_code(session, domain_id, code, values["id"]):
         raise Unavailable("A short code was taken. Try again.")
     return Made(Link(**values), is_new=True, manage_token=token)
 
@@ -346,21 +344,6 @@ def fresh_link(account_id: str | None, domain_id: int, code: str, target: Target
 def insert_link(session: WriteSession, values: dict[str, Any]) -> bool:
     """Insert a link's row; False when its id or dedupe key is taken."""
     return _insert_link.run(session, **{_columns[name]: value for name, value in values.items()}) == 1
-
-
-def insert_code(session: WriteSession, domain_id: int, code: str, link_id: int, alias_key: str | None = None) -> bool:
-    """Insert a code's row; False when it is taken."""
-    return (
-        _insert_code.run(
-            session,
-            domain_id=domain_id,
-            short_url_text=code,
-            alias_key=alias_key,
-            short_url_id=link_id,
-            released_at=None,
-        )
-        == 1
-    )
 
 
 # Many at once
@@ -415,12 +398,12 @@ __all__ = [
     "count_creations",
     "create",
     "fresh_link",
-    "insert_code",
     "insert_link",
     "is_plain",
     "judged_extra",
     "make",
     "make_many",
     "make_short",
+    "new_link_id",
     "shorten",
 ]

@@ -34,7 +34,7 @@ class DomainTaken(Conflict):
     """Another account has this domain."""
 
 
-def visible_to(actor: Principal) -> Select[tuple[Domain]]:
+def visible_to(actor: Principal) -> Select[Domain]:
     """The caller's own domains; moderators see all."""
     statement = select(Domain)
     return statement if actor.is_moderator else statement.where(Domain.account_id == actor.account_id)

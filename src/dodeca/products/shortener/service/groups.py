@@ -23,12 +23,12 @@ class LastOwner(Conflict):
     """A group cannot be without an owner."""
 
 
-def visible_to(actor: Principal) -> Select[tuple[Group]]:
+def visible_to(actor: Principal) -> Select[Group]:
     """The groups that the caller is in."""
     return select(Group).where(Group.id.in_(ids_of(actor)))
 
 
-def ids_of(actor: Principal, roles: Sequence[str] = ROLES) -> Select[tuple[str]]:
+def ids_of(actor: Principal, roles: Sequence[str] = ROLES) -> Select[str]:
     """The ids of the groups in which the caller has one of `roles`."""
     return select(GroupMember.group_id).where(
         GroupMember.account_id == actor.account_id, GroupMember.role.in_(list(roles))

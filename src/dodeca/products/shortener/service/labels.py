@@ -32,7 +32,7 @@ def checked_name(name: str, field: str = "name") -> str:
     return text
 
 
-def visible_to(kind: type[L], actor: Principal) -> Select[tuple[L]]:
+def visible_to(kind: type[L], actor: Principal) -> Select[L]:
     """The caller's own tags, folders or templates."""
     return select(kind).where(kind.account_id == actor.account_id)
 

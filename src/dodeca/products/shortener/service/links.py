@@ -98,7 +98,7 @@ class Filters(msgspec.Struct, kw_only=True):
 # Which
 
 
-def visible_to(actor: Principal) -> Select[tuple[Link]]:
+def visible_to(actor: Principal) -> Select[Link]:
     """The links of the caller and of the caller's groups."""
     return select(Link).where(
         Link.deleted_at.is_(None),
@@ -140,7 +140,7 @@ def managed(
 
 def _id(link_id: str | int) -> int:
     text = str(link_id)
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+    if not text.isascii() or not text.isdecimal() or len(text) > 19 or int(text) >= 1 << 63:
         raise NotFound(NO_LINK)
     return int(text)
 
@@ -176,7 +176,7 @@ def find_code(session: ReadSession, domain_id: int, code: str) -> Link | None:
 def split_short_url(short_url: str) -> tuple[str, str]:
     """Host (may be empty) and code of a short URL, `host/CODE` or a code."""
     text = unquote(short_url.strip()[:2000])
-    text = re.sub(r"\A[a-z]+://", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"\A[a-z]+:/+", "", text, flags=re.IGNORECASE)
     text = re.split(r"[?#]", text, maxsplit=1)[0].rstrip("/+")
     host, slash, path = text.partition("/")
     if not slash:
@@ -195,7 +195,7 @@ def find_by_short_url(session: ReadSession, shortener: Shortener, actor: Princip
 # Lists
 
 
-def filtered(session: ReadSession, shortener: Shortener, actor: Principal, filters: Filters) -> Select[tuple[Link]]:
+def filtered(session: ReadSession, shortener: Shortener, actor: Principal, filters: Filters) -> Select[Link]:
     """The caller's links that the filters leave. Raises Invalid."""
     statement = visible_to(actor)
     if filters.q and filters.q.strip():

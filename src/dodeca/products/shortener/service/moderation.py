@@ -30,7 +30,7 @@ def report(session: WriteSession, shortener: Shortener, actor: Principal | None,
     return row
 
 
-def open_reports() -> Select[tuple[Report]]:
+def open_reports() -> Select[Report]:
     """What waits for a moderator."""
     return select(Report).where(Report.handled_at.is_(None))
 

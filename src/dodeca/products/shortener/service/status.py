@@ -60,7 +60,7 @@ def status_clause(status: str, settings: ShortenerSettings) -> ColumnElement[boo
     }
     if status not in STATUSES:
         raise Invalid(f"A status is one of: {', '.join(STATUSES)}.", field="status")
-    earlier = []
+    earlier: list[ColumnElement[bool]] = []
     for name, clause in order.items():
         if name == status:
             return and_(clause, *(~before for before in earlier))

@@ -100,7 +100,7 @@ def _check_times(wish: LinkChange, columns: dict[str, Any], link: Link | None) -
             columns[name] = in_utc(given, name)
     expires = columns.get("expires_at", link.expires_at if link else None)
     starts = columns.get("starts_at", link.starts_at if link else None)
-    if columns.get("expires_at") is not None and expires <= clock.now():
+    if columns.get("expires_at") is not None and expires is not None and expires <= clock.now():
         raise Invalid("This time has passed already.", field="expires_at")
     if starts is not None and expires is not None and starts >= expires:
         raise Invalid("The link must start before it expires.", field="starts_at")
