@@ -84,7 +84,8 @@ def application(platform: Platform) -> Litestar:
 def rsgi(platform: Platform, app: Litestar) -> RsgiApplication:
     """The application as granian takes it: lanes in front."""
     lanes = [manifest.lane(platform) for manifest in platform.manifests if manifest.lane is not None]
-    return RsgiApplication(by_hostname(platform, cast(AsgiApp, app)), lanes)
+    asgi = by_hostname(platform, cast(AsgiApp, app))
+    return RsgiApplication(asgi, lanes, body_seconds=platform.settings.body_seconds)
 
 
 def by_hostname(platform: Platform, app: AsgiApp) -> AsgiApp:

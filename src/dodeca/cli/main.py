@@ -64,6 +64,16 @@ def main() -> None:
     except DodecaError as error:
         click.echo(f"dodeca: {error.message}", err=True)
         sys.exit(1)
+    except OSError as error:  # a folder that cannot be written, a port that is taken, a full disk
+        click.echo(f"dodeca: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        from sqlalchemy.exc import DBAPIError  # loaded already, where it is raised
+
+        if not isinstance(error, DBAPIError):
+            raise
+        click.echo(f"dodeca: The database cannot be used: {str(error.orig).splitlines()[0]}", err=True)
+        sys.exit(1)
 
 
 def config_of(data: Path | None, **overrides: object) -> Config:

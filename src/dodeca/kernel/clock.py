@@ -24,6 +24,11 @@ def now() -> datetime:
     return datetime.fromtimestamp(_time.time() + _offset, UTC)
 
 
+def real_now() -> datetime:
+    """The present moment of the machine, whatever a test clock says: for leases, which tell whether a process lives."""
+    return datetime.fromtimestamp(_time.time(), UTC)
+
+
 def advance(seconds: float) -> datetime:
     """Move the clock forward and return the new present. Raises ValueError when asked to go back."""
     if not 0 <= seconds < 10 * 366 * 86400:

@@ -61,11 +61,14 @@ class Realtime:
 
     async def stop(self) -> None:
         """Stop delivering."""
+        self._loop = None
+        if self._sending:
+            await asyncio.wait(list(self._sending), timeout=1)
         if self._listener is not None:
             self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
         if self._redis is not None:
             await self._redis.aclose()
-        self._loop = None
 
     def publish(self, channel: str, kind: str, data: object) -> None:
         """Tell everybody who listens to `channel`. From any thread; nothing happens where no server runs."""
@@ -128,10 +131,16 @@ class Realtime:
                     del self._readers[channel]
 
     def since(self, channels: Sequence[str], last_id: str) -> list[Message]:
-        """The messages of the last five minutes after `last_id` (ids are in order of time)."""
+        """The messages of the last five minutes that came after the one with `last_id`.
+
+        By place where it is still known, as messages of one millisecond or of two machines' clocks are not in the order
+        of their ids; else by id."""
         oldest = clock.timestamp() - HISTORY_SECONDS
         wanted = set(channels)
-        return [m for m in self._history if m.channel in wanted and m.id > last_id and m.at >= oldest]
+        history = list(self._history)
+        place = next((index for index, message in enumerate(history) if message.id == last_id), None)
+        after = history[place + 1 :] if place is not None else [m for m in history if m.id > last_id]
+        return [m for m in after if m.channel in wanted and m.at >= oldest]
 
     def readers(self, channel: str) -> int:
         """How many listen to `channel` in this process."""
@@ -164,19 +173,18 @@ class Realtime:
             yield ServerSentEventMessage(comment="open")
             for kind, data in first:
                 yield ServerSentEventMessage(event=kind, data=msgspec.json.encode(data).decode())
-            seen = last_id or ""
             missed = self.since(channels, last_id) if last_id else []
+            repeated = {message.id for message in missed}  # what came between `listening` and here is in both
             for message in missed:
                 if may_see is None or may_see(message):
                     yield _event(message)
-                seen = message.id
             while True:
                 try:
                     message = await asyncio.wait_for(queue.get(), KEEPALIVE_SECONDS)
                 except TimeoutError:
                     yield ServerSentEventMessage(comment="keep-alive")
                     continue
-                if message.id > seen and (may_see is None or may_see(message)):
+                if message.id not in repeated and (may_see is None or may_see(message)):
                     yield _event(message)
 
 

@@ -74,6 +74,7 @@ class Settings(SettingsGroup):
     )
     outbound_allow_private: bool = setting(False, "Allow outgoing requests to private and loopback addresses.")
     max_body_bytes: int = setting(1_000_000, "Largest request body, uploads apart.", minimum=1000)
+    body_seconds: float = setting(30.0, "Seconds that the next piece of a request's body may take.", minimum=1)
     workers_inline: bool = setting(True, "Work the job queue in the server process. Off where `dodeca worker` runs.")
     requests_per_minute: int = setting(6000, "Requests a minute for one account or key; 0 = no limit.", minimum=0)
     anonymous_requests_per_minute: int = setting(

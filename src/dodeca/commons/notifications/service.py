@@ -66,8 +66,9 @@ def notify(session: WriteSession, account_id: str, notice: Notice) -> None:
 
 
 def visible_to(actor: Principal) -> Select[Notification]:
-    """The caller's own notifications."""
-    return select(Notification).where(Notification.account_id == actor.account_id)
+    """The caller's own notifications; for an API key of some products, those of these."""
+    mine = select(Notification).where(Notification.account_id == actor.account_id)
+    return mine if actor.scopes is None else mine.where(Notification.product.in_(actor.scopes))
 
 
 def unread(session: ReadSession, account_id: str) -> int:

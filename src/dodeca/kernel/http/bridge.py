@@ -12,10 +12,27 @@ from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 import structlog
+from litestar.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
 BODY_SECONDS = 30.0
 """How long the next piece of a request's body may take: slow clients do not hold a place for ever."""
+
+
+class SlowClient(HTTPException):
+    """The body did not come in time."""
+
+    status_code = 408
+    detail = "The request's body did not come in time."
+
+
+class CutShort(HTTPException):
+    """The client went away, or sent less than it had announced: what came must not be taken for the whole."""
+
+    status_code = 400
+    detail = "The request's body is shorter than announced."
+
+
 AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 
@@ -31,11 +48,17 @@ class RsgiApplication:
     """What granian calls."""
 
     def __init__(
-        self, asgi: AsgiApp, lanes: Sequence[Lane], started: Callable[[], Awaitable[None]] | None = None
+        self,
+        asgi: AsgiApp,
+        lanes: Sequence[Lane],
+        started: Callable[[], Awaitable[None]] | None = None,
+        *,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._asgi = asgi
         self._lanes = tuple(lanes)
         self._started = started
+        self._body_seconds = body_seconds
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._started is not None:
@@ -49,7 +72,7 @@ class RsgiApplication:
                     return
                 if answer is not False and await answer is not False:
                     return
-            await _Exchange(scope, protocol).run(self._asgi)
+            await _Exchange(scope, protocol, self._body_seconds).run(self._asgi)
         else:
             await _Socket(scope, protocol).run(self._asgi)
 
@@ -81,13 +104,26 @@ def _asgi_scope(scope: Any, kind: str) -> dict[str, Any]:
 class _Exchange:
     """One HTTP request and its answer."""
 
-    __slots__ = ("_body", "_body_read", "_ended", "_headers", "_protocol", "_scope", "_status", "_transport")
+    __slots__ = (
+        "_body",
+        "_body_read",
+        "_ended",
+        "_headers",
+        "_missing",
+        "_protocol",
+        "_scope",
+        "_seconds",
+        "_status",
+        "_transport",
+    )
 
-    def __init__(self, scope: Any, protocol: Any) -> None:
+    def __init__(self, scope: Any, protocol: Any, seconds: float) -> None:
         self._scope = scope
         self._protocol = protocol
+        self._seconds = seconds
         self._body: Any = None
         self._body_read = False
+        self._missing = 0
         self._ended = False
         self._status = 500
         self._headers: list[tuple[str, str]] = []
@@ -114,14 +150,19 @@ class _Exchange:
             return {"type": "http.disconnect"}
         if self._body is None:
             self._body = self._protocol.__aiter__()
+            length = self._scope.headers.get("content-length", "")
+            self._missing = int(length) if length.isdecimal() else 0
         try:
-            chunk = await asyncio.wait_for(anext(self._body), BODY_SECONDS)
+            chunk = await asyncio.wait_for(anext(self._body), self._seconds)
         except StopAsyncIteration:
             self._body_read = True
+            if self._missing > 0:
+                raise CutShort() from None
             return {"type": "http.request", "body": b"", "more_body": False}
         except TimeoutError:
             self._body_read = True
-            return {"type": "http.disconnect"}
+            raise SlowClient() from None
+        self._missing -= len(chunk)
         return {"type": "http.request", "body": chunk, "more_body": True}
 
     async def send(self, message: dict[str, Any]) -> None:

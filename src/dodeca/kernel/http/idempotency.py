@@ -42,7 +42,7 @@ class KeyReused(Conflict):
 
 
 class _Raced(Conflict):
-    """Another request with the key committed first."""
+    """Another request with the key came first, and is not done yet or has just committed."""
 
 
 def once(
@@ -65,8 +65,17 @@ def once(
     row = IdempotencyKey(
         caller=caller, route=route, key=key, fingerprint=fingerprint, status=0, body=b"", created_at=clock.now()
     )
-    with claiming(session, IdempotencyKey, otherwise=_Raced("The same request is being worked on. Ask again.")):
-        session.add(row)
+    try:
+        with claiming(session, IdempotencyKey, otherwise=_Raced("The same request is being worked on. Ask again.")):
+            session.add(row)
+    except _Raced:
+        # PostgreSQL waited for the other one's commit, so its answer can be read now.
+        won = session.get(IdempotencyKey, (caller, route, key), populate_existing=True)
+        if won is None:
+            raise
+        if won.fingerprint != fingerprint:
+            raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key") from None
+        return won.status, won.body, True
     row.status, row.body = work()
     return row.status, row.body, False
 

@@ -162,8 +162,11 @@ class Plan:
         if key is None:
             return self._in_unit(session, call, values)
 
+        made: list[Response[Any]] = []
+
         def work() -> tuple[int, bytes]:
             response = self._in_unit(session, call, values)
+            made.append(response)
             content = response.content
             return response.status_code or self.status, content if isinstance(content, bytes) else b""
 
@@ -175,8 +178,11 @@ class Plan:
             body=body,
             work=work,
         )
-        headers = {"Idempotent-Replayed": "true"} if repeated else {}
-        return Response(content, status_code=status, media_type="application/json", headers=headers)
+        if not repeated:
+            return made[-1]  # with all its headers
+        return Response(
+            content, status_code=status, media_type="application/json", headers={"Idempotent-Replayed": "true"}
+        )
 
     async def _show_form_again(self, call: Call, error: DodecaError) -> Response[Any]:
         """The form with what was typed and what is wrong, under the error's status."""

@@ -9,10 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import psycopg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+from sqlalchemy.exc import DataError, StatementError
 
 from dodeca.kernel import errors
 
@@ -47,21 +49,46 @@ def as_dodeca_error(exception: Exception) -> tuple[int, errors.DodecaError]:
     """The status and the error that any exception amounts to. Unknown ones are logged, and reveal nothing."""
     if isinstance(exception, errors.DodecaError):
         return status_of(exception), exception
-    if isinstance(exception, ValidationException):
-        return 400, _from_validation(exception)
-    if isinstance(exception, RecursionError) and "deserializing" in str(exception):
-        return 400, errors.Invalid("This is nested too deeply.")
-    if isinstance(exception, msgspec.DecodeError):
-        return 400, errors.Invalid(_sentence(str(exception)))
+    refused = _from_input(exception)
+    if refused is not None:
+        return 400, refused
     if isinstance(exception, HTTPException) and exception.status_code != HTTP_500_INTERNAL_SERVER_ERROR:
         return exception.status_code, _from_http(exception)
     log.error("http.unexpected_error", exc_info=exception)
     return 500, errors.DodecaError("Something went wrong on our side. It has been recorded.")
 
 
+def _from_input(exception: Exception) -> errors.Invalid | None:
+    """What is wrong with the input, where an exception of a library means that."""
+    if isinstance(exception, ValidationException):
+        return _from_validation(exception)
+    if isinstance(exception, RecursionError) and "deserializing" in str(exception):
+        return errors.Invalid("This is nested too deeply.")
+    if isinstance(exception, msgspec.DecodeError):
+        return errors.Invalid(_sentence(str(exception)))
+    if _is_unstorable(exception):
+        return errors.Invalid("A value is too large, or has characters that cannot be stored.")
+    return None
+
+
+def _is_unstorable(exception: BaseException | None) -> bool:
+    """Whether a value of the request is one that the database's types cannot hold: an integer beyond 64 bits, text with
+    a NUL (PostgreSQL) or with half a surrogate pair."""
+    if isinstance(exception, DataError):
+        return True
+    if isinstance(exception, StatementError) and exception.orig is not None and exception.orig is not exception:
+        return _is_unstorable(exception.orig)
+    if isinstance(exception, UnicodeEncodeError):
+        return "surrogates" in exception.reason
+    if isinstance(exception, OverflowError):
+        return "SQLite INTEGER" in str(exception)
+    return isinstance(exception, psycopg.DataError)
+
+
 def _from_http(exception: HTTPException) -> errors.DodecaError:
     words = {
         404: "There is nothing here.",
+        408: "The request's body did not come in time.",
         405: "This address does not take that method.",
         413: "The request is larger than this server takes.",
     }

@@ -14,7 +14,8 @@ class QueuedJob(Model):
     """One piece of work that is waiting, running under a lease, or dead after too many failures.
 
     A finished job has no row. At most one live job has a given (name, key) (unique index; null keys are free).
-    `attempts` counts starts that failed; `last_error` is the text of the latest."""
+    `attempts` counts starts that failed; `last_error` is the text of the latest. `lease_until` is in the machine's
+    time: a moved test clock does not make a worker dead."""
 
     __tablename__ = "jobs"
 

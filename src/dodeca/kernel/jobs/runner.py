@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import structlog
 from croniter import croniter
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Executable, and_, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel import clock, ids
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -28,6 +29,12 @@ POLL_SECONDS = 0.5
 LEASE_SECONDS = 60.0
 AT_ONCE = 8
 LONGEST_ERROR = 2000
+SETTLE_SECONDS = 30.0
+"""How long `run_due` waits for what other runners have begun."""
+
+
+class _Unready(Exception):
+    """A unit job's own handler raised Unavailable: the job has failed, the database has not."""
 
 
 class JobRunner:
@@ -39,7 +46,7 @@ class JobRunner:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{ids.random_base62(6)}"
         self._stopping = False
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: dict[str, asyncio.Task[bool]] = {}
 
     async def run(self) -> None:
         """Work until `stop` is called. An unreachable database is waited for."""
@@ -74,7 +81,7 @@ class JobRunner:
 
     async def _drain(self) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=10)
+            await asyncio.wait(list(self._tasks.values()), timeout=10)
 
     def stop(self) -> None:
         """Finish what is running, start nothing more."""
@@ -82,37 +89,69 @@ class JobRunner:
         self._wake.set()
 
     async def run_due(self) -> int:
-        """Run everything that is due now, and what that makes due; gives the number. For the test clock."""
+        """Run everything that is due now, and what that makes due; gives the number. For the test clock.
+
+        Also waits for what other runners of this queue have begun, so that nothing due is left when it returns."""
         total = 0
-        while worked := await self.step():
-            total += worked
-        await self._drain()
+        for _ in range(int(SETTLE_SECONDS / 0.05)):
+            while worked := await self.step():
+                total += worked
+                if self._tasks:
+                    await asyncio.wait(list(self._tasks.values()))
+            if not await self.platform.db.aread(self._is_busy):
+                break
+            await asyncio.sleep(0.05)
         return total
 
     async def step(self) -> int:
-        """Enqueue what the schedules ask for, start due jobs; gives how many were worked."""
+        """Enqueue what the schedules ask for, run due unit jobs, start due tasks; gives how many of both.
+
+        Tasks run beside each other and are not waited for, so that a slow one holds up no other job."""
         await self._enqueue_scheduled()
         due = await self.platform.db.aread(self._due)
-        units = [(i, n) for i, n in due if not self.jobs[n].is_task]
-        tasks = [(i, n) for i, n in due if self.jobs[n].is_task]
-        worked = sum([await self._run_unit(job_id, self.jobs[name]) for job_id, name in units])
-        started = [asyncio.create_task(self._run_task(job_id, self.jobs[name])) for job_id, name in tasks]
-        self._tasks.update(started)
-        for task in started:
-            task.add_done_callback(self._tasks.discard)
-        return worked + sum(await asyncio.gather(*started))
+        worked = 0
+        for job_id, name in due:
+            if not self.jobs[name].is_task:
+                worked += await self._run_unit(job_id, self.jobs[name])
+            elif job_id not in self._tasks:
+                self._start(job_id, self.jobs[name])
+                worked += 1
+        return worked
+
+    def _start(self, job_id: str, job: Job[Any]) -> None:
+        task = asyncio.create_task(self._run_task(job_id, job))
+        self._tasks[job_id] = task
+
+        def ended(task: asyncio.Task[bool]) -> None:
+            self._tasks.pop(job_id, None)
+            self._wake.set()
+            if not task.cancelled() and task.exception() is not None:  # its lease ends, and it is repeated
+                log.error("jobs.task_not_recorded", job=job.name, id=job_id, exc_info=task.exception())
+
+        task.add_done_callback(ended)
 
     def _due(self, session: ReadSession) -> Sequence[tuple[str, str]]:
-        now = clock.now()
-        waiting = and_(QueuedJob.state == "queued", QueuedJob.run_at <= now)
-        abandoned = and_(QueuedJob.state == "running", QueuedJob.lease_until < now)
+        free = AT_ONCE - len(self._tasks)
+        names = [name for name, job in self.jobs.items() if free > 0 or not job.is_task]
         statement = (
             select(QueuedJob.id, QueuedJob.name)
-            .where(or_(waiting, abandoned), QueuedJob.name.in_(self.jobs))
+            .where(self._is_due(), QueuedJob.name.in_(names), QueuedJob.id.not_in(list(self._tasks)))
             .order_by(QueuedJob.run_at, QueuedJob.id)
-            .limit(AT_ONCE)
+            .limit(max(free, 1))
         )
         return [(row[0], row[1]) for row in session.execute(statement)]
+
+    @staticmethod
+    def _is_due() -> ColumnElement[bool]:
+        waiting = and_(QueuedJob.state == "queued", QueuedJob.run_at <= clock.now())
+        abandoned = and_(QueuedJob.state == "running", QueuedJob.lease_until < clock.real_now())
+        return or_(waiting, abandoned)
+
+    def _is_busy(self, session: ReadSession) -> bool:
+        """Whether anything is due or running, in whatever process."""
+        unfinished = or_(self._is_due(), QueuedJob.state == "running")
+        found = select(QueuedJob.id).where(unfinished, QueuedJob.name.in_(self.jobs)).limit(1)
+        return session.scalar(found) is not None
 
     # Schedules
 
@@ -133,16 +172,12 @@ class JobRunner:
     @staticmethod
     def _move_schedules(session: WriteSession, wanted: list[Job[Any]], now: datetime) -> None:
         for job in wanted:
-            row = session.get(Schedule, job.name, with_for_update=True)
-            if row is not None and row.next_run_at > now:
-                continue  # another process was faster
-            following = _following(job, now)
-            if row is None:
-                session.add(Schedule(name=job.name, next_run_at=following))
-                session.flush()
-            else:
-                row.next_run_at = following
-            job.enqueue(session, None, key="schedule")
+            # Both statements take the row's lock: of two processes one moves it, and the other then sees it moved.
+            insert = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
+            first = insert(Schedule).values(name=job.name, next_run_at=_following(job, now)).on_conflict_do_nothing()
+            moved = update(Schedule).where(Schedule.name == job.name, Schedule.next_run_at <= now)
+            if _rows(session, first) or _rows(session, moved.values(next_run_at=_following(job, now))):
+                job.enqueue(session, None, key="schedule")
 
     # Running
 
@@ -154,7 +189,10 @@ class JobRunner:
             row = session.scalar(statement.with_for_update(skip_locked=True))
             if row is None:
                 return False
-            job.handler(session, JobContext(self.platform, row.id, row.attempts + 1), _payload(job, row.payload))
+            try:
+                job.handler(session, JobContext(self.platform, row.id, row.attempts + 1), _payload(job, row.payload))
+            except Unavailable as error:
+                raise _Unready(str(error)) from error
             session.execute(delete(QueuedJob).where(QueuedJob.id == job_id))
             return True
 
@@ -189,7 +227,7 @@ class JobRunner:
         return True
 
     def _claim(self, session: WriteSession, job_id: str) -> tuple[bytes, int] | None:
-        now = clock.now()
+        now = clock.real_now()
         free = or_(QueuedJob.state == "queued", and_(QueuedJob.state == "running", QueuedJob.lease_until < now))
         row = session.scalar(select(QueuedJob).where(QueuedJob.id == job_id, free).with_for_update(skip_locked=True))
         if row is None:
@@ -203,7 +241,7 @@ class JobRunner:
         """Extend the lease of a running task for as long as this process lives."""
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
-            until = clock.ahead(seconds=LEASE_SECONDS)
+            until = clock.real_now() + timedelta(seconds=LEASE_SECONDS)
             mine = update(QueuedJob).where(QueuedJob.id == job_id, QueuedJob.owner == self.owner)
             try:
                 await self.platform.db.awrite(lambda s, m=mine, u=until: s.execute(m.values(lease_until=u)) and None)  # type: ignore[misc]
@@ -220,7 +258,8 @@ class JobRunner:
                 return
             row.attempts += 1
             row.owner = row.lease_until = None
-            row.last_error = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+            cause = error.__cause__ if isinstance(error, _Unready) and error.__cause__ else error
+            row.last_error = f"{type(cause).__name__}: {cause}"[:LONGEST_ERROR]
             pause = job.pause_after(row.attempts)
             if pause is None:
                 row.state, row.key = "dead", None
@@ -237,6 +276,10 @@ def retry_dead(session: WriteSession, job_id: str) -> bool:
         return False
     row.state, row.attempts, row.run_at = "queued", 0, clock.now()
     return True
+
+
+def _rows(session: WriteSession, statement: Executable) -> int:
+    return int(getattr(session.execute(statement), "rowcount", 0))
 
 
 def _payload(job: Job[Any], raw: bytes) -> Any:
