@@ -16,7 +16,7 @@ from litestar.types import ControllerRouterHandler, Scope
 from dodeca import catalogue
 from dodeca.kernel import outbox
 from dodeca.kernel.errors import DodecaError, Invalid
-from dodeca.kernel.http import problems
+from dodeca.kernel.http import openapi, problems
 from dodeca.kernel.http.bridge import AsgiApp, RsgiApplication
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.metrics import count_answers
@@ -71,7 +71,13 @@ def application(platform: Platform) -> Litestar:
         route_handlers=handlers,
         exception_handlers={Exception: _answer_error, HTTPException: _answer_error, DodecaError: _answer_error},
         request_max_body_size=platform.settings.max_body_bytes,
-        openapi_config=OpenAPIConfig(title="Dodeca", version="1", path="/api", render_plugins=[JsonRenderPlugin()]),
+        openapi_config=OpenAPIConfig(
+            title="Dodeca",
+            version="1",
+            path="/api",
+            render_plugins=[JsonRenderPlugin()],
+            components=openapi.components(),
+        ),
         before_send=[count_answers],
         on_startup=[platform.start],
         on_shutdown=[platform.stop],

@@ -2,88 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from kazoo.client import KazooClient
-from kazoo.handlers.threading import KazooTimeoutError
+from tests.support import servers
+from tests.support.servers import Server
 
 from dodeca.kernel.errors import Unavailable
 from dodeca.products.shortener.keys import RANGE_SIZE, Lease, Leases
 from dodeca.products.shortener.zookeeper import ZooKeeperRanges
 
-CLASSPATH = "/etc/zookeeper/conf:/usr/share/java/zookeeper.jar"  # what the package itself starts with
-
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(
-        shutil.which("java") is None or not Path("/usr/share/java/zookeeper.jar").exists(),
+        bool(servers.missing("zookeeper")),
         reason="ZooKeeper is not installed",
     ),
 ]
 
 
-class Server:
-    """A ZooKeeper that can be stopped and started again on its data."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.config = folder / "zoo.cfg"
-        self.config.write_text(
-            f"tickTime=2000\ndataDir={folder}/data\nclientPort={self.port}\nclientPortAddress=127.0.0.1\n"
-            "admin.enableServer=false\n"
-        )
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        self.process = subprocess.Popen(
-            ["java", "-Xmx128m", "-cp", CLASSPATH, main, str(self.config)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if self._answers():
-                return
-            time.sleep(0.1)
-        pytest.fail("ZooKeeper did not start")
-
-    def _answers(self) -> bool:
-        """Whether a session can be opened: the port accepts connections before that."""
-        client = KazooClient(self.address)
-        try:
-            client.start(timeout=5)
-        except KazooTimeoutError:
-            return False
-        else:
-            return True
-        finally:
-            client.stop()
-            client.close()
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("zookeeper"))
+    server = servers.zookeeper(tmp_path_factory.mktemp("zookeeper"))
     server.start()
     yield server
     server.kill()
@@ -96,7 +39,7 @@ def root(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def ranges(server: Server, root: str) -> Iterator[ZooKeeperRanges]:
-    source = ZooKeeperRanges(server.address, root=root)
+    source = ZooKeeperRanges(servers.address_of(server), root=root)
     source.start()
     yield source
     source.close()
@@ -109,7 +52,7 @@ def test_ranges_follow_one_another(ranges: ZooKeeperRanges) -> None:
 
 
 def test_two_processes_never_get_the_same_range(server: Server, root: str) -> None:
-    sources = [ZooKeeperRanges(server.address, root=root) for _ in range(3)]
+    sources = [ZooKeeperRanges(servers.address_of(server), root=root) for _ in range(3)]
     leases: list[Lease] = []
 
     def work(source: ZooKeeperRanges) -> None:
@@ -129,7 +72,7 @@ def test_two_processes_never_get_the_same_range(server: Server, root: str) -> No
 
 
 def test_codes_grow_when_a_length_is_nearly_leased(ranges: ZooKeeperRanges, server: Server, root: str) -> None:
-    client = KazooClient(server.address)
+    client = KazooClient(servers.address_of(server))
     client.start()
     client.create(f"{root}/6", b"%d" % int(0.8 * 62**6 + 1_000))
     client.stop()
@@ -151,7 +94,7 @@ def test_a_restarted_server_repeats_no_range(server: Server, ranges: ZooKeeperRa
 
 def test_an_expired_session_wastes_a_range_at_most(server: Server, ranges: ZooKeeperRanges) -> None:
     first = ranges.lease(6)
-    usurper = KazooClient(server.address, client_id=ranges._client.client_id)
+    usurper = KazooClient(servers.address_of(server), client_id=ranges._client.client_id)
     usurper.start()
     usurper.stop()  # ends the session, which both clients hold
     usurper.close()

@@ -13,7 +13,6 @@ import msgspec
 import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from pywebpush import WebPusher
 from sqlalchemy import delete, select
 
 from dodeca.commons.accounts.models import Account
@@ -75,7 +74,7 @@ async def push(context: JobContext, payload: PushTo) -> None:
         return
     message = msgspec.json.encode({"title": row.title, "body": row.body, "href": f"/inbox/{row.id}"})
     info = {"endpoint": subscription.endpoint, "keys": {"p256dh": subscription.p256dh, "auth": subscription.auth}}
-    sealed: Any = await asyncio.to_thread(lambda: WebPusher(info).encode(message, content_encoding="aes128gcm"))
+    sealed = await asyncio.to_thread(_sealed, info, message)
     headers = {
         "Content-Encoding": "aes128gcm",
         "Content-Type": "application/octet-stream",
@@ -88,6 +87,13 @@ async def push(context: JobContext, payload: PushTo) -> None:
         await platform.db.awrite(lambda session: session.execute(gone) and None)
     elif answer.status >= 400:
         raise PushRefused(f"The push service answered {answer.status}.")
+
+
+def _sealed(subscription: Any, message: bytes) -> Any:
+    # Imported here: the package brings two HTTP clients of its own along, 17 MB that most processes never use.
+    from pywebpush import WebPusher
+
+    return WebPusher(subscription).encode(message, content_encoding="aes128gcm")
 
 
 class PushRefused(Exception):

@@ -60,6 +60,8 @@ class Plan:
         self.body_name = ""
         self.body_type: Any = None
         self.signature, self.annotations = self._read_signature()
+        if self.status == 200 and self.annotations["return"] is type(None):
+            self.status = 204  # what an answer without content is sent with
         if self.is_async and (self.session_name or self.resolvers):
             raise TypeError(f"{function.__qualname__}: an async handler opens its own units of work.")
         if self.idempotent and not self.writes:

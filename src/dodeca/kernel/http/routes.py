@@ -16,6 +16,7 @@ from typing import Any, Literal
 from litestar.handlers import HTTPRouteHandler
 
 from dodeca.kernel.http.access import Access
+from dodeca.kernel.http.openapi import described
 from dodeca.kernel.http.plan import AnyRequest, FormPage, Plan
 from dodeca.kernel.limits import Rate
 
@@ -52,12 +53,12 @@ def route(
         return HTTPRouteHandler(
             path,
             http_method=method,
-            status_code=status,
+            status_code=plan.status,
             access=access,
             plan=plan,
             guards=[plan.admit, *options.pop("guards", ())],
             idempotent=idempotent,
-            **options,
+            **described(options, access, plan.body_type, plan.annotations["return"]),
         )(handler)
 
     return decorate

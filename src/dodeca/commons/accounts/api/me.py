@@ -87,7 +87,7 @@ def _with_picture(session: DbWrite, call: Calling, key: str) -> AccountView:
     return AccountView.of(session, account)
 
 
-@get("/export", access=Access.MEMBER, rate=Rate(20, 3600))
+@get("/export", access=Access.MEMBER, rate=Rate(20, 3600), media_type="application/zip")
 async def export_me(call: Calling) -> Response[bytes]:
     """A ZIP of all that the platform holds of the caller."""
     may_manage(call)
