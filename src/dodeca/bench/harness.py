@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import shutil
 import signal
@@ -137,7 +138,7 @@ def load(
     """Load `url` (or `paths` below it, at random) with GETs: by wrk where it is installed, else by ourselves."""
     if shutil.which("wrk"):
         return _wrk(url, seconds, connections, headers or {}, paths)
-    return asyncio.run(_own(url, seconds, connections, headers or {}, paths))
+    return asyncio.run(kept_alive(url, seconds=seconds, connections=connections, headers=headers, paths=paths))
 
 
 def _wrk(url: str, seconds: float, connections: int, headers: Mapping[str, str], paths: Sequence[str]) -> Load:
@@ -170,36 +171,69 @@ def _latency(name: str, text: str) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]] if found else 0.0
 
 
-async def _own(url: str, seconds: float, connections: int, headers: Mapping[str, str], paths: Sequence[str]) -> Load:
-    """A small HTTP/1.1 client: keep-alive connections that each send the next request after the answer."""
-    import random
-
+async def kept_alive(
+    url: str,
+    *,
+    seconds: float,
+    connections: int = 64,
+    headers: Mapping[str, str] | None = None,
+    paths: Sequence[str] = (),
+    bodies: Iterator[bytes] | None = None,
+) -> Load:
+    """A small HTTP/1.1 client: keep-alive connections that each send the next request after the answer: GETs, or POSTs
+    with the next of `bodies`. Every request that was sent is waited for; a connection that breaks is not opened again.
+    """
     parts = httpx.URL(url)
-    chooser = random.Random(7)  # noqa: S311 - the same load each time
-    extra = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    times: list[float] = []
-    errors = 0
-    end = time.perf_counter() + seconds
-
-    async def one() -> None:
-        nonlocal errors
-        reader, writer = await asyncio.open_connection(parts.host, parts.port)
-        while (started := time.perf_counter()) < end:
-            path = chooser.choice(paths) if paths else parts.raw_path.decode()
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {parts.host}:{parts.port}\r\n{extra}\r\n".encode())
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            if length:
-                await reader.readexactly(int(length[1]))
-            errors += not head.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3"))
-            times.append(time.perf_counter() - started)
-        writer.close()
-
+    client = _Client(parts, headers or {}, paths, bodies, time.perf_counter() + seconds)
     started = time.perf_counter()
-    await asyncio.gather(*[one() for _ in range(connections)])
+    await asyncio.gather(*[client.work() for _ in range(connections)])
     took = time.perf_counter() - started
-    times.sort()
-    return Load(len(times) / took, _quantile(times, 0.5), _quantile(times, 0.99), len(times), errors)
+    times = sorted(client.times)
+    return Load(len(times) / took, _quantile(times, 0.5), _quantile(times, 0.99), len(times), client.errors)
+
+
+class _Client:
+    """The requests of `kept_alive`, and what came of them."""
+
+    def __init__(
+        self,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        paths: Sequence[str],
+        bodies: Iterator[bytes] | None,
+        end: float,
+    ) -> None:
+        self._url = url
+        extra = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._rest = f"HTTP/1.1\r\nHost: {url.host}:{url.port}\r\n{extra}".encode()
+        self._paths = [path.encode() for path in paths] or [url.raw_path]
+        self._bodies = bodies
+        self._end = end
+        self._chooser = random.Random(7)  # noqa: S311 - the same load each time
+        self.times: list[float] = []
+        self.errors = 0
+
+    async def work(self) -> None:
+        reader, writer = await asyncio.open_connection(self._url.host, self._url.port)
+        try:
+            while (started := time.perf_counter()) < self._end:
+                writer.write(self._request())
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"(?i)content-length: (\d+)", head)
+                if length:
+                    await reader.readexactly(int(length[1]))
+                self.errors += not head.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3"))
+                self.times.append(time.perf_counter() - started)
+        except (OSError, EOFError):
+            self.errors += 1
+        finally:
+            writer.close()
+
+    def _request(self) -> bytes:
+        if self._bodies is None:
+            return b"GET %s %s\r\n" % (self._chooser.choice(self._paths), self._rest)
+        body = next(self._bodies)
+        return b"POST %s %sContent-Length: %d\r\n\r\n%s" % (self._paths[0], self._rest, len(body), body)
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from dodeca.bench.harness import Result, Say, compared, dodeca, free_port, load, median, process, resident_bytes
+from dodeca.kernel.errors import Invalid
 
 BARE = """
 import asyncio
@@ -32,7 +33,8 @@ asyncio.run(Server(app, port={port}, interface=Interfaces.RSGI).serve())
 
 def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> list[Result]:
     """JSON read by key ÷ a bare handler, p50 of a signed-in page in ms, resident MB when idle."""
-    del options
+    if options:
+        raise Invalid(f"There is no option --{next(iter(options))} here.")
     with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder:
         data = Path(folder)
         command = [sys.executable, "-m", "dodeca", "admin", "create", "bench", "--data", str(data)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -33,10 +34,22 @@ def bench(context: click.Context, product: str, runs: int, seconds: float, as_js
     if product not in known:
         raise Invalid(f"There is no benchmark {product}. Known: {', '.join(known)}.")
     module = importlib.import_module(f"dodeca.bench.{product}")
-    options = dict(zip((a.lstrip("-").replace("-", "_") for a in context.args[::2]), context.args[1::2], strict=False))
+    options = read_options(context.args)
     results = module.run(runs=runs, seconds=seconds, options=options, say=lambda text: click.echo(text, err=True))
     if as_json:
         click.echo(msgspec.json.encode(results))
         sys.exit(0)
     for result in results:
         click.echo(result.line())
+
+
+def read_options(arguments: Sequence[str]) -> dict[str, str]:
+    """`--name value` and `--name=value` as a dictionary. Raises UsageError for anything else."""
+    options: dict[str, str] = {}
+    waiting = list(arguments)
+    while waiting:
+        name, given, value = waiting.pop(0).partition("=")
+        if not name.startswith("--") or (not given and not waiting):
+            raise click.UsageError(f"Further options are written --name value, not {name}.")
+        options[name.removeprefix("--").replace("-", "_")] = value if given else waiting.pop(0)
+    return options

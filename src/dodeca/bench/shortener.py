@@ -1,0 +1,285 @@
+"""The shortener: redirects beside nginx's static 302, every click recorded, also at `kill -9`; creations.
+
+Options: `--links N`, how many links there are (default 1,000,000), and `--peer nginx`, what redirects are compared with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import msgspec
+
+from dodeca.bench.harness import (
+    Load,
+    Result,
+    Say,
+    compared,
+    free_port,
+    kept_alive,
+    load,
+    median,
+    nginx,
+    process,
+)
+from dodeca.kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+OWNER = "bench"
+PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+"""A browser's: what programs call themselves is not counted as a click."""
+FILL_BATCH = 1000
+CONNECTIONS = 64
+CREATING_CONNECTIONS = 16
+HOT_SHARE = 0.2
+HOT_TRAFFIC = 0.8
+PATHS = 100_000
+"""Length of the list that requests are drawn from: 80 % of it are codes of the hot fifth."""
+NO_LIMITS = {
+    "DODECA_REQUESTS_PER_MINUTE": "0",
+    "DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0",
+    "DODECA_SHORTENER_CREATIONS_PER_MINUTE": "0",
+}
+
+
+def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> list[Result]:
+    """Redirects a second ÷ nginx, p50 and p99, clicks recorded ÷ 302s seen, the same after kill -9, creations."""
+    links, peer = _read(options)
+    with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder:
+        data = Path(folder)
+        subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "dodeca", "admin", "create", OWNER, "--data", str(data)],
+            check=True,
+            capture_output=True,
+        )
+        started = time.perf_counter()
+        codes = fill(data, links, say)
+        filled = links / (time.perf_counter() - started)
+        paths = mixed(codes)
+        results = [Result(name=f"Filling {links:,} links", value=filled, unit="/s")]
+        results += _redirects(data, paths, runs, seconds, peer, say)
+        results.append(_killed(data, paths, seconds, say))
+        results.append(_creations(data, runs, seconds, say))
+    return results
+
+
+def _read(options: Mapping[str, str]) -> tuple[int, str]:
+    unknown = sorted(set(options) - {"links", "peer"})
+    if unknown:
+        raise Invalid(f"There is no option --{unknown[0]}. Known: --links, --peer.")
+    links, peer = options.get("links", "1000000"), options.get("peer", "nginx")
+    if not links.isdecimal() or int(links) < 100:
+        raise Invalid("--links is a number from 100.", field="links")
+    if peer != "nginx":
+        raise Invalid("--peer can be nginx.", field="peer")
+    return int(links), peer
+
+
+# Links
+
+
+@contextmanager
+def opened(data: Path) -> Iterator[Platform]:
+    """The bench's installation in this process, while no server runs on it."""
+    from dodeca import app
+    from dodeca.kernel.settings import Config
+
+    platform = app.compose(Config(overrides={"data": data, "workers_inline": False, "only": "shortener"}))
+    try:
+        yield platform
+    finally:
+        platform.close()
+
+
+def fill(data: Path, count: int, say: Say) -> list[str]:
+    """Make links through the service, a thousand in a unit of work; gives their codes."""
+    from sqlalchemy import select
+
+    from dodeca.commons.accounts.models import Account
+    from dodeca.kernel import clock
+    from dodeca.kernel.db import WriteSession
+    from dodeca.products.shortener.models import SHARED_DOMAIN
+    from dodeca.products.shortener.service import creating, of
+    from dodeca.products.shortener.service.codes import Codes
+    from dodeca.products.shortener.targets import judge_target
+
+    made: list[str] = []
+    with opened(data) as platform:
+        shortener = of(platform)
+        policy = platform.db.read(shortener.hosts).policy
+        owner = platform.db.read(lambda session: session.scalars(select(Account.id)).first())
+
+        def unit(session: WriteSession, start: int, codes: Codes) -> list[str]:
+            now, batch = clock.now(), []
+            for number in range(start, min(start + FILL_BATCH, count)):
+                code = codes.take()
+                target = judge_target(f"https://example.com/articles/{number}?from=bench", policy)
+                values = creating.fresh_link(owner, SHARED_DOMAIN, code, target, now)
+                while not creating.insert_link(session, values):
+                    values["id"] = creating.new_link_id()
+                creating.insert_code(session, SHARED_DOMAIN, code, values["id"])
+                batch.append(code)
+            return batch
+
+        for start in range(0, count, FILL_BATCH):
+            with shortener.codes.reserved(FILL_BATCH) as codes:
+                made += platform.db.write(lambda session, s=start, c=codes: unit(session, s, c))  # type: ignore[misc]
+            if start % 100_000 == 0 and start:
+                say(f"{start:,} of {count:,} links")
+    return made
+
+
+def mixed(codes: Sequence[str]) -> list[str]:
+    """Paths of which a fifth of the links has four fifths."""
+    chooser = random.Random(7)  # noqa: S311 - the same load each time
+    hot = codes[: max(1, int(len(codes) * HOT_SHARE))]
+    return [
+        "/s/" + chooser.choice(hot if chooser.random() < HOT_TRAFFIC else codes) for _ in range(min(PATHS, len(codes)))
+    ]
+
+
+def recorded(data: Path) -> int:
+    """Clicks in the numbers, once all journals are folded."""
+    from sqlalchemy import func, select
+
+    from dodeca.products.shortener.models import Link
+    from dodeca.products.shortener.service import of
+
+    with opened(data) as platform:
+        of(platform).folder.fold()
+        return platform.db.read(lambda session: session.execute(select(func.sum(Link.clicks))).scalar_one() or 0)
+
+
+# Loads
+
+
+@contextmanager
+def server(data: Path) -> Iterator[tuple[str, Any]]:
+    """A real `dodeca serve`; gives its address and its process."""
+    port = free_port()
+    command = [sys.executable, "-m", "dodeca", "serve", "--data", str(data), "--port", str(port), "--only", "shortener"]
+    with process(command, f"http://127.0.0.1:{port}/readyz", NO_LIMITS) as running:
+        yield f"http://127.0.0.1:{port}", running
+
+
+def _redirects(data: Path, paths: Sequence[str], runs: int, seconds: float, peer: str, say: Say) -> list[Result]:
+    before = recorded(data)
+    block = 'location / { return 302 "https://example.com/articles/1?from=bench"; }'
+    ours: list[Load] = []
+    theirs: list[Load] = []
+    person = {"User-Agent": PERSON}
+    with nginx(block) as other, server(data) as (url, _):
+        load(url, seconds=min(2.0, seconds), headers=person, paths=paths, connections=CONNECTIONS)
+        warm_up = _answered(url)
+        for number in range(runs):
+            say(f"redirects: run {number + 1} of {runs}")
+            if other is not None:
+                theirs.append(load(other, seconds=seconds, headers=person, paths=paths, connections=CONNECTIONS))
+            ours.append(load(url, seconds=seconds, headers=person, paths=paths, connections=CONNECTIONS))
+        sent = _answered(url)
+    counted = recorded(data) - before
+    rates = [one.rate for one in ours]
+    p99 = median([one.p99 for one in ours])
+    errors = sum(one.errors for one in ours)
+    seen = sum(one.answers for one in ours)
+    return [
+        compared(f"Redirects ÷ {peer}'s static 302", rates, [one.rate for one in theirs], at_least=0.40),
+        Result(name="Redirects, p50", value=median([one.p50 for one in ours]), unit="ms"),
+        Result(name="Redirects, p99", value=p99, unit="ms", target="≤ 10 ms", met=p99 <= 10),
+        Result(name="Redirects, errors", value=errors, unit="", target="0", met=errors == 0),
+        _equal("Clicks recorded = 302s sent", counted, sent),
+        # The client leaves at its time: answers under way then were sent, and are not seen any more.
+        Result(
+            name="302s seen, of those sent meanwhile",
+            value=seen,
+            unit="",
+            reference=sent - warm_up,
+            target=f"at most {runs * CONNECTIONS} fewer",
+            met=0 <= sent - warm_up - seen <= runs * CONNECTIONS,
+        ),
+    ]
+
+
+def _equal(name: str, counted: int, expected: int) -> Result:
+    return Result(name=name, value=counted, unit="", target=f"= {expected:,}", met=counted == expected)
+
+
+def _answered(url: str) -> int:
+    """How many 302s the server has sent."""
+    wanted = 'dodeca_shortener_redirects_total{outcome="redirect"}'
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(wanted))
+
+
+def _killed(data: Path, paths: Sequence[str], seconds: float, say: Say) -> Result:
+    """Every 302 that a client has seen is counted, though the server was killed. What was written and not seen may be
+    more: at most one a connection."""
+    say("kill -9 under load")
+    before = recorded(data)
+    with server(data) as (url, running):
+
+        async def loaded() -> int:
+            client = asyncio.create_task(
+                kept_alive(url, seconds=60, connections=CONNECTIONS, headers={"User-Agent": PERSON}, paths=paths)
+            )
+            await asyncio.sleep(max(1.0, seconds))
+            running.kill()
+            return (await client).answers
+
+        seen = asyncio.run(loaded())
+    counted = recorded(data) - before
+    return Result(
+        name="Clicks recorded after kill -9",
+        value=counted,
+        unit="",
+        target=f"{seen:,} seen, at most {CONNECTIONS} more",
+        met=0 <= counted - seen <= CONNECTIONS,
+    )
+
+
+def _creations(data: Path, runs: int, seconds: float, say: Say) -> Result:
+    """Creations over 16 connections, by an account, each with another target."""
+    command = [sys.executable, "-m", "dodeca", "admin", "token", OWNER, "--data", str(data)]
+    token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    rates = []
+    errors = 0
+    with server(data) as (url, _):
+        for number in range(runs):
+            say(f"creations: run {number + 1} of {runs}")
+            bodies = (
+                msgspec.json.encode({"long_url": f"https://example.com/made/{number}/{n}"}) for n in range(10_000_000)
+            )
+            ran = asyncio.run(
+                kept_alive(
+                    f"{url}/api/shortener/links",
+                    seconds=seconds,
+                    connections=CREATING_CONNECTIONS,
+                    headers=headers,
+                    bodies=bodies,
+                )
+            )
+            rates.append(ran.rate)
+            errors += ran.errors
+    rate = median(rates)
+    target = "≥ 1,400/s" if not errors else f"≥ 1,400/s without errors ({errors} errors)"
+    met = rate >= 1400 and not errors
+    return Result(
+        name="Creations, 16 connections",
+        value=rate,
+        unit="/s",
+        runs=rates,
+        target=text,
+        met=rate >= 1400 and not errors,
+    )
