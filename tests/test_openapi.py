@@ -23,7 +23,7 @@ from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 from tests.support.platform import ADDRESS, Factory, at_loopback
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -32,7 +32,7 @@ CHECKS = [
     response_headers_conformance,
 ]
 bounded = settings(
-    max_examples=6, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=5, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 """The same few examples each time: what is new is looked for by changing the number here."""
 
@@ -52,7 +52,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]
 
 @pytest.fixture(scope="module")
 def document(installation: Platform) -> Any:
-    return schemathesis.openapi.from_asgi("/api/openapi.json", at_loopback(composition.application(installation)))
+    app = at_loopback(composition.application(installation))
+    # A stream ends when its reader goes, which this client never does.
+    return schemathesis.openapi.from_asgi("/api/openapi.json", app).exclude(path_regex="/(stream|live)$")
 
 
 def refuted(document: Any, headers: Callable[[], dict[str, str]]) -> list[str]:

@@ -275,11 +275,4 @@ def _creations(data: Path, runs: int, seconds: float, say: Say) -> Result:
     rate = median(rates)
     target = "≥ 1,400/s" if not errors else f"≥ 1,400/s without errors ({errors} errors)"
     met = rate >= 1400 and not errors
-    return Result(
-        name="Creations, 16 connections",
-        value=rate,
-        unit="/s",
-        runs=rates,
-        target=text,
-        met=rate >= 1400 and not errors,
-    )
+    return Result(name="Creations, 16 connections", value=rate, unit="/s", runs=rates, target=target, met=met)
