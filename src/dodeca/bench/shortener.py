@@ -1,6 +1,7 @@
 """The shortener: redirects beside nginx's static 302, every click recorded, also at `kill -9`; creations.
 
-Options: `--links N`, how many links there are (default 1,000,000), and `--peer nginx`, what redirects are compared with.
+Options: `--links N`, how many links there are (default 1,000,000), and `--peer nginx`, what redirects are measured
+against.
 """
 
 from __future__ import annotations
