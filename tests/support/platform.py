@@ -175,20 +175,8 @@ def at_loopback(app: Any) -> Any:
 @contextmanager
 def running(platform: Platform) -> Iterator[Client]:
     """The application of `platform` as a client sees it."""
-<<<<<<< HEAD
     app = composition.by_hostname(platform, cast(Any, composition.application(platform)))
-
-    async def at_loopback(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "lifespan":
-            scope["client"] = ("127.0.0.1", 50_000)  # a trusted proxy: `Client.at` names another address
-        await app(scope, receive, send)
-
-    with TestClient(at_loopback, base_url=ADDRESS, raise_server_exceptions=False) as http:
-=======
-    with TestClient(
-        at_loopback(composition.application(platform)), base_url=ADDRESS, raise_server_exceptions=False
-    ) as http:
->>>>>>> dfe1d0c (deploy, http: Ship nginx, systemd and settings files; document answers truly)
+    with TestClient(at_loopback(app), base_url=ADDRESS, raise_server_exceptions=False) as http:
         yield Client(http, platform)
 
 
