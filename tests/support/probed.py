@@ -8,5 +8,5 @@ from tests.kernel.probe import manifest
 
 if __name__ == "__main__":
     installed = catalogue.products()
-    catalogue.products = lambda: [*installed, manifest]  # type: ignore[assignment]
+    catalogue.products = lambda: [*installed, manifest]
     main()

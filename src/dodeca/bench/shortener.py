@@ -110,8 +110,8 @@ def fill(data: Path, count: int, say: Say) -> list[str]:
     from dodeca.commons.accounts.models import Account
     from dodeca.kernel import clock
     from dodeca.kernel.db import WriteSession
-    from dodeca.products.shortener.models import SHARED_DOMAIN
-    from dodeca.products.shortener.service import creating, of
+    from dodeca.products.shortener.models import SHARED_DOMAIN, new_link_id
+    from dodeca.products.shortener.service import aliases, creating, of
     from dodeca.products.shortener.service.codes import Codes
     from dodeca.products.shortener.targets import judge_target
 
@@ -128,8 +128,8 @@ def fill(data: Path, count: int, say: Say) -> list[str]:
                 target = judge_target(f"https://example.com/articles/{number}?from=bench", policy)
                 values = creating.fresh_link(owner, SHARED_DOMAIN, code, target, now)
                 while not creating.insert_link(session, values):
-                    values["id"] = creating.new_link_id()
-                creating.insert_code(session, SHARED_DOMAIN, code, values["id"])
+                    values["id"] = new_link_id()
+                aliases.insert_code(session, SHARED_DOMAIN, code, values["id"])
                 batch.append(code)
             return batch
 

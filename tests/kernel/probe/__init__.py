@@ -211,7 +211,7 @@ async def socket(socket: WebSocket[Any, Any, Any]) -> None:
     """Says everything back, until "bye"."""
     await socket.accept()
     while True:
-        message = await socket.receive()
+        message: Any = await socket.receive()
         if message["type"] == "websocket.disconnect":
             return
         if message.get("bytes") is not None:

@@ -235,7 +235,7 @@ def test_a_setting_that_cannot_be_is_refused(
 
 
 def test_bulk_answers_in_order_and_keeps_the_good_ones(member: Client, shortener: Shortener) -> None:
-    wanted = [{"long_url": f"https://example.com/{n}"} for n in range(150)]
+    wanted: list[dict[str, Any]] = [{"long_url": f"https://example.com/{n}"} for n in range(150)]
     wanted[3] = {"long_url": "javascript:1"}
     wanted[5] = {"nonsense": 1}
     wanted[7] = {"long_url": "https://example.com/7", "alias": "lucky", "tags": ["x"]}

@@ -77,7 +77,7 @@ def _refusal(session: ReadSession, domain_id: int, alias: str, account_id: str |
     return None
 
 
-def _holder(domain_id: int, alias: str) -> Select[tuple[datetime | None, str | None]]:
+def _holder(domain_id: int, alias: str) -> Select[datetime | None, str | None]:
     return (
         select(ShortCode.released_at, Link.user_id)
         .join(Link, Link.id == ShortCode.link_id)
