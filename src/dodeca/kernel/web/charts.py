@@ -49,6 +49,8 @@ def plot(points: Sequence[tuple[str, float]], *, floor_at_zero: bool = True) -> 
     values = [float(value) for _, value in points]
     low = min([0.0, *values]) if floor_at_zero else min(values, default=0.0)
     step = nice_step(max(values, default=0.0) - low)
+    if values and all(value.is_integer() for value in values):
+        step = max(step, 1.0)  # there is no half a click
     bottom = floor(low / step) * step
     ticks = [bottom]
     while ticks[-1] < max(values, default=1.0) or len(ticks) < 2:
