@@ -16,6 +16,7 @@ from dodeca.products.shortener import (
     invariants,
     jobs,
     lane,
+    pages,
     visits,
 )
 from dodeca.products.shortener.service import of
@@ -40,6 +41,7 @@ manifest = Manifest(
     icon="link",
     folder=Path(__file__).parent,
     api=api.routes,
+    pages=pages.routes,
     root=visits.routes,
     settings=ShortenerSettings,
     jobs=jobs.jobs,
