@@ -12,11 +12,12 @@ from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
-from dodeca.products.news import ranking
+from dodeca.products.news import live, ranking
 from dodeca.products.news.models import POST_TYPES, Item, RankPlace
-from dodeca.products.news.service import items
-from dodeca.products.news.service.members import insert_for
+from dodeca.products.news.service import items, listing
+from dodeca.products.news.service.members import VISITOR, insert_for
 from dodeca.products.news.service.rules import PRODUCT, current
+from dodeca.products.news.service.searching import index_item
 
 CANDIDATE_DAYS = 4
 CANDIDATES = 3000
@@ -27,9 +28,12 @@ RELEASED_AT_ONCE = 100
 
 
 @job("news.refresh_ranks", every=30)
-def refresh_ranks(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+def refresh_ranks(session: WriteSession, context: JobContext, _payload: Nothing) -> None:
     """Move everything that was posted or voted on lately to where its age puts it, and note the front page."""
     refresh(session)
+    top = [post.id for post in listing.posts(session, VISITOR, "top").items]
+    realtime = context.platform.realtime
+    session.after_commit(lambda: realtime.publish(live.topic("top"), "rank", {"ids": top}))
 
 
 def refresh(session: WriteSession) -> int:
@@ -99,4 +103,4 @@ def forget_places(session: WriteSession, _job: JobContext, _payload: Nothing) ->
     session.execute(delete(RankPlace).where(RankPlace.at < clock.ago(days=HISTORY_DAYS)))
 
 
-jobs: list[Job[Any]] = [refresh_ranks, release, forget_places]
+jobs: list[Job[Any]] = [refresh_ranks, release, forget_places, index_item]

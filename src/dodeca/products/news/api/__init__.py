@@ -1,0 +1,16 @@
+"""The API of news (section 4 of its description): paths below /api/news."""
+
+from litestar.types import ControllerRouterHandler
+
+from dodeca.products.news.api import marking, moderating, people, posts, reading, registering, talking, voting
+
+routes: list[ControllerRouterHandler] = [
+    *registering.routes,
+    *posts.routes,
+    *talking.routes,
+    *voting.routes,
+    *reading.routes,
+    *marking.routes,
+    *people.routes,
+    *moderating.routes,
+]

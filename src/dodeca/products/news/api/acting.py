@@ -1,0 +1,68 @@
+"""Who acts and who looks, and what a request may claim about that."""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import ip_address
+from typing import Annotated
+
+from dodeca.commons.accounts.public import Account, account_by_id, account_by_name, maybe_acting
+from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import Forbidden, Invalid, NotFound
+from dodeca.kernel.http import Call, InUnit
+from dodeca.kernel.limits import network
+from dodeca.products.news.service.members import Viewer, viewer_of
+
+
+def viewing(session: ReadSession, call: Call) -> Viewer:
+    """Whoever looks, a visitor included."""
+    account = maybe_acting(session, call)
+    moderates = call.principal is not None and call.principal.is_moderator
+    return viewer_of(session, account, is_moderator=moderates)
+
+
+Looking = Annotated[Viewer, InUnit(viewing)]
+
+
+def address_hash(call: Call) -> str | None:
+    """A keyed hash of the caller's address, if it is a public one: enough to see that two votes share it."""
+    try:
+        if not ip_address(call.address).is_global:
+            return None
+    except ValueError:
+        return None
+    key = call.platform.keyring.key("news-address")
+    return hmac.digest(key, network(call.address).encode(), "sha256").hex()[:32]
+
+
+def check_id(session: ReadSession, account: Account, given: object) -> None:
+    """The id in a request is the caller's own. Raises Forbidden for another's, NotFound for nobody's."""
+    if str(given) == account.id:
+        return
+    if account_by_id(session, str(given)) is None:
+        raise NotFound("User not found.")
+    raise Forbidden("You can act for yourself only.")
+
+
+def check_name(session: ReadSession, account: Account, given: str) -> None:
+    """The same for a username."""
+    if given.lower() == account.username.lower():
+        return
+    if account_by_name(session, given) is None:
+        raise NotFound("User not found.")
+    raise Forbidden("You can act for yourself only.")
+
+
+def require(message: str, **values: object) -> None:
+    """Raise Invalid with the endpoint's own sentence when a value is missing, naming the first such field."""
+    for name, value in values.items():
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise Invalid(message, field=name)
+
+
+def number(value: int | str | None) -> int:
+    """An id from a request; what cannot be one is 0, which no item has."""
+    if isinstance(value, int):
+        return value
+    text = (value or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0

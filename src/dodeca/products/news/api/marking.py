@@ -1,0 +1,62 @@
+"""Flags, vouches, favourites, hiding: PUT-like, so all may be repeated."""
+
+from __future__ import annotations
+
+from dodeca.commons.accounts.public import Account, Actor
+from dodeca.kernel.db import WriteSession
+from dodeca.kernel.errors import NotFound
+from dodeca.kernel.http import Access, AnyBody, ClosedRequest, DbWrite, FromPath, delete, post
+from dodeca.products.news.api.acting import Looking
+from dodeca.products.news.api.posts import Line
+from dodeca.products.news.service import marks
+from dodeca.products.news.service.members import Viewer
+
+MARKS = ("flag", "vouch", "favorite", "hide")
+
+
+class Mark(ClosedRequest):
+    """A flag needs its reason: off_topic, already_posted, spam or unkind."""
+
+    reason: Line = ""
+
+
+def _put(session: WriteSession, account: Account, viewer: Viewer, item_id: int, what: str, reason: str) -> None:
+    if what == "flag":
+        marks.flag(session, account, viewer, item_id, reason)
+    elif what == "vouch":
+        marks.vouch(session, account, viewer, item_id)
+    elif what in MARKS:
+        marks.mark(session, account, viewer, item_id, what)
+    else:
+        raise NotFound()
+
+
+def _drop(session: WriteSession, account: Account, viewer: Viewer, item_id: int, what: str) -> None:
+    if what == "flag":
+        marks.unflag(session, account, viewer, item_id)
+    elif what == "vouch":
+        marks.unvouch(session, account, viewer, item_id)
+    elif what in MARKS:
+        marks.unmark(session, account, item_id, what)
+    else:
+        raise NotFound()
+
+
+_PATHS = ["/posts/{item_id:int}/{mark:str}", "/comments/{item_id:int}/{mark:str}"]
+
+
+@post(_PATHS, access=Access.MEMBER, status=204)
+def put_mark(
+    session: DbWrite, account: Actor, viewer: Looking, item_id: FromPath[int], mark: FromPath[str], data: AnyBody[Mark]
+) -> None:
+    """Flag, vouch for, favour or hide an item."""
+    _put(session, account, viewer, item_id, mark, data.reason)
+
+
+@delete(_PATHS, access=Access.MEMBER)
+def drop_mark(session: DbWrite, account: Actor, viewer: Looking, item_id: FromPath[int], mark: FromPath[str]) -> None:
+    """Take it back."""
+    _drop(session, account, viewer, item_id, mark)
+
+
+routes = [put_mark, drop_mark]

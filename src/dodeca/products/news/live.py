@@ -1,0 +1,46 @@
+"""Telling open pages what happened, after its commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dodeca.kernel.db import WriteSession
+from dodeca.products.news.models import Item
+from dodeca.products.news.service import items
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+
+def topic(name: str) -> str:
+    """The channel of a topic: top, new, or item:ID."""
+    return f"news:{name}"
+
+
+def score_changed(session: WriteSession, platform: Platform, item: Item) -> None:
+    """Points or number of comments of a post; a comment's points are its author's affair."""
+    if item.type == "comment" or item.state != "live":
+        return
+    post_id = item.root_id or item.id
+    data = {"id": item.id, "score": item.score, "comments_count": items.comments_shown(item)}
+    _publish(session, platform, ["top", "new", f"item:{post_id}"], "score", data)
+
+
+def added(session: WriteSession, platform: Platform, item: Item, view: object) -> None:
+    """A new post or comment, as the API shows it to visitors."""
+    if item.state != "live":
+        return
+    if item.type == "comment":
+        _publish(session, platform, [f"item:{item.root_id}"], "comment", view)
+    else:
+        _publish(session, platform, ["new"], "post", view)
+
+
+def _publish(session: WriteSession, platform: Platform, topics: list[str], kind: str, data: object) -> None:
+    realtime = platform.realtime
+
+    def send() -> None:
+        for name in topics:
+            realtime.publish(topic(name), kind, data)
+
+    session.after_commit(send)

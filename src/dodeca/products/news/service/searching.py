@@ -1,0 +1,95 @@
+"""Full-text search over posts and comments: indexed by a job, seen by the rule that all lists follow."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import String, cast, select
+
+from dodeca.commons.accounts.public import account_by_id
+from dodeca.commons.discussion import plain_text
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid
+from dodeca.kernel.jobs import JobContext, job
+from dodeca.kernel.search import SearchIndex
+from dodeca.products.news.models import Item, ItemTag
+from dodeca.products.news.service.members import Viewer, visible_to
+
+index = SearchIndex(
+    "news",
+    module="news",
+    fields={"title": 10.0, "text": 3.0, "author": 2.0, "url": 2.0},
+    filters=("type", "author", "site"),
+)
+
+
+class ItemRef(msgspec.Struct):
+    """Which item."""
+
+    item_id: int
+
+
+@job("news.index_item", payload=ItemRef)
+def index_item(session: WriteSession, _job: JobContext, payload: ItemRef) -> None:
+    """Bring the index up to what the item says now."""
+    item = session.get(Item, payload.item_id)
+    if item is not None:
+        put(session, item)
+
+
+def put(session: WriteSession, item: Item) -> None:
+    """Index an item; a deleted one is taken out."""
+    if item.state == "deleted" or item.type == "pollopt":
+        index.remove(session, str(item.id))
+        return
+    author = account_by_id(session, item.author_id) if item.author_id is not None else None
+    name = author.username if author is not None else ""
+    index.index(
+        session,
+        str(item.id),
+        {"title": item.title, "text": plain_text(item.html), "author": name, "url": item.url or ""},
+        filters={
+            "type": "comment" if item.type == "comment" else "post",
+            "author": name.lower(),
+            **({"site": item.site} if item.site else {}),
+        },
+        at=item.created_at,
+    )
+
+
+def later(session: WriteSession, item: Item) -> None:
+    """Index the item soon."""
+    index_item.enqueue(session, ItemRef(item.id), key=str(item.id))
+
+
+def find(
+    session: ReadSession,
+    viewer: Viewer,
+    text: str,
+    *,
+    tag: str | None = None,
+    author: str | None = None,
+    site: str | None = None,
+    sort: str = "relevance",
+    limit: int = 30,
+) -> tuple[list[Item], list[Item]]:
+    """Posts and comments with these words. Raises Invalid for an unknown sort."""
+    if sort not in ("relevance", "new"):
+        raise Invalid("sort is relevance or new.", field="sort")
+    filters = {k: v.lower() for k, v in (("author", author), ("site", site)) if v}
+    visible = select(cast(Item.id, String)).where(visible_to(viewer), Item.state != "deleted")
+    if tag:
+        visible = visible.where(Item.id.in_(select(ItemTag.item_id).where(ItemTag.tag == tag.lower())))
+    found: list[list[Item]] = []
+    for kind in ("post", "comment"):
+        hits = index.query(
+            session,
+            text,
+            limit=limit,
+            filters={**filters, "type": kind},
+            visible=visible,  # type: ignore[arg-type]
+            newest=sort == "new",
+        )
+        ids = [int(hit.doc_id) for hit in hits]
+        rows = {row.id: row for row in session.scalars(select(Item).where(Item.id.in_(ids)))} if ids else {}
+        found.append([rows[number] for number in ids if number in rows])
+    return found[0], found[1]
