@@ -263,7 +263,11 @@ def test_a_slow_task_holds_up_nothing_else(platform: Platform) -> None:
         async def slow(_context: JobContext, _payload: Work) -> None:
             await gate.wait()
 
-        await platform.db.awrite(lambda s: _enqueue_all(s, slow))
+        def unit(session: WriteSession) -> None:
+            for number in range(20):
+                slow.enqueue(session, Work(note=str(number)))
+
+        await platform.db.awrite(unit)
         await platform.db.awrite(lambda s: note.enqueue(s, Work(note="quick"), at=clock.now()))
         runner = JobRunner(platform, [slow, note])
         working = asyncio.create_task(runner.run())
@@ -428,8 +432,3 @@ def test_unit_jobs_happen_exactly_once_although_their_worker_is_killed(
     assert between < 30, "need a worker that dies before its work is done for this test to mean anything"
     assert finished == 0
     assert sorted(notes(platform)) == expected
-
-
-def _enqueue_all(session: WriteSession, slow: Job[Work]) -> None:
-    for number in range(20):
-        slow.enqueue(session, Work(note=str(number)))

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import structlog
@@ -22,6 +21,8 @@ from redis import asyncio as redis_asyncio
 from dodeca.kernel import clock, ids
 
 log = structlog.get_logger(__name__)
+OUTGOING = 10_000
+"""Messages that may wait for Redis in one process."""
 BACKLOG = 1000
 """Messages a slow reader may lag; beyond it the oldest go, as a newer state replaces them anyway."""
 HISTORY_SECONDS = 300
@@ -50,7 +51,8 @@ class Realtime:
         self._history: deque[Message] = deque(maxlen=HISTORY_MESSAGES)
         self._redis: redis_asyncio.Redis | None = None
         self._listener: asyncio.Task[None] | None = None
-        self._sending: set[asyncio.Task[Any]] = set()
+        self._outgoing: asyncio.Queue[Message] = asyncio.Queue(OUTGOING)
+        self._sender: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to deliver on this event loop."""
@@ -58,15 +60,18 @@ class Realtime:
         if self._redis_url:
             self._redis = redis_asyncio.from_url(self._redis_url)
             self._listener = asyncio.create_task(self._listen())
+            self._sender = asyncio.create_task(self._send_to_redis())
 
     async def stop(self) -> None:
         """Stop delivering."""
         self._loop = None
-        if self._sending:
-            await asyncio.wait(list(self._sending), timeout=1)
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        if self._sender is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._outgoing.join(), 1)
+        for task in (self._sender, self._listener):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._redis is not None:
             await self._redis.aclose()
 
@@ -82,17 +87,23 @@ class Realtime:
         if self._redis is None:
             self._deliver(message)
             return
-        task = asyncio.ensure_future(self._send_to_redis(message))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _send_to_redis(self, message: Message) -> None:
         try:
-            assert self._redis is not None
-            await self._redis.publish(_TOPIC, msgspec.json.encode(message))
-        except RedisError as error:
-            log.warning("realtime.redis_down", error=str(error))
+            self._outgoing.put_nowait(message)
+        except asyncio.QueueFull:  # Redis is away or slow: this process at least goes on
             self._deliver(message)
+
+    async def _send_to_redis(self) -> None:
+        """Hand messages over one after the other, so that they keep their order."""
+        while True:
+            message = await self._outgoing.get()
+            try:
+                assert self._redis is not None
+                await self._redis.publish(_TOPIC, msgspec.json.encode(message))
+            except (RedisError, OSError) as error:
+                log.warning("realtime.redis_down", error=str(error))
+                self._deliver(message)
+            finally:
+                self._outgoing.task_done()
 
     def _deliver(self, message: Message) -> None:
         self._history.append(message)
@@ -170,7 +181,7 @@ class Realtime:
         may_see: Callable[[Message], bool] | None,
     ) -> AsyncIterator[ServerSentEventMessage]:
         async with self.listening(channels) as queue:
-            yield ServerSentEventMessage(comment="open")
+            yield _Comment(comment="open")
             for kind, data in first:
                 yield ServerSentEventMessage(event=kind, data=msgspec.json.encode(data).decode())
             missed = self.since(channels, last_id) if last_id else []
@@ -182,10 +193,18 @@ class Realtime:
                 try:
                     message = await asyncio.wait_for(queue.get(), KEEPALIVE_SECONDS)
                 except TimeoutError:
-                    yield ServerSentEventMessage(comment="keep-alive")
+                    yield _Comment(comment="keep-alive")
                     continue
                 if message.id not in repeated and (may_see is None or may_see(message)):
                     yield _event(message)
+
+
+class _Comment(ServerSentEventMessage):
+    """A comment alone. Litestar's own would carry empty data, which browsers take for an event."""
+
+    def encode(self) -> bytes:
+        """The bytes on the wire."""
+        return f": {self.comment}\r\n\r\n".encode()
 
 
 def _event(message: Message) -> ServerSentEventMessage:

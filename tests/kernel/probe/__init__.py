@@ -217,7 +217,7 @@ async def socket(socket: WebSocket[Any, Any, Any]) -> None:
         if message.get("bytes") is not None:
             await socket.send_bytes(message["bytes"])
         elif message["text"] == "bye":
-            await socket.close(1000)
+            await socket.close(code=1000)
             return
         else:
             await socket.send_text(message["text"])
