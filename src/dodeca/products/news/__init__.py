@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.news import api, invariants, jobs
+from dodeca.products.news import api, importers, invariants, jobs
 from dodeca.products.news.service import personal
 
 __all__ = ["manifest"]
@@ -17,5 +17,6 @@ manifest = Manifest(
     api=api.routes,
     jobs=jobs.jobs,
     invariants=invariants.invariants,
+    importers=importers.importers,
     account_export=personal.export,
 )

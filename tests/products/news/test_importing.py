@@ -1,0 +1,83 @@
+"""Files of Hacker News' shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.products.news.conftest import News
+
+from dodeca.kernel.platform import Platform
+from dodeca.kernel.transfer import NoProgress
+from dodeca.products.news import importers
+from dodeca.products.news.service import items, listing, searching
+from dodeca.products.news.service.members import VISITOR
+
+LINES = """\
+{"id":12,"type":"comment","by":"bea","parent":11,"time":1462984700,"text":"A <i>reply</i><script>x</script>"}
+{"id":11,"type":"comment","by":"Al","parent":10,"time":1462984600,"text":"First"}
+{"id":10,"type":"story","by":"gdeglin","descendants":7,"score":74,"time":1462984500,"title":"Gizmondo","url":"http://www.thedrive.com/a"}
+{"id":13,"type":"story","by":"al","descendants":9,"score":3,"time":1462984500,"title":"Ask HN: Who?","text":"Hm"}
+{"id":14,"type":"comment","by":"al","parent":999,"time":1462984600,"text":"Lost"}
+{"id":15,"type":"story","by":"al","time":1462984600,"title":"Bad","url":"javascript:alert(1)"}
+not json
+{"id":16,"type":"comment","parent":10,"time":1462984600,"deleted":true}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "items.jsonl"
+    path.write_text(LINES, "utf-8")
+    return path
+
+
+def test_a_file_in_any_order_becomes_posts_and_threads(platform: Platform, news: News, file: Path) -> None:
+    report = importers.run(platform, file, NoProgress())
+
+    assert (report.read, report.added, report.unchanged, report.refused) == (8, 5, 0, 3)
+    post = news.item(10)
+    assert (post.score, post.descendants, items.comments_shown(news.item(13)), post.site) == (74, 2, 9, "thedrive.com")
+    trees = news.run(lambda session: listing.thread(session, VISITOR, session.get_one(type(post), 10)))
+    assert [node.row.html for node in trees[0].walk()] == ["First", "A <i>reply</i>"]
+    assert news.item(13).kind == "ask"
+    assert news.item(13).author_id == news.item(11).author_id
+    found, _ = news.run(lambda session: searching.find(session, VISITOR, "gizmondo"))
+    assert [row.id for row in found] == [10]
+
+
+def test_the_same_file_again_adds_nothing(platform: Platform, news: News, file: Path) -> None:
+    importers.run(platform, file, NoProgress())
+    again = importers.run(platform, file, NoProgress())
+
+    assert (again.added, again.unchanged) == (0, 5)
+
+
+def test_new_ids_begin_behind_imported_ones(platform: Platform, news: News, file: Path) -> None:
+    importers.run(platform, file, NoProgress())
+
+    assert news.post().id == 17
+
+
+def test_a_file_whose_ids_are_taken_is_shifted(platform: Platform, news: News, file: Path) -> None:
+    for _ in range(11):
+        news.post()
+
+    report = importers.run(platform, file, NoProgress())
+
+    assert "shifted by 12" in report.notes[0]
+    assert news.item(22).title == "Gizmondo"
+
+
+def test_csv_is_read_too(platform: Platform, news: News, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text(
+        "id,title,url,num_points,num_comments,author,created_at\n"
+        '5,"One, two",https://a.example/,10,3,zed,2016-08-04 11:52:00\n6,,,,,zed,never\n',
+        "utf-8",
+    )
+
+    report = importers.run(platform, path, NoProgress())
+
+    assert (report.added, report.refused) == (1, 1)
+    assert (news.item(5).title, news.item(5).score) == ("One, two", 10)
