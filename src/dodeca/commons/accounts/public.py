@@ -25,7 +25,7 @@ from dodeca.commons.accounts.flows import (
     prove_password,
     register,
 )
-from dodeca.commons.accounts.models import Account, ApiKey
+from dodeca.commons.accounts.models import Account, ApiKey, Totp
 from dodeca.commons.accounts.principals import forget_principal
 from dodeca.commons.accounts.service import audit, keys, people, sessions
 from dodeca.commons.accounts.service.origin import NOWHERE, Origin
@@ -77,6 +77,7 @@ __all__ = [
     "declare_scope",
     "forget_principal",
     "free_username",
+    "has_second_factor",
     "holders",
     "issue_token",
     "key_by_id",
@@ -86,11 +87,23 @@ __all__ = [
     "open_secret",
     "record",
     "register",
+    "rename",
     "roles_of",
     "verify_key",
 ]
 
 record = audit.record
+
+
+def rename(session: WriteSession, account: Account, name: str, origin: Origin = NOWHERE) -> None:
+    """Change the name that others see; an empty one makes it the username. Raises Invalid."""
+    people.change(session, account, origin, name=name)
+
+
+def has_second_factor(session: ReadSession, account: Account) -> bool:
+    """Whether signing in with the password asks for a code too."""
+    app = session.get(Totp, account.id)
+    return app is not None and app.confirmed_at is not None
 
 
 def verify_key(session: ReadSession, platform: Platform, secret: str, *, scope: str | None = None) -> ApiKey | None:

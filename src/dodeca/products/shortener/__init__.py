@@ -9,6 +9,7 @@ from dodeca.kernel.manifest import Manifest
 from dodeca.products.shortener import (
     accounts,
     api,
+    compat,
     demo,
     exporters,
     home,
@@ -53,6 +54,7 @@ manifest = Manifest(
     demo=demo.fill,
     lane=lane.make_lane,
     hosts=visits.custom_hosts,
+    compat=compat.routers,
     home=home.living,
     prepare=prepare,
     search=home.search,
