@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,44 @@ def settings() -> dict[str, object]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables: copying it is quicker than making hundreds of tables for each test."""
+    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    _make_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_cluster: postgres.Cluster) -> str:
+    """The same as a database of PostgreSQL; gives its name."""
+    url = postgres_cluster.url("template")
+    _make_tables(url)
+    return url.partition("@/")[2].partition("?")[0]
+
+
+def _make_tables(url: str) -> None:
+    opened = open_database(url)
+    opened.write(lambda session: metadata.create_all(session.connection()))
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def prepared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with all tables and no data, on each engine."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.sqlite3"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    server: postgres.Cluster = request.getfixturevalue("postgres_cluster")
+    return server.url(template=request.getfixturevalue("postgres_template"))
+
+
 @pytest.fixture
-def platform(database_url: str, tmp_path: Path, settings: dict[str, object]) -> Iterator[Platform]:
+def platform(prepared_url: str, tmp_path: Path, settings: dict[str, object]) -> Iterator[Platform]:
     """A composed platform on each engine, with all tables and no data."""
-    overrides = {"data": tmp_path / "data", "database_url": database_url, "workers_inline": False, **settings}
+    overrides = {"data": tmp_path / "data", "database_url": prepared_url, "workers_inline": False, **settings}
     composed = composition.compose(Config(environment={}, overrides=overrides), address=ADDRESS)
-    composed.db.write(lambda session: metadata.create_all(session.connection()))
     yield composed
     composed.close()
 

@@ -415,13 +415,13 @@ WORKER = """
 
 @pytest.mark.slow
 def test_unit_jobs_happen_exactly_once_although_their_worker_is_killed(
-    platform: Platform, database_url: str, tmp_path: Path
+    platform: Platform, prepared_url: str, tmp_path: Path
 ) -> None:
     expected = [f"{n:02}" for n in range(30)]
     enqueue(platform, note, *expected)
 
     def worker(lives: int) -> int:
-        code = [sys.executable, "-c", textwrap.dedent(WORKER), str(tmp_path / "worker"), database_url, str(lives)]
+        code = [sys.executable, "-c", textwrap.dedent(WORKER), str(tmp_path / "worker"), prepared_url, str(lives)]
         return subprocess.run(code, cwd=ROOT, env=environment(), timeout=60, check=False).returncode
 
     killed = worker(7)

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 
 def binaries() -> Path | None:
     """The folder of the newest installed server, or None."""
@@ -49,11 +52,17 @@ class Cluster:
             **_demote(),
         )
 
-    def url(self, name: str = "") -> str:
-        """A new empty database."""
+    def url(self, name: str = "", *, template: str = "template1") -> str:
+        """A new database, empty or a copy of `template`."""
         self._count += 1
         name = f"{name or 'test'}_{os.getpid()}_{self._count}"
-        self.run("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "dodeca", name)
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.address(name)
+
+    def address(self, name: str) -> str:
+        """The address of a database."""
         return f"postgresql://dodeca@/{name}?host={self.folder}&port={self.port}"
 
 
