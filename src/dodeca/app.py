@@ -28,6 +28,14 @@ from dodeca.kernel.settings import Config
 from dodeca.kernel.web.assets import static_handler
 
 
+SHARED_PATHS = (
+    "/static/", "/media/", "/avatars/", "/s/", "/login", "/logout", "/register", "/reset", "/verify", "/account",
+    "/inbox", "/admin", "/search", "/theme", "/docs", "/healthz", "/readyz", "/metrics", "/push-worker.js",
+    "/api/accounts", "/api/notifications", "/api/admin", "/api/openapi.json",
+)  # fmt: skip
+"""What belongs to the platform on a product's own hostname too."""
+
+
 def compose(config: Config, *, address: str = "http://127.0.0.1:8000") -> Platform:
     """Make the platform with the chosen products. Raises Invalid for an unknown product."""
     manifests = chosen(config.settings.only)
@@ -121,8 +129,7 @@ def by_hostname(platform: Platform, app: AsgiApp) -> AsgiApp:
 def _at_own_root(platform: Platform, host: str, path: str) -> str:
     """The platform's path for a path of a product's own hostname."""
     product = platform.hostnames.get(host) or platform.hostnames.get(host.partition(":")[0])
-    shared = path.startswith(("/static/", "/media/", "/login", "/logout", "/account", "/s/"))
-    if product is None or shared:
+    if product is None or path.startswith(SHARED_PATHS):
         return path
     return f"/api/{product}{path[4:]}" if path.startswith("/api/") else f"/{product}{path}"
 

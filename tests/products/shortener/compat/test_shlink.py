@@ -103,7 +103,7 @@ def test_lists_page_sort_search_and_filter(member: Member, visit: Callable[..., 
     assert codes(orderBy="longUrl") == [one, three, two]
     assert codes(orderBy="visits-DESC")[0] == codes(orderBy="nonBotVisits-DESC")[0] == two
     assert codes(searchTerm="two") == codes(searchTerm="apple") == [two]
-    assert codes(searchTerm="y") == [one]
+    assert one in codes(searchTerm="y")  # by its tag; a code may happen to hold the letter
     assert codes(**{"tags[]": ["x", "y"]}) == [two, one]
     assert codes(**{"tags[]": ["x", "y"], "tagsMode": "all"}) == [one]
     assert codes(**{"excludeTags[]": ["y"]}) == [three, two]
@@ -339,7 +339,7 @@ def test_answers_and_errors_can_be_read_from_everywhere(member: Member, path: st
 
 def test_a_browsers_cookie_is_no_sign_in(client: Client, make: Factory) -> None:
     account = make.account(password=PASSWORD)
-    assert client.submit("/login", {"login": account.username, "password": PASSWORD}).status_code == 303
+    assert client.submit("/login", {"username": account.username, "password": PASSWORD}).status_code == 303
     assert client.get("/shortener/rest/v3/tags").status_code == 401
     assert client.get("/shortener/v4/user").status_code == 403
     assert client.get("/shortener/yourls-api.php?action=version&format=json").status_code == 403
