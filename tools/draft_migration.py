@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic import command
 from alembic.script import ScriptDirectory
@@ -26,7 +26,7 @@ from dodeca.kernel.db import Model, migrations
 def module_of(table: str) -> str:
     """The module that declares a table."""
     for mapper in Model.registry.mappers:
-        if table in {t.name for t in mapper.tables}:  # type: ignore[attr-defined]
+        if table in {t.name for t in mapper.tables}:
             parts = mapper.class_.__module__.split(".")
             return parts[2] if parts[1] in ("commons", "products") else "kernel"
     owner = Model.metadata.tables.get(table)
@@ -60,10 +60,10 @@ def draft(module: str, message: str) -> Path:
                 rev_id=f"{module}_{number:04d}",
                 head=f"{module}@head" if existing else "base",
                 branch_label=None if existing else module,
-                depends_on=None if existing or module == "kernel" else _needed(module, script),
+                depends_on=cast(Any, None if existing or module == "kernel" else _needed(module, script)),
                 splice=False,
             )
-    path = Path(made.path)  # type: ignore[union-attr, arg-type]
+    path = Path(made.path)  # type: ignore[union-attr]
     tidy = path.with_name(f"{module}_{number:04d}_{re.sub(r'[^a-z0-9]+', '_', message.lower()).strip('_')}.py")
     path.rename(tidy)
     return tidy

@@ -27,7 +27,6 @@ from dodeca.kernel.platform import Hooks, Platform
 from dodeca.kernel.settings import Config
 from dodeca.kernel.web.assets import static_handler
 
-
 SHARED_PATHS = (
     "/static/", "/media/", "/avatars/", "/s/", "/login", "/logout", "/register", "/reset", "/verify", "/account",
     "/inbox", "/admin", "/search", "/theme", "/docs", "/healthz", "/readyz", "/metrics", "/push-worker.js",

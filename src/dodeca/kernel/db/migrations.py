@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from dodeca.kernel.db.database import Database
@@ -55,8 +55,10 @@ def upgrade(database: Database) -> None:
 def add_extras(connection: Connection) -> None:
     """What no migration holds: triggers and full-text tables, which are declared beside their table by `after_create`
     events. They are made again at every upgrade: their statements are repeatable (`IF NOT EXISTS`, `OR REPLACE`)."""
+    existing = set(inspect(connection).get_table_names())
     for table in metadata.sorted_tables:
-        table.dispatch.after_create(table, connection, checkfirst=False, tables=None, _ddl_runner=None)
+        if table.name in existing:  # a product that is imported and not installed has no tables yet
+            table.dispatch.after_create(table, connection, checkfirst=False, tables=None, _ddl_runner=None)
 
 
 def ensure(database: Database) -> None:
