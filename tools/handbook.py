@@ -91,16 +91,21 @@ def _routes(manifest: Any) -> Iterator[str]:
 
 
 def _handler(prefix: str, handler: Any) -> Iterator[str]:
-    if hasattr(handler, "route_handlers"):  # a router
-        for inner in handler.route_handlers:
-            yield from _handler(prefix + handler.path.rstrip("/"), inner)
+    if hasattr(handler, "routes"):  # a router
+        for route in handler.routes:
+            inner = getattr(route, "route_handlers", None) or [route.route_handler]
+            for one in inner:
+                yield _row(prefix + route.path, one)
         return
+    for path in sorted(handler.paths):
+        yield _row(prefix + ("" if path == "/" else path), handler)
+
+
+def _row(path: str, handler: Any) -> str:
     methods = sorted(set(getattr(handler, "http_methods", {"WEBSOCKET"})) - {"HEAD", "OPTIONS"})
     access = handler.opt.get("access", "public")
-    for path in sorted(handler.paths):
-        shown = (prefix + ("" if path == "/" else path)) or "/"
-        text = _first(getattr(handler.fn, "__doc__", ""))
-        yield f"| `{' '.join(map(str, methods))} {shown}` | {access} | {text} |"
+    text = _first(getattr(handler.fn, "__doc__", ""))
+    return f"| `{' '.join(map(str, methods))} {path or '/'}` | {access} | {text} |"
 
 
 def _first(text: str | None) -> str:
