@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, literal_column, or_, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FOUND = 50
 LATE_SECONDS = 60.0
 COMPARED_HOURS = 24
+_DAY = ClickHour.hour // literal_column("24")
 
 
 def generated_codes_equal_no_alias(session: ReadSession) -> Sequence[str]:
@@ -119,14 +120,14 @@ def days_equal_hours(session: ReadSession) -> Sequence[str]:
     hours = (
         select(
             ClickHour.link_id,
-            (ClickHour.hour // 24).label("day"),
+            _DAY.label("day"),
             ClickHour.dimension,
             ClickHour.value,
             func.sum(ClickHour.clicks).label("clicks"),
             func.sum(ClickHour.uniques).label("uniques"),
             func.sum(ClickHour.bots).label("bots"),
         )
-        .group_by(ClickHour.link_id, ClickHour.hour // 24, ClickHour.dimension, ClickHour.value)
+        .group_by(ClickHour.link_id, _DAY, ClickHour.dimension, ClickHour.value)
         .subquery()
     )
     same = (
