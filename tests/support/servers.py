@@ -211,7 +211,8 @@ class Installation:
     def __post_init__(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DODECA_")}
-        self.environment = {**inherited, "PYTHONPATH": str(ROOT / "src"), **self.environment}
+        path = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.environment = {**inherited, "PYTHONPATH": path, **self.environment}
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

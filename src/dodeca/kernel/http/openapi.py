@@ -6,13 +6,23 @@ Every route can be refused in the same ways, and always answers with the same sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 import msgspec
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Components, OpenAPIMediaType, Operation, RequestBody, SecurityScheme
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+)
 from litestar.response import ServerSentEvent
 
 from dodeca.kernel.http.access import Access
@@ -56,26 +66,34 @@ def components() -> Components:
 def described(options: dict[str, Any], access: Access, body: Any, returns: Any) -> dict[str, Any]:
     """Litestar's keywords of a route, with what its document lacks. `body` is the type that the plan converts to.
 
-    A route that `returns` a Response of its own making names its `media_type` itself."""
+    A route that `returns` a Response of its own making names its `media_type` itself, or all that it `produces`."""
+    options = dict(options)
+    produces = tuple(options.pop("produces", ()))
     responses = {**ERRORS, **(options.get("responses") or {})}
     security = options.get("security") or (None if access is Access.PUBLIC else [{BEARER: []}])
-    more: dict[str, Any] = {"operation_class": _with_body(body)} if body is not None else {}
+    more: dict[str, Any] = {}
+    if body is not None or produces:
+        more["operation_class"] = _operation(body, produces)
     if returns is ServerSentEvent:
         more["media_type"] = "text/event-stream"
     return {**more, **options, "responses": responses, "security": security}
 
 
-def _with_body(kind: Any) -> type[Operation]:
-    """An operation whose body is of the given type, as JSON or as a form."""
+def _operation(body: Any, produces: Sequence[str]) -> type[Operation]:
+    """An operation with a body of the given type, as JSON or as a form, and with files of these types as its answer."""
 
     @dataclass
-    class OperationWithBody(Operation):
+    class Described(Operation):
         def __post_init__(self) -> None:
-            schema = json_schema(kind)
-            media = {name: OpenAPIMediaType(schema=cast(Any, schema)) for name in ("application/json", FORM)}
-            self.request_body = RequestBody(content=media, required=bool(schema.get("required")))
+            if body is not None:
+                schema = json_schema(body)
+                media = {name: OpenAPIMediaType(schema=cast(Any, schema)) for name in ("application/json", FORM)}
+                self.request_body = RequestBody(content=media, required=bool(schema.get("required")))
+            success = (self.responses or {}).get("200")
+            if produces and isinstance(success, OpenAPIResponse):
+                success.content = {name: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING)) for name in produces}
 
-    return OperationWithBody
+    return Described
 
 
 def json_schema(kind: Any) -> dict[str, Any]:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 PAGE = 500
 CHUNK_BYTES = 64 * 1024
 MEDIA_TYPES = {
-    "csv": ("text/csv; charset=utf-8", "csv"),
+    "csv": ("text/csv", "csv"),
     "jsonl": ("application/jsonl; charset=utf-8", "jsonl"),
-    "nginx": ("text/plain; charset=utf-8", "map.conf"),
-    "redirects": ("text/plain; charset=utf-8", "redirects"),
-    "htaccess": ("text/plain; charset=utf-8", "htaccess"),
+    "nginx": ("text/plain", "map.conf"),
+    "redirects": ("text/plain", "redirects"),
+    "htaccess": ("text/plain", "htaccess"),
 }
 
 

@@ -3,6 +3,8 @@
 A ceremony has two halves. Its challenge travels in a signed ticket between them, so that nothing is stored for visitors
 who never come back; the guard lets each be used once. The site's identity (relying party) is its host name; browsers
 take no passkeys for bare IP addresses.
+
+The WebAuthn library is imported where it is used: 13 MB that a server needs only once somebody uses a passkey.
 """
 
 from __future__ import annotations
@@ -14,17 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import webauthn
 from sqlalchemy import func, select
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    CredentialDeviceType,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from dodeca.commons.accounts import letters
 from dodeca.commons.accounts.models import Account, Passkey
@@ -88,6 +80,14 @@ class Ceremony:
 
 def begin_adding(session: ReadSession, account: Account, site: Site, vault: Vault) -> Ceremony:
     """Options for navigator.credentials.create. Raises Conflict when there are too many."""
+    import webauthn
+    from webauthn.helpers.structs import (
+        AuthenticatorSelectionCriteria,
+        PublicKeyCredentialDescriptor,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     own = passkeys_of(session, account)
     if len(own) >= MOST_PASSKEYS:
         raise Conflict(f"You have {MOST_PASSKEYS} passkeys. Remove one first.")
@@ -116,6 +116,10 @@ def add(
     origin: Origin = NOWHERE,
 ) -> Passkey:
     """Check the browser's answer and keep the passkey. Raises Invalid, Conflict."""
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+    from webauthn.helpers.structs import CredentialDeviceType
+
     try:
         verified = webauthn.verify_registration_response(
             credential=answer,
@@ -155,6 +159,9 @@ def _transports(answer: dict[str, Any]) -> list[str]:
 
 def begin_signing_in(site: Site, vault: Vault) -> Ceremony:
     """Options for navigator.credentials.get: the device offers the accounts that it knows."""
+    import webauthn
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     options = webauthn.generate_authentication_options(
         rp_id=site.host, user_verification=UserVerificationRequirement.REQUIRED
     )
@@ -163,6 +170,9 @@ def begin_signing_in(site: Site, vault: Vault) -> Ceremony:
 
 def sign_in(session: WriteSession, answer: dict[str, Any], challenge: bytes, site: Site) -> Account:
     """The account whose passkey answered. Raises PasskeyRefused."""
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     passkey = session.scalar(select(Passkey).where(Passkey.credential_id == _credential_id(answer)).with_for_update())
     if passkey is None:
         raise PasskeyRefused()
@@ -188,6 +198,8 @@ def sign_in(session: WriteSession, answer: dict[str, Any], challenge: bytes, sit
 
 
 def _credential_id(answer: dict[str, Any]) -> bytes:
+    from webauthn.helpers import base64url_to_bytes
+
     raw = answer.get("rawId") or answer.get("id")
     if not isinstance(raw, str) or len(raw) > 2000:
         raise PasskeyRefused()
@@ -198,6 +210,8 @@ def _credential_id(answer: dict[str, Any]) -> bytes:
 
 
 def _ceremony(options: str, challenge: bytes, account_id: str, vault: Vault) -> Ceremony:
+    from webauthn.helpers import bytes_to_base64url
+
     ticket = vault.tickets.sign(["passkey", bytes_to_base64url(challenge), account_id], seconds=CEREMONY_SECONDS)
     return Ceremony(options, ticket)
 
@@ -206,6 +220,8 @@ def challenge_of(ticket: str, account_id: str, vault: Vault) -> bytes:
     """The challenge of a ceremony that is under way; `account_id` is empty for signing in. Raises Invalid.
 
     The caller makes sure that each is used once, before the unit of work, which may be repeated."""
+    from webauthn.helpers import base64url_to_bytes
+
     try:
         value = vault.tickets.read(ticket)
     except (BadSignature, Expired) as error:

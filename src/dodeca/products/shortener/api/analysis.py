@@ -107,7 +107,7 @@ async def live(call: Calling, link_id: FromPath[str]) -> ServerSentEvent:
     return shortener.realtime.stream([f"shortener:link:{link.id}"], last_id=last, first=[("clicks", now)])
 
 
-@get("/links/{link_id:str}/qr", access=Access.MEMBER)
+@get("/links/{link_id:str}/qr", access=Access.MEMBER, produces=tuple(qr.FORMATS.values()))
 def qr_code(
     session: DbRead,
     shortener: Installed,
@@ -127,7 +127,7 @@ def qr_code(
     return qr_answer(shortener.short_url(link.short_code, host), image_format, style, None)
 
 
-@post("/links/{link_id:str}/qr", access=Access.MEMBER, status=200)
+@post("/links/{link_id:str}/qr", access=Access.MEMBER, status=200, produces=tuple(qr.FORMATS.values()))
 async def qr_with_logo(call: Calling, link_id: FromPath[str]) -> Response[bytes]:
     """The same with a `logo` in the middle, sent as a form with the other options."""
     shortener = installed(call)

@@ -41,7 +41,7 @@ class ImportView(msgspec.Struct):
         return cls(row.id, row.kind, state, row.rows_done, row.created_at, row.finished_at, row.report)
 
 
-@get("/export", access=Access.MEMBER)
+@get("/export", access=Access.MEMBER, produces=("text/csv", "application/jsonl", "text/plain"))
 async def export(call: Calling, kind: Annotated[str, QueryParameter(name="format")] = "csv") -> Stream:
     """All links of the caller: csv, jsonl, or an exit file for another server (nginx, redirects, htaccess)."""
     shortener = installed(call)
