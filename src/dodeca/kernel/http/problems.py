@@ -5,11 +5,11 @@ Only this module knows status numbers.
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-import psycopg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -82,7 +82,9 @@ def _is_unstorable(exception: BaseException | None) -> bool:
         return "surrogates" in exception.reason
     if isinstance(exception, OverflowError):
         return "SQLite INTEGER" in str(exception)
-    return isinstance(exception, psycopg.DataError)
+    # Only where PostgreSQL is in use is its driver loaded: 7 MB that a server on SQLite has no use for.
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(exception, driver.DataError)
 
 
 def _from_http(exception: HTTPException) -> errors.DodecaError:
