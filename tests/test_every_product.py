@@ -41,6 +41,12 @@ def filled(path: str) -> str:
 
 
 @pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """One engine is enough: nothing here depends on it."""
+    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+
+
+@pytest.fixture
 def application(platform: Platform) -> Litestar:
     """The whole application."""
     return app.application(platform)
@@ -89,6 +95,7 @@ def test_errors_have_one_shape(application: Litestar, visitor: TestClient[Any]) 
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_broken_bodies_are_never_our_fault(application: Litestar, visitor: TestClient[Any]) -> None:
     failed = []
     bodies = [b"", b"[]", b"null", b"\xff\xfe", b'{"a":', b"1e999", b'{"\\u0000": 1}', b"[" * 3000]
