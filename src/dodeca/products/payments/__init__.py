@@ -1,1 +1,49 @@
-"""Payments: a gateway whose every movement of money is a row of one double-entry ledger."""
+"""Payments: a gateway whose every movement of money is a row of one double-entry ledger.
+
+Other products use `dodeca.products.payments.public`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dodeca.kernel.manifest import Manifest
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+
+def _prepare(platform: Platform) -> None:
+    """Let a merchant's events reach its open pages."""
+    from dodeca.products.payments import outside
+    from dodeca.products.payments.api.money import channel
+
+    def tell(merchant_id: str, mode: str, kind: str, event_id: str) -> None:
+        platform.realtime.publish(channel(merchant_id, mode), kind, {"id": event_id, "type": kind})
+
+    outside.listeners[:] = [tell]
+
+
+def manifest() -> Manifest:
+    """The product. A function, because other products import `public` without wanting routes."""
+    from dodeca.products.payments import api, demo, home, invariants, pages
+    from dodeca.products.payments.compat import razorpay
+    from dodeca.products.payments.jobs import jobs
+
+    return Manifest(
+        name="payments",
+        title="Payments",
+        tagline="Take money, keep a purse, and have books that add up.",
+        icon="credit-card",
+        folder=Path(__file__).parent,
+        api=api.routes,
+        pages=pages.routes,
+        compat=razorpay.routes,
+        jobs=jobs,
+        invariants=invariants.invariants,
+        demo=demo.load,
+        home=home.card,
+        prepare=_prepare,
+        account_export=home.account_export,
+    )

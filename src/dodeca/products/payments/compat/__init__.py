@@ -1,0 +1,1 @@
+"""What existing clients speak."""

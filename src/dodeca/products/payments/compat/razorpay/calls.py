@@ -1,0 +1,49 @@
+"""The table of all calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dodeca.kernel.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call: `read` and `write` are functions of a Session in one unit; `flow` is a coroutine that opens its own."""
+
+    method: str
+    pattern: re.Pattern[str]
+    kind: Literal["read", "write", "flow"]
+    handler: Callable[..., Any]
+    public: bool = False
+
+
+_calls: list[Call] = []
+
+
+def call(
+    method: str, path: str, kind: Literal["read", "write", "flow"], *, public: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a call; `{}` in the path is an id."""
+
+    def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
+        pattern = re.compile("^" + path.replace("{}", "([A-Za-z0-9_.@-]{1,60})") + "$")
+        _calls.append(Call(method, pattern, kind, handler, public))
+        return handler
+
+    return declare
+
+
+def find(method: str, path: str) -> tuple[Call, tuple[str, ...]]:
+    """The call of a path without version and slash at its end. Raises Invalid, as Razorpay does."""
+    from dodeca.products.payments.compat.razorpay import modules  # noqa: F401 - they declare their calls
+
+    wanted = "GET" if method == "HEAD" else method
+    for known in _calls:
+        found = known.pattern.match(path) if known.method == wanted else None
+        if found is not None:
+            return known, found.groups()
+    raise Invalid("The requested URL was not found on the server.", field="url")

@@ -1,0 +1,182 @@
+"""Customers, tokens, cards, webhooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import NotFound
+from dodeca.products.payments import entities
+from dodeca.products.payments.compat.razorpay.calls import call
+from dodeca.products.payments.compat.razorpay.pay import listed
+from dodeca.products.payments.compat.razorpay.requests import Context
+from dodeca.products.payments.models import Card, Customer, Token, Webhook
+from dodeca.products.payments.service import events, tokens
+
+
+@call("POST", "/customers", "write")
+def create_customer(session: WriteSession, ctx: Context) -> dict[str, Any]:
+    """Make a customer."""
+    return entities.customer(tokens.create_customer(session, ctx.desk, ctx.body))
+
+
+@call("GET", "/customers", "read")
+def list_customers(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Customers."""
+    return listed(session, ctx, Customer, entities.customer)
+
+
+@call("GET", "/customers/{}", "read")
+def fetch_customer(session: ReadSession, ctx: Context, customer_id: str) -> dict[str, Any]:
+    """One customer."""
+    return entities.customer(ctx.desk.find(session, Customer, customer_id))
+
+
+@call("PUT", "/customers/{}", "write")
+def edit_customer(session: WriteSession, ctx: Context, customer_id: str) -> dict[str, Any]:
+    """Change a customer."""
+    row = ctx.desk.find(session, Customer, customer_id, lock=True)
+    return entities.customer(tokens.edit_customer(session, row, ctx.body))
+
+
+@call("GET", "/customers/{}/tokens", "read")
+def customer_tokens(session: ReadSession, ctx: Context, customer_id: str) -> dict[str, Any]:
+    """What a customer can be charged with."""
+    customer = ctx.desk.find(session, Customer, customer_id)
+    rows = tokens.tokens_of(session, customer)
+    return entities.collection([entities.token(token, card, customer) for token, card in rows])
+
+
+@call("GET", "/customers/{}/tokens/{}", "read")
+def fetch_token(session: ReadSession, ctx: Context, customer_id: str, token_id: str) -> dict[str, Any]:
+    """One token."""
+    token = _token(session, ctx, customer_id, token_id)
+    card = session.get(Card, token.card_id) if token.card_id else None
+    return entities.token(token, card, session.get(Customer, customer_id))
+
+
+@call("DELETE", "/customers/{}/tokens/{}", "write")
+def delete_token(session: WriteSession, ctx: Context, customer_id: str, token_id: str) -> dict[str, Any]:
+    """End a token; the acquirers' references go with it."""
+    _cancel(session, _token(session, ctx, customer_id, token_id))
+    return {"deleted": True}
+
+
+@call("PUT", "/customers/{}/tokens/{}/cancel", "write")
+def cancel_token(session: WriteSession, ctx: Context, customer_id: str, token_id: str) -> dict[str, Any]:
+    """The same."""
+    _cancel(session, _token(session, ctx, customer_id, token_id))
+    return {"status": "cancellation_initiated"}
+
+
+@call("POST", "/tokens/fetch", "read")
+def fetch_token_by_id(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """A token by its own id."""
+    token = ctx.desk.find(session, Token, str(ctx.body.get("id") or ""))
+    card = session.get(Card, token.card_id) if token.card_id else None
+    return entities.token(token, card, session.get(Customer, token.customer_id))
+
+
+@call("POST", "/tokens/delete", "write")
+def delete_token_by_id(session: WriteSession, ctx: Context) -> list[Any]:
+    """End it."""
+    _cancel(session, ctx.desk.find(session, Token, str(ctx.body.get("id") or "")))
+    return []
+
+
+def _token(session: ReadSession, ctx: Context, customer_id: str, token_id: str) -> Token:
+    token = ctx.desk.find(session, Token, token_id)
+    if token.customer_id != customer_id:
+        raise NotFound("The id provided does not exist", field="id")
+    return token
+
+
+def _cancel(session: WriteSession, token: Token) -> None:
+    token.status = "cancelled"
+    card = session.get(Card, token.card_id) if token.card_id else None
+    if card is not None:
+        card.vault = {}
+
+
+@call("GET", "/cards/{}", "read")
+def fetch_card(session: ReadSession, ctx: Context, card_id: str) -> dict[str, Any]:
+    """A card, as far as it is kept."""
+    card = session.get(Card, card_id)
+    if card is None or card.merchant_id != ctx.desk.merchant.id:
+        raise NotFound("The id provided does not exist", field="id")
+    return entities.card(card)
+
+
+def _own_account(ctx: Context, account_id: str) -> None:
+    if account_id != ctx.desk.merchant.id:
+        raise NotFound("The id provided does not exist", field="id")
+
+
+@call("POST", "/webhooks", "write")
+def create_webhook(session: WriteSession, ctx: Context) -> dict[str, Any]:
+    """Make a webhook."""
+    box = events.secret_box(ctx.platform.keyring)
+    return entities.webhook(events.set_webhook(session, ctx.desk, box, ctx.body))
+
+
+@call("GET", "/webhooks", "read")
+def list_webhooks(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Webhooks."""
+    return listed(session, ctx, Webhook, entities.webhook)
+
+
+@call("GET", "/webhooks/{}", "read")
+def fetch_webhook(session: ReadSession, ctx: Context, webhook_id: str) -> dict[str, Any]:
+    """One webhook."""
+    return entities.webhook(ctx.desk.find(session, Webhook, webhook_id))
+
+
+@call("PUT", "/webhooks/{}", "write")
+@call("PATCH", "/webhooks/{}", "write")
+def edit_webhook(session: WriteSession, ctx: Context, webhook_id: str) -> dict[str, Any]:
+    """Change a webhook."""
+    row = ctx.desk.find(session, Webhook, webhook_id, lock=True)
+    box = events.secret_box(ctx.platform.keyring)
+    return entities.webhook(events.set_webhook(session, ctx.desk, box, ctx.body, row))
+
+
+@call("DELETE", "/webhooks/{}", "write")
+def delete_webhook(session: WriteSession, ctx: Context, webhook_id: str) -> list[Any]:
+    """Remove a webhook."""
+    session.delete(ctx.desk.find(session, Webhook, webhook_id, lock=True))
+    return []
+
+
+@call("POST", "/accounts/{}/webhooks", "write")
+def create_account_webhook(session: WriteSession, ctx: Context, account_id: str) -> dict[str, Any]:
+    """The same below the account."""
+    _own_account(ctx, account_id)
+    return create_webhook(session, ctx)  # type: ignore[no-any-return]
+
+
+@call("GET", "/accounts/{}/webhooks", "read")
+def list_account_webhooks(session: ReadSession, ctx: Context, account_id: str) -> dict[str, Any]:
+    """The same below the account."""
+    _own_account(ctx, account_id)
+    return list_webhooks(session, ctx)  # type: ignore[no-any-return]
+
+
+@call("GET", "/accounts/{}/webhooks/{}", "read")
+def fetch_account_webhook(session: ReadSession, ctx: Context, account_id: str, webhook_id: str) -> dict[str, Any]:
+    """The same below the account."""
+    _own_account(ctx, account_id)
+    return fetch_webhook(session, ctx, webhook_id)  # type: ignore[no-any-return]
+
+
+@call("PATCH", "/accounts/{}/webhooks/{}", "write")
+def edit_account_webhook(session: WriteSession, ctx: Context, account_id: str, webhook_id: str) -> dict[str, Any]:
+    """The same below the account."""
+    _own_account(ctx, account_id)
+    return edit_webhook(session, ctx, webhook_id)  # type: ignore[no-any-return]
+
+
+@call("DELETE", "/accounts/{}/webhooks/{}", "write")
+def delete_account_webhook(session: WriteSession, ctx: Context, account_id: str, webhook_id: str) -> list[Any]:
+    """The same below the account."""
+    _own_account(ctx, account_id)
+    return delete_webhook(session, ctx, webhook_id)  # type: ignore[no-any-return]

@@ -1,0 +1,202 @@
+"""The one door of Razorpay's API: signs in, finds the call, runs it in its unit of work, answers in its shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+
+from dodeca.commons.accounts import public as accounts
+from dodeca.kernel import errors
+from dodeca.kernel.db import WriteSession
+from dodeca.kernel.http import Access, Principal, idempotency
+from dodeca.kernel.limits import Rate
+from dodeca.products.payments import idempotent
+from dodeca.products.payments.compat.razorpay import calls
+from dodeca.products.payments.compat.razorpay.requests import Context, body_of, nested
+from dodeca.products.payments.models import Merchant
+from dodeca.products.payments.service.desk import Desk, ensure_merchant, merchant_of
+from dodeca.products.payments.service.keys import mode_of
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+log = structlog.get_logger(__name__)
+RATE = Rate(100, 1)
+KEY_HEADERS = (
+    "idempotency-key",
+    "x-refund-idempotency",
+    "x-payout-idempotency",
+    "x-transfer-idempotency",
+)
+AnyRequest = Request[Any, Any, Any]
+
+
+async def answer(request: AnyRequest) -> Response[bytes]:
+    """Answer one call; every error in Razorpay's shape."""
+    try:
+        status, body = await _answer(request)
+    except errors.DodecaError as error:
+        status, body = refused(error)
+    except Exception:
+        log.exception("payments.razorpay_failed")
+        status, body = 500, _error("SERVER_ERROR", "We are facing some trouble completing your request.", None)
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    if status == 401:
+        headers["www-authenticate"] = 'Basic realm="Razorpay"'
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+async def _answer(request: AnyRequest) -> tuple[int, bytes]:
+    platform: Platform = request.app.state.platform
+    path = "/" + request.scope["path"].split("/payments/", 1)[-1].strip("/")
+    path = path.removeprefix("/v1").removeprefix("/v2") or "/"
+    call, parameters = calls.find(request.method, path)
+    query = nested(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    raw = await request.body()
+    body = body_of(raw, request.headers.get("content-type", ""))
+    principal, public = await _sign_in(request, platform, body, query, allows_public=call.public)
+    platform.limits.hit("payments", principal.credential or principal.account_id, RATE)
+    context = Context(
+        platform=platform,
+        desk=await _desk(platform, principal),
+        body=body,
+        query=query,
+        key_id=principal.credential if principal.via == "key" else None,
+        address=platform.proxies.client_address(request.scope),
+        public=public,
+    )
+    key = next((request.headers[name] for name in KEY_HEADERS if name in request.headers), None)
+    if request.method in ("GET", "HEAD"):
+        key = None
+    caller, route = principal.account_id, f"razorpay {request.method} {path}"
+
+    async def work() -> tuple[int, bytes]:
+        try:
+            return 200, msgspec.json.encode(await call.handler(context, *parameters))
+        except errors.DodecaError as error:
+            if "payment_id" not in error.details:  # nothing was charged: the key stays free
+                raise
+            return refused(error)
+
+    if call.kind == "flow":
+        return await idempotent.once(platform, caller, route, key, raw, work)
+    if call.kind == "read":
+        return 200, await platform.db.aread(lambda s: msgspec.json.encode(call.handler(s, context, *parameters)))
+
+    def unit(session: WriteSession) -> tuple[int, bytes]:
+        def write() -> tuple[int, bytes]:
+            result = call.handler(session, context, *parameters)
+            session.flush()
+            return 200, msgspec.json.encode(result)
+
+        if key is None:
+            return write()
+        status, content, _ = idempotency.once(session, caller=caller, route=route, key=key, body=raw, work=write)
+        return status, content
+
+    return await platform.db.awrite(unit)
+
+
+async def _sign_in(
+    request: AnyRequest, platform: Platform, body: dict[str, Any], query: dict[str, Any], *, allows_public: bool
+) -> tuple[Principal, bool]:
+    """The caller by id and secret, or by the id alone where a payer's browser may call. Raises Unauthenticated."""
+    header = request.headers.get("authorization", "")
+    key_id = str(body.pop("key_id", "") or query.get("key_id") or "") if allows_public else ""
+    if header.lower().startswith("basic "):
+        name, _, secret = _basic(header[6:].strip())
+        if not secret and allows_public:
+            key_id = name
+            header = ""
+    if header:
+        principal = await platform.authenticator.identify(request)
+        if principal is not None and principal.via != "session":
+            scopes = principal.scopes
+            if scopes is None or any(s == "payments" or s.startswith("payments-") for s in scopes):
+                return principal, False
+        raise errors.Unauthenticated("The api key provided is invalid")
+    if key_id:
+        key = await platform.db.aread(lambda session: accounts.key_by_id(session, key_id, scope="payments"))
+        if key is not None:
+            return Principal(account_id=key.account_id, username="", via="key", credential=key.id), True
+    raise errors.Unauthenticated("Please provide your api key for authentication purposes.")
+
+
+def _basic(value: str) -> tuple[str, str, str]:
+    import base64
+    import binascii
+
+    if ":" not in value:
+        try:
+            value = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise errors.Unauthenticated("The api key provided is invalid") from error
+    name, colon, secret = value.partition(":")
+    return name, colon, secret
+
+
+async def _desk(platform: Platform, principal: Principal) -> Desk:
+    mode = mode_of(principal.credential)
+    known = await platform.db.aread(lambda session: merchant_of(session, principal.account_id))
+    if known is None:
+
+        def make(session: WriteSession) -> Merchant:
+            account = accounts.account_by_id(session, principal.account_id)
+            if account is None:
+                raise errors.Unauthenticated("The api key provided is invalid")
+            return ensure_merchant(session, account.id, account.name)
+
+        return Desk(await platform.db.awrite(make), mode)
+    return Desk(known, mode)
+
+
+def refused(error: errors.DodecaError) -> tuple[int, bytes]:
+    """Status and body of an expected refusal."""
+    if isinstance(error, errors.Unauthenticated):
+        return 401, _error("BAD_REQUEST_ERROR", error.message, None)
+    if isinstance(error, errors.TooMany):
+        return 429, _error("BAD_REQUEST_ERROR", "Request failed: too many requests.", None)
+    if isinstance(error, errors.Upstream):
+        return 502, _error("GATEWAY_ERROR", error.message, error.field, error.details)
+    if isinstance(error, errors.Unavailable):
+        return 503, _error("SERVER_ERROR", error.message, None)
+    if isinstance(error, errors.TooLarge):
+        return 413, _error("BAD_REQUEST_ERROR", error.message, None)
+    in_flight = isinstance(error, errors.Conflict) and "being worked on" in error.message
+    return 409 if in_flight else 400, _error("BAD_REQUEST_ERROR", error.message, error.field, error.details)
+
+
+def _error(code: str, text: str, field: str | None, details: dict[str, Any] | None = None) -> bytes:
+    more = details or {}
+    metadata = {name: more[name] for name in ("payment_id", "order_id") if more.get(name)}
+    return msgspec.json.encode(
+        {
+            "error": {
+                "code": code,
+                "description": text,
+                "field": field,
+                "source": more.get("source", "business"),
+                "step": more.get("step", "payment_initiation"),
+                "reason": more.get(
+                    "reason", "input_validation_failed" if code == "BAD_REQUEST_ERROR" else "server_error"
+                ),
+                "metadata": metadata,
+            }
+        }
+    )
+
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_handler = HTTPRouteHandler(
+    ["/v1/{path:path}", "/v2/{path:path}", "/methods"],
+    http_method=list(METHODS),  # type: ignore[arg-type]
+    status_code=200,
+    access=Access.PUBLIC,
+    include_in_schema=False,
+)(answer)
+routes = [_handler]

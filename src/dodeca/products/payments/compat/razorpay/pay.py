@@ -1,0 +1,385 @@
+"""Orders, payments, refunds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Conflict, DodecaError, Invalid, NotFound, PaymentRequired, Upstream
+from dodeca.products.payments import entities, flows, links
+from dodeca.products.payments.compat.razorpay.calls import call
+from dodeca.products.payments.compat.razorpay.requests import Context
+from dodeca.products.payments.models import Card, Order, Payment, Refund, Token
+from dodeca.products.payments.service import keys, orders, paybody, paying, refunds
+from dodeca.products.payments.service.inputs import LONGEST_RECEIPT, amount_of, flag_of, notes_of, number_of, text_of
+from dodeca.products.payments.service.orders import OrderRequest
+
+
+def listed(session: ReadSession, ctx: Context, model: Any, show: Any, *where: Any) -> dict[str, Any]:
+    """A page of a merchant's rows, newest first."""
+    count, skip, start, end = ctx.page()
+    statement = ctx.desk.owned(model).where(*where)
+    if start is not None:
+        statement = statement.where(model.created_at >= start)
+    if end is not None:
+        statement = statement.where(model.created_at <= end)
+    statement = statement.order_by(model.created_at.desc(), model.id.desc()).offset(skip).limit(count)
+    return entities.collection([show(row) for row in session.scalars(statement)])
+
+
+# Orders
+
+
+@call("POST", "/orders", "write")
+def create_order(session: WriteSession, ctx: Context) -> dict[str, Any]:
+    """Make an order."""
+    body = ctx.body
+    currency = str(body.get("currency") or "INR")
+    payment = body.get("payment")
+    capture, expiry = None, None
+    if isinstance(payment, dict):
+        capture = text_of(payment.get("capture"), "payment[capture]", 10)
+        if capture not in (None, "automatic", "manual"):
+            raise Invalid("payment.capture is automatic or manual.", field="payment[capture]")
+        options = payment.get("capture_options")
+        if isinstance(options, dict):
+            expiry = number_of(options.get("manual_expiry_period"), "manual_expiry_period", 1, 7200)
+    if "payment_capture" in body:
+        capture = "automatic" if flag_of(body["payment_capture"], "payment_capture") else "manual"
+    least = body.get("first_payment_min_amount")
+    request = OrderRequest(
+        amount=amount_of(body.get("amount"), currency),
+        currency=currency,
+        receipt=text_of(body.get("receipt"), "receipt", LONGEST_RECEIPT),
+        notes=notes_of(body.get("notes")),
+        capture=capture,
+        manual_expiry_period=expiry,
+        partial_payment=flag_of(body.get("partial_payment"), "partial_payment"),
+        first_payment_min_amount=amount_of(least, currency, field="first_payment_min_amount") if least else None,
+        customer_id=text_of(body.get("customer_id"), "customer_id", 40),
+    )
+    return entities.order(orders.create(session, ctx.desk, request))
+
+
+@call("GET", "/orders", "read")
+def list_orders(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Orders, by receipt where one is given."""
+    where = []
+    if ctx.query.get("receipt"):
+        where.append(Order.receipt == str(ctx.query["receipt"]))
+    if ctx.query.get("authorized") not in (None, ""):
+        paid = select(Payment.order_id).where(Payment.authorized_at.is_not(None), Payment.order_id == Order.id).exists()
+        where.append(paid if flag_of(ctx.query["authorized"], "authorized") else ~paid)
+    return listed(session, ctx, Order, entities.order, *where)
+
+
+@call("GET", "/orders/{}", "read")
+def fetch_order(session: ReadSession, ctx: Context, order_id: str) -> dict[str, Any]:
+    """One order, with its payments where they are asked for."""
+    order = ctx.desk.find(session, Order, order_id)
+    found = entities.order(order)
+    if ctx.expands("payments"):
+        tries = orders.payments_of(session, ctx.desk, order)
+        found["payments"] = entities.collection([entities.payment(p) for p in tries])
+    return found
+
+
+@call("PATCH", "/orders/{}", "write")
+def edit_order(session: WriteSession, ctx: Context, order_id: str) -> dict[str, Any]:
+    """Replace the notes."""
+    order = ctx.desk.find(session, Order, order_id, lock=True)
+    order.notes = notes_of(ctx.body.get("notes"))
+    return entities.order(order)
+
+
+@call("GET", "/orders/{}/payments", "read")
+def order_payments(session: ReadSession, ctx: Context, order_id: str) -> dict[str, Any]:
+    """All tries to pay an order."""
+    order = ctx.desk.find(session, Order, order_id)
+    return entities.collection([shown(session, p) for p in orders.payments_of(session, ctx.desk, order)])
+
+
+def shown(session: ReadSession, row: Payment) -> dict[str, Any]:
+    """A payment with its card."""
+    return entities.payment(row, session.get(Card, row.card_id) if row.card_id else None)
+
+
+# Payments
+
+
+@call("GET", "/payments", "read")
+def list_payments(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Payments."""
+    with_card = ctx.expands("card")
+    return listed(session, ctx, Payment, lambda p: shown(session, p) if with_card else entities.payment(p))
+
+
+@call("GET", "/payments/downtimes", "read")
+def downtimes(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Methods that no acquirer can take now."""
+    return entities.collection([])
+
+
+@call("GET", "/payments/downtimes/{}", "read")
+def downtime(session: ReadSession, ctx: Context, downtime_id: str) -> dict[str, Any]:
+    """One of them."""
+    raise NotFound("The id provided does not exist", field="id")
+
+
+@call("POST", "/payments/create/json", "flow")
+async def create_json(ctx: Context) -> dict[str, Any]:
+    """Server to server: the card goes through the merchant's server."""
+    return await _pay(ctx)
+
+
+@call("POST", "/payments/create/ajax", "flow", public=True)
+async def create_ajax(ctx: Context) -> dict[str, Any]:
+    """From the payer's browser, with the key's id alone."""
+    return await _pay(ctx)
+
+
+@call("POST", "/payments/create/upi", "flow")
+async def create_upi(ctx: Context) -> dict[str, Any]:
+    """A UPI payment: collect asks the address, intent gives a link to open in the payer's app."""
+    ctx.body["method"] = "upi"
+    upi = ctx.body.get("upi")
+    flow = upi if isinstance(upi, dict) else {}
+    intent = flow.get("flow") == "intent"
+    if intent and not (flow.get("vpa") or ctx.body.get("vpa")):
+        ctx.body["vpa"] = "success@razorpay"
+    made = await _pay(ctx)
+    found: dict[str, Any] = {"razorpay_payment_id": made["razorpay_payment_id"]}
+    if intent:
+        amount = f"{int(str(ctx.body.get('amount'))) / 100:.2f}"
+        found["link"] = f"upi://pay?pa=dodeca@razorpay&pn=Merchant&tr={made['razorpay_payment_id']}&am={amount}&cu=INR"
+    return found
+
+
+@call("POST", "/payments/create/recurring", "flow")
+async def create_recurring(ctx: Context) -> dict[str, Any]:
+    """Charge a customer's token without the customer."""
+    customer_id = text_of(ctx.body.get("customer_id"), "customer_id", 40)
+    token_id = text_of(ctx.body.get("token"), "token", 40)
+
+    def find(session: ReadSession) -> Token:
+        token = ctx.desk.find(session, Token, token_id or "")
+        if token.customer_id != customer_id or token.status != "active":
+            raise NotFound("The id provided does not exist", field="token")
+        return token
+
+    token = await ctx.platform.db.aread(find)
+    body = {**ctx.body, "method": token.method, "vpa": token.vpa}
+    more = {"kept_card_id": token.card_id, "token_id": token.id, "recurring": True, "capture": True}
+    request, _card = paybody.read(body, ip=ctx.address, **more)
+    payment_id = await flows.pay(ctx.platform, ctx.desk, request)
+    return await _came_of(ctx, payment_id)
+
+
+async def _pay(ctx: Context) -> dict[str, Any]:
+    request, card = paybody.read(ctx.body, ip=ctx.address)
+    payment_id = await flows.pay(ctx.platform, ctx.desk, request, card)
+    return await _came_of(ctx, payment_id)
+
+
+async def _came_of(ctx: Context, payment_id: str) -> dict[str, Any]:
+    """The three fields of a success, what to do next, or the error of a failure."""
+    return await ctx.platform.db.aread(lambda session: came_of(session, ctx, payment_id))
+
+
+def came_of(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """See `_came_of`. Raises PaymentRequired or Upstream for a failed payment."""
+    payment = ctx.desk.find(session, Payment, payment_id)
+    check_failed(payment)
+    if payment.status == "created":
+        action = "redirect"
+        kind = (payment.challenge or {}).get("kind")
+        steps = [{"action": "redirect", "url": links.authenticate(ctx.platform, payment.id)}]
+        if kind == "otp":
+            url = ctx.platform.url(f"/payments/v1/payments/{payment.id}/otp_generate")
+            steps.insert(0, {"action": "otp_generate", "url": url})
+        elif kind != action:
+            url = ctx.platform.url(f"/payments/v1/payments/{payment.id}")
+            steps = [{"action": "poll", "url": url}]
+        metadata = {"issuer": None, "network": None, "last4": None}
+        return {"razorpay_payment_id": payment.id, "next": steps, "metadata": metadata}
+    return three_fields(session, ctx, payment)
+
+
+def three_fields(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, Any]:
+    """What the payer's browser brings back to the merchant, signed."""
+    found = {"razorpay_payment_id": payment.id}
+    text = None
+    if payment.subscription_id is not None:
+        found["razorpay_subscription_id"] = payment.subscription_id
+        text = f"{payment.id}|{payment.subscription_id}"
+    elif payment.order_id is not None:
+        found["razorpay_order_id"] = payment.order_id
+        text = f"{payment.order_id}|{payment.id}"
+    if text is not None:
+        signed = keys.payment_signature(session, ctx.platform, ctx.desk.merchant, ctx.desk.mode, text, ctx.key_id)
+        if signed is not None:
+            found["razorpay_signature"] = signed
+    return found
+
+
+def check_failed(payment: Payment) -> None:
+    """Raise the error that a failed payment stands for."""
+    if payment.status != "failed":
+        return
+    error = payment.error or {}
+    details = {**error, "payment_id": payment.id, "order_id": payment.order_id}
+    details.pop("description", None)
+    kind: type[DodecaError] = Upstream if error.get("code") == "GATEWAY_ERROR" else PaymentRequired
+    raise kind(str(error.get("description", "Your payment failed.")), details=details)
+
+
+@call("POST", "/payments/validate/vpa", "read", public=True)
+def validate_vpa(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Whether a UPI address could be one."""
+    vpa = text_of(ctx.body.get("vpa"), "vpa", 100) or ""
+    name, at, handle = vpa.partition("@")
+    if not (name and at and handle.isalnum()):
+        raise Invalid("Invalid VPA. Please enter a valid Virtual Payment Address", field="vpa")
+    return {"vpa": vpa, "success": True, "customer_name": None}
+
+
+@call("POST", "/payments/{}/otp_generate", "read", public=True)
+@call("POST", "/payments/{}/otp/resend", "read", public=True)
+def otp_generate(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """The bank sends an OTP (it is simulated: any of 4 to 10 digits)."""
+    payment = ctx.desk.find(session, Payment, payment_id)
+    if payment.status != "created" or (payment.challenge or {}).get("kind") != "otp":
+        raise Conflict("This payment does not wait for an OTP.")
+    url = ctx.platform.url(f"/payments/v1/payments/{payment.id}/otp/submit")
+    return {
+        "next": ["otp_submit", "otp_resend"],
+        "razorpay_payment_id": payment.id,
+        "metadata": {"submit_url": url},
+    }
+
+
+@call("POST", "/payments/{}/otp/submit", "flow", public=True)
+async def otp_submit(ctx: Context, payment_id: str) -> dict[str, Any]:
+    """The payer's OTP."""
+    await ctx.platform.db.aread(lambda session: ctx.desk.find(session, Payment, payment_id))
+    await flows.answer(ctx.platform, payment_id, str(ctx.body.get("otp", "")))
+    return await _came_of(ctx, payment_id)
+
+
+@call("POST", "/payments", "flow")
+async def create_payment(ctx: Context) -> dict[str, Any]:
+    """The brief's body; answers the payment's id and what is next."""
+    made = await _pay(ctx)
+    payment_id = made["razorpay_payment_id"]
+    status = await ctx.platform.db.aread(lambda s: s.get_one(Payment, payment_id).status)
+    return {"id": payment_id, "payment_id": payment_id, "status": status, "next": made.get("next", [])}
+
+
+@call("GET", "/payments/{}", "read")
+def fetch_payment(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """One payment."""
+    return shown(session, ctx.desk.find(session, Payment, payment_id))
+
+
+@call("PATCH", "/payments/{}", "write")
+def edit_payment(session: WriteSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """Replace the notes."""
+    payment = ctx.desk.find(session, Payment, payment_id, lock=True)
+    payment.notes = notes_of(ctx.body.get("notes"))
+    return shown(session, payment)
+
+
+@call("GET", "/payments/{}/card", "read")
+def payment_card(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """The card of a payment."""
+    payment = ctx.desk.find(session, Payment, payment_id)
+    if payment.card_id is None:
+        raise Invalid("The payment was not made with a card.", field="id")
+    return entities.card(session.get_one(Card, payment.card_id))
+
+
+@call("GET", "/payments/{}/{}", "read")
+def payment_part(session: ReadSession, ctx: Context, payment_id: str, part: str) -> dict[str, Any]:
+    """A payment's refunds and transfers."""
+    payment = ctx.desk.find(session, Payment, payment_id)
+    if part == "refunds":
+        return entities.collection([entities.refund(r) for r in refunds.refunds_of(session, ctx.desk, payment)])
+    if part == "transfers":
+        return entities.collection([])
+    raise Invalid("The requested URL was not found on the server.", field="url")
+
+
+@call("GET", "/payments/{}/refunds/{}", "read")
+def payment_refund(session: ReadSession, ctx: Context, payment_id: str, refund_id: str) -> dict[str, Any]:
+    """One refund of a payment."""
+    refund = ctx.desk.find(session, Refund, refund_id)
+    if refund.payment_id != payment_id:
+        raise NotFound("The id provided does not exist", field="id")
+    return entities.refund(refund)
+
+
+@call("POST", "/payments/{}/capture", "flow")
+async def capture_payment(ctx: Context, payment_id: str) -> dict[str, Any]:
+    """Capture, whole. `amount` may be an object of amount and currency."""
+    amount, currency = ctx.body.get("amount"), ctx.body.get("currency")
+    given = amount if isinstance(amount, dict) else {}
+    if given:
+        amount, currency = given.get("amount"), given.get("currency", currency)
+    wanted = str(currency or "INR")
+    whole = amount_of(amount, wanted, least=1) if amount is not None else None
+    await flows.capture(ctx.platform, ctx.desk, payment_id, whole, str(currency) if currency else None)
+    return await ctx.platform.db.aread(lambda session: shown(session, session.get_one(Payment, payment_id)))
+
+
+@call("POST", "/payments/{}/refund", "flow")
+async def refund_payment(ctx: Context, payment_id: str) -> dict[str, Any]:
+    """Refund a payment, or a part."""
+    return await _refund(ctx, payment_id)
+
+
+@call("POST", "/refunds", "flow")
+async def create_refund(ctx: Context) -> dict[str, Any]:
+    """The same, with the payment in the body."""
+    return await _refund(ctx, str(ctx.body.get("payment_id") or ""))
+
+
+async def _refund(ctx: Context, payment_id: str) -> dict[str, Any]:
+    body = ctx.body
+    raw = body.get("amount")
+    speed = str(body.get("speed") or "normal")
+    if speed not in ("normal", "optimum", "instant"):
+        raise Invalid("The speed is normal or optimum.", field="speed")
+    receipt, notes = text_of(body.get("receipt"), "receipt", LONGEST_RECEIPT), notes_of(body.get("notes"))
+
+    def begin(session: WriteSession) -> Refund:
+        payment = ctx.desk.find(session, Payment, payment_id)
+        amount = amount_of(raw, payment.currency, least=1) if raw not in (None, "") else None
+        return refunds.begin(session, ctx.desk, payment_id, amount, notes=notes, receipt=receipt, speed=speed)
+
+    refund_id = await flows.refund(ctx.platform, begin)
+    return await ctx.platform.db.aread(lambda session: entities.refund(session.get_one(Refund, refund_id)))
+
+
+@call("GET", "/refunds", "read")
+def list_refunds(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Refunds."""
+    return listed(session, ctx, Refund, entities.refund)
+
+
+@call("GET", "/refunds/{}", "read")
+def fetch_refund(session: ReadSession, ctx: Context, refund_id: str) -> dict[str, Any]:
+    """One refund."""
+    return entities.refund(ctx.desk.find(session, Refund, refund_id))
+
+
+@call("PATCH", "/refunds/{}", "write")
+def edit_refund(session: WriteSession, ctx: Context, refund_id: str) -> dict[str, Any]:
+    """Replace the notes."""
+    refund = ctx.desk.find(session, Refund, refund_id, lock=True)
+    refund.notes = notes_of(ctx.body.get("notes"))
+    return entities.refund(refund)
+
+
+__all__ = ["came_of", "check_failed", "listed", "paying", "shown", "three_fields"]

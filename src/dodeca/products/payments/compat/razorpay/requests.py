@@ -1,0 +1,88 @@
+"""Requests as Razorpay's clients send them: JSON, or a form with `a[b]=c`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from dodeca.kernel.errors import Invalid
+from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.inputs import number_of
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+DEEPEST = 6
+MOST_ITEMS = 100
+
+
+@dataclass(slots=True)
+class Context:
+    """One call: the till, what was sent, and the key that signs answers."""
+
+    platform: Platform
+    desk: Desk
+    body: dict[str, Any]
+    query: dict[str, Any]
+    key_id: str | None = None
+    address: str = ""
+    public: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def page(self) -> tuple[int, int, datetime | None, datetime | None]:
+        """count (10, at most 100), skip, from, to."""
+        count = number_of(self.query.get("count"), "count", 0, 10**9)
+        skip = number_of(self.query.get("skip"), "skip", 0, 10**9) or 0
+        return min(10 if count is None else count, MOST_ITEMS), skip, self.moment("from"), self.moment("to")
+
+    def moment(self, name: str) -> datetime | None:
+        """A Unix time of the query."""
+        value = number_of(self.query.get(name), name, 0, 2**33)
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+    def expands(self, what: str) -> bool:
+        """Whether `expand[]=what`, or Node's `expand[expand]=what`, is asked for."""
+        wanted = self.query.get("expand")
+        values = wanted.values() if isinstance(wanted, dict) else wanted if isinstance(wanted, list) else [wanted]
+        return what in values
+
+
+def body_of(raw: bytes, content_type: str) -> dict[str, Any]:
+    """The body as a dictionary. Raises Invalid."""
+    if not raw.strip():
+        return {}
+    if b"\x00" in raw:
+        raise Invalid("The request contains characters that cannot be used.")
+    if "x-www-form-urlencoded" in content_type and not raw.lstrip().startswith(b"{"):
+        return nested(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Invalid("The request is not valid JSON.") from error
+    if not isinstance(found, dict):
+        raise Invalid("The request must be a JSON object.")
+    return found
+
+
+def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """`a[b]=c` and `a[]=c` as dictionaries and lists."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        first, *rest = name.replace("]", "").split("[")
+        if len(rest) > DEEPEST:
+            raise Invalid("The request is nested too deeply.")
+        here: Any = found
+        path = [first, *rest]
+        for index, part in enumerate(path[:-1]):
+            following: Any = [] if path[index + 1] == "" else {}
+            here = here.setdefault(part, following) if isinstance(here, dict) else here
+        if isinstance(here, list):
+            here.append(value)
+        elif isinstance(here, dict):
+            here[path[-1]] = value
+    return found

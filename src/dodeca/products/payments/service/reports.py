@@ -1,0 +1,164 @@
+"""Reports and figures of a merchant."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, select
+
+from dodeca.kernel.clock import rfc3339
+from dodeca.kernel.db import ReadSession
+from dodeca.kernel.money import decimal_text
+from dodeca.products.payments.models import Order, Payment, Refund, Settlement
+from dodeca.products.payments.service.desk import Desk
+
+COLUMNS = (
+    "transaction_id",
+    "created_at",
+    "type",
+    "status",
+    "amount",
+    "currency",
+    "fee",
+    "tax",
+    "net",
+    "method",
+    "order_id",
+    "receipt",
+    "settlement_id",
+    "utr",
+    "customer_email",
+)
+MOST_ROWS = 100_000
+
+
+def transactions(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+    """Payments and refunds of a time, oldest first, with all columns. Amounts in minor units."""
+    paid = (
+        select(Payment, Order.receipt, Settlement.utr)
+        .outerjoin(Order, Order.id == Payment.order_id)
+        .outerjoin(Settlement, Settlement.id == Payment.settlement_id)
+        .where(Payment.merchant_id == desk.merchant.id, Payment.mode == desk.mode)
+        .where(Payment.created_at >= start, Payment.created_at < end)
+        .order_by(Payment.created_at, Payment.id)
+        .limit(MOST_ROWS)
+    )
+    for payment, receipt, utr in session.execute(paid):
+        fee = payment.fee or 0
+        net = payment.amount - fee if payment.captured_at is not None else 0
+        yield _row(
+            payment, payment.id, "payment", payment.status, payment.amount, fee, payment.tax or 0, net, receipt, utr
+        )
+    back = (
+        select(Refund, Payment, Settlement.utr)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .outerjoin(Settlement, Settlement.id == Refund.settlement_id)
+        .where(Refund.merchant_id == desk.merchant.id, Refund.mode == desk.mode)
+        .where(Refund.created_at >= start, Refund.created_at < end)
+        .order_by(Refund.created_at, Refund.id)
+        .limit(MOST_ROWS)
+    )
+    for refund, payment, utr in session.execute(back):
+        row = _row(
+            payment, refund.id, "refund", refund.status, refund.amount, 0, 0, -refund.amount, refund.receipt, utr
+        )
+        yield {**row, "created_at": rfc3339(refund.created_at), "settlement_id": refund.settlement_id}
+
+
+def _row(
+    payment: Payment,
+    name: str,
+    kind: str,
+    status: str,
+    amount: int,
+    fee: int,
+    tax: int,
+    net: int,
+    receipt: str | None,
+    utr: str | None,
+) -> dict[str, Any]:
+    values = (
+        name,
+        rfc3339(payment.created_at),
+        kind,
+        status,
+        amount,
+        payment.currency,
+        fee,
+        tax,
+        net,
+        payment.method,
+        payment.order_id,
+        receipt,
+        payment.settlement_id,
+        utr,
+        payment.email or None,
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def as_csv(rows: Iterator[dict[str, Any]]) -> str:
+    """The rows as CSV; cells that a spreadsheet would take for a formula are quoted. Amounts in major units."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        shown = {**row, **{n: decimal_text(row[n], row["currency"]) for n in ("amount", "fee", "tax", "net")}}
+        writer.writerow([safe_cell(shown[column], column) for column in COLUMNS])
+    return out.getvalue()
+
+
+def safe_cell(value: object, column: str = "") -> str:
+    """A cell that no spreadsheet executes (OWASP, CSV injection)."""
+    text = "" if value is None else str(value)
+    risky = text[:1] in ("=", "+", "-", "@", "\t", "\r") and column not in ("amount", "fee", "tax", "net")
+    return "'" + text if risky else text
+
+
+def summary(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> dict[str, Any]:
+    """Volume, success, refunds and fees of a time, by day, method and acquirer; reasons of failures."""
+    mine = (
+        Payment.merchant_id == desk.merchant.id,
+        Payment.mode == desk.mode,
+        Payment.created_at >= start,
+        Payment.created_at < end,
+    )
+    good = case((Payment.status.in_(("authorized", "captured", "refunded")), 1), else_=0)
+    taken = case((Payment.captured_at.is_not(None), Payment.amount), else_=0)
+    figures = (
+        func.count(),
+        func.sum(good),
+        func.sum(taken),
+        func.sum(case((Payment.captured_at.is_not(None), Payment.amount_refunded), else_=0)),
+        func.sum(func.coalesce(Payment.fee, 0)),
+    )
+
+    def grouped(name: str, column: Any) -> list[dict[str, Any]]:
+        rows = (
+            select(column, Payment.currency, *figures).where(*mine).group_by(column, Payment.currency).order_by(column)
+        )
+        return [
+            {
+                name: None if row[0] is None else str(row[0]),
+                "currency": row[1],
+                "payments": int(row[2]),
+                "success_rate": round(int(row[3] or 0) / int(row[2]), 4),
+                "volume": int(row[4] or 0),
+                "refunds": int(row[5] or 0),
+                "fees": int(row[6] or 0),
+            }
+            for row in session.execute(rows)
+        ]
+
+    reason = Payment.error["reason"].as_string()
+    why = select(reason, func.count()).where(*mine, Payment.status == "failed").group_by(reason)
+    return {
+        "by_day": grouped("day", func.date(Payment.created_at)),
+        "by_method": grouped("method", Payment.method),
+        "by_acquirer": grouped("acquirer", Payment.acquirer),
+        "reasons": [{"reason": row[0], "payments": int(row[1])} for row in session.execute(why)],
+    }
