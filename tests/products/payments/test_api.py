@@ -1,8 +1,11 @@
-"""The product's own API and its pages, in this process, on both engines."""
+"""The product's own API and its pages, in this process. One application for all: each test has its own people."""
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +13,10 @@ from litestar.testing import TestClient
 from tests.support.platform import Factory
 
 from dodeca import app as composition
-from dodeca.kernel.platform import Platform
+from dodeca.kernel.settings import Config
 from dodeca.products.payments import invariants
 
+_numbers = itertools.count(1)
 CARD = {"number": "4242424242424242", "expiry_month": 12, "expiry_year": 2040, "cvv": "123"}
 
 
@@ -29,21 +33,34 @@ class Person:
         return self.client.request(method, "/api/payments" + path, headers={**self.headers, **headers}, **options)
 
 
-@pytest.fixture
-def web(platform: Platform) -> Iterator[TestClient[Any]]:
-    with TestClient(composition.application(platform), base_url="http://127.0.0.1:8000") as client:
-        yield client
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Factory]:
+    """Factories of a platform that lives as long as the module."""
+    folder = tmp_path_factory.mktemp("payments")
+    shutil.copyfile(sqlite_template, folder / "test.sqlite3")
+    url = f"sqlite:///{folder / 'test.sqlite3'}"
+    overrides = {"data": folder / "data", "database_url": url, "workers_inline": False}
+    platform = composition.compose(Config(environment={}, overrides=overrides), address="http://127.0.0.1:8000")
+    yield Factory(platform, None)
     assert platform.db.read(invariants.audit) == {}
+    platform.close()
+
+
+@pytest.fixture(scope="module")
+def web(make: Factory) -> Iterator[TestClient[Any]]:
+    """The whole application."""
+    with TestClient(composition.application(make.platform), base_url="http://127.0.0.1:8000") as client:
+        yield client
 
 
 @pytest.fixture
 def anna(web: TestClient[Any], make: Factory) -> Person:
-    return Person(web, make, "anna")
+    return Person(web, make, f"anna{next(_numbers)}")
 
 
 @pytest.fixture
 def bert(web: TestClient[Any], make: Factory) -> Person:
-    return Person(web, make, "bert")
+    return Person(web, make, f"bert{next(_numbers)}")
 
 
 def paid(person: Person, amount: int = 50_000, currency: str = "INR", **more: Any) -> str:
@@ -67,7 +84,7 @@ def test_users_register_and_sign_in(web: TestClient[Any]) -> None:
 
 
 def test_one_sees_oneself_only(anna: Person, bert: Person) -> None:
-    assert anna.ask("GET", "/users/anna").json()["user_id"] == anna.account.id
+    assert anna.ask("GET", f"/users/{anna.account.username}").json()["user_id"] == anna.account.id
     other = anna.ask("GET", f"/users/{bert.account.id}")
     assert (other.status_code, other.json()["message"]) == (404, "User not found")
 
@@ -155,17 +172,19 @@ def test_the_purse_is_filled_given_and_withdrawn(anna: Person, bert: Person) -> 
     deposit = {"amount": 5000, "currency": "INR", "payment_method_id": method["payment_method_id"]}
     assert anna.ask("POST", "/wallet/deposits", deposit).json()["status"] == "paid"
 
-    gift = anna.ask("POST", "/wallet/transfers", {"amount": 2000, "currency": "INR", "to": "bert"})
+    gift = anna.ask("POST", "/wallet/transfers", {"amount": 2000, "currency": "INR", "to": bert.account.username})
     iban = {"name": "Anna", "iban": "DE89370400440532013000"}
     out = anna.ask("POST", "/wallet/withdrawals", {"amount": 1000, "currency": "INR", "destination": iban})
-    short = anna.ask("POST", "/wallet/transfers", {"amount": 9000, "currency": "INR", "to": "bert"})
+    short = anna.ask("POST", "/wallet/transfers", {"amount": 9000, "currency": "INR", "to": bert.account.username})
 
     assert (gift.status_code, out.status_code, short.status_code) == (201, 201, 402)
     assert anna.ask("GET", "/wallet").json()["balances"] == [{"currency": "INR", "available": 2000, "held": 0}]
 
 
 def test_transactions_are_listed_for_their_payer(anna: Person, bert: Person) -> None:
-    made = anna.ask("POST", "/users/me/transactions", {"amount": 1000, "currency": "INR", "payee": "bert"}).json()
+    made = anna.ask(
+        "POST", "/users/me/transactions", {"amount": 1000, "currency": "INR", "payee": bert.account.username}
+    ).json()
     rows = anna.ask("GET", f"/users/{anna.account.id}/transactions").json()
     missing = anna.ask("GET", "/users/me/transactions/order_x")
 

@@ -22,6 +22,7 @@ from dodeca.kernel.http import (
     DbWrite,
     FormState,
     FromPath,
+    FromQuery,
     Page,
     Redirect,
     get,
@@ -321,7 +322,11 @@ def _line(payment: Payment) -> dict[str, Any]:
 
 @get("/dashboard", access=Access.MEMBER)
 def dashboard(
-    session: DbRead, desk: Till, account: Actor, cursor: str | None = None, status: str | None = None
+    session: DbRead,
+    desk: Till,
+    account: Actor,
+    cursor: FromQuery[str | None] = None,
+    status: FromQuery[str | None] = None,
 ) -> Page:
     """A merchant's payments, newest first, with the figures of thirty days."""
     statement = desk.owned(Payment)

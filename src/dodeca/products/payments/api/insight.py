@@ -20,6 +20,7 @@ from dodeca.kernel.http import (
     DbRead,
     DbWrite,
     FromPath,
+    FromQuery,
     JSONBody,
     get,
     patch,
@@ -162,7 +163,11 @@ def change_acquirer(session: DbWrite, name: FromPath[str], data: JSONBody[Acquir
 
 @get("/reports/transactions", access=Access.MEMBER)
 def report(
-    session: DbRead, desk: Till, start_date: str | None = None, end_date: str | None = None, format: str = "json"
+    session: DbRead,
+    desk: Till,
+    start_date: FromQuery[str | None] = None,
+    end_date: FromQuery[str | None] = None,
+    format: FromQuery[str] = "json",
 ) -> Response[bytes]:
     """Payments and refunds of a time, as JSON or CSV."""
     rows = reports.transactions(session, desk, *_moments(start_date, end_date))
@@ -175,7 +180,7 @@ def report(
 
 
 @get("/analytics/summary", access=Access.MEMBER)
-def analytics(session: DbRead, desk: Till, call: Calling, to: str | None = None) -> dict[str, Any]:
+def analytics(session: DbRead, desk: Till, call: Calling, to: FromQuery[str | None] = None) -> dict[str, Any]:
     """Figures of a time."""
     return reports.summary(session, desk, *_moments(call.request.query_params.get("from"), to))
 

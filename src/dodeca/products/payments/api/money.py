@@ -20,6 +20,7 @@ from dodeca.kernel.http import (
     DbRead,
     DbWrite,
     FromPath,
+    FromQuery,
     JSONBody,
     get,
     page_of,
@@ -148,7 +149,9 @@ def pay_out(session: DbWrite, desk: Till, data: JSONBody[PayoutBody]) -> dict[st
 
 
 @get("/payouts", access=Access.MEMBER)
-def payouts(session: DbRead, desk: Till, cursor: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def payouts(
+    session: DbRead, desk: Till, cursor: FromQuery[str | None] = None, limit: FromQuery[int | None] = None
+) -> dict[str, Any]:
     """A merchant's payouts, newest first."""
     mine = select(Payout).where(Payout.owner == desk.merchant.id, Payout.mode == desk.mode)
     page = page_of(session, mine, order=[Payout.created_at, Payout.id], cursor=cursor, limit=limit)
@@ -204,7 +207,7 @@ def change_merchant(session: DbWrite, desk: Till, data: JSONBody[MerchantChange]
 
 
 @get("/ledger/journal", access=Access.MEMBER)
-def journal(session: DbRead, desk: Till, payment_id: str = "") -> dict[str, Any]:
+def journal(session: DbRead, desk: Till, payment_id: FromQuery[str] = "") -> dict[str, Any]:
     """The movements of one of the merchant's payments."""
     row = desk.find(session, Payment, payment_id)
     return {
@@ -233,7 +236,11 @@ def audit(session: DbRead) -> dict[str, Any]:
 
 @get("/events", access=Access.MEMBER)
 def list_events(
-    session: DbRead, desk: Till, type: str | None = None, cursor: str | None = None, limit: int | None = None
+    session: DbRead,
+    desk: Till,
+    type: FromQuery[str | None] = None,
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int | None] = None,
 ) -> dict[str, Any]:
     """What happened, newest first."""
     order = [PaymentEvent.created_at, PaymentEvent.id]

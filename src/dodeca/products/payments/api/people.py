@@ -17,6 +17,7 @@ from dodeca.kernel.http import (
     DbRead,
     DbWrite,
     FromPath,
+    FromQuery,
     JSONBody,
     delete,
     get,
@@ -165,7 +166,11 @@ async def create_transaction(call: Calling, user_id: FromPath[str], data: JSONBo
 
 @get("/users/{user_id:str}/transactions", access=Access.MEMBER)
 def transactions(
-    session: DbRead, call: Calling, user_id: FromPath[str], limit: int | None = None, cursor: str | None = None
+    session: DbRead,
+    call: Calling,
+    user_id: FromPath[str],
+    limit: FromQuery[int | None] = None,
+    cursor: FromQuery[str | None] = None,
 ) -> list[dict[str, Any]]:
     """What somebody paid or was to pay, newest first."""
     account = own_account(session, call, user_id)
