@@ -63,6 +63,10 @@ class UnsupportedMedia(DodecaError):
     """The uploaded content is of a kind that cannot be used here."""
 
 
+class Unprocessable(DodecaError):
+    """Well-formed, and contradicts itself: a statement whose lines do not make its balance."""
+
+
 class TooMany(DodecaError):
     """A rate limit is reached. `retry_after` is in seconds."""
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from dodeca.kernel import mail
 from dodeca.kernel.jobs import JobRunner
 from dodeca.kernel.platform import Platform
 from dodeca.products.payments import flows
@@ -62,7 +63,7 @@ class Shop:
 
     def work(self) -> None:
         """Run all jobs that are due."""
-        asyncio.run(JobRunner(self.platform, jobs).run_due())
+        asyncio.run(JobRunner(self.platform, [*jobs, mail.deliver]).run_due())
 
     def attempts(self, payment: Payment) -> Sequence[tuple[str, str]]:
         rows = self.platform.db.read(lambda s: paying.attempts_of(s, payment))

@@ -30,7 +30,7 @@ from dodeca.kernel.http.problems import PROBLEM_JSON
 
 BEARER: Final = "bearer"
 FORM: Final = "application/x-www-form-urlencoded"
-ERROR_STATUSES: Final = (400, 401, 403, 404, 405, 409, 410, 413, 415, 429, 503)
+ERROR_STATUSES: Final = (400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 503)
 
 
 class Problem(msgspec.Struct):
@@ -91,9 +91,14 @@ def _operation(body: Any, produces: Sequence[str]) -> type[Operation]:
                 self.request_body = RequestBody(content=media, required=bool(schema.get("required")))
             success = (self.responses or {}).get("200")
             if produces and isinstance(success, OpenAPIResponse):
-                success.content = {name: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING)) for name in produces}
+                success.content = {name: OpenAPIMediaType(schema=_file(name)) for name in produces}
 
     return Described
+
+
+def _file(media_type: str) -> Schema:
+    """What a file holds: text or bytes, and anything where it is JSON."""
+    return Schema() if media_type == "application/json" else Schema(type=OpenAPIType.STRING)
 
 
 def json_schema(kind: Any) -> dict[str, Any]:

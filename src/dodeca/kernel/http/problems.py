@@ -31,6 +31,7 @@ _STATUS: dict[type[errors.DodecaError], int] = {
     errors.Gone: 410,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
+    errors.Unprocessable: 422,
     errors.TooMany: 429,
     errors.Upstream: 502,
     errors.Unavailable: 503,

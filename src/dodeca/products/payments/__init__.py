@@ -23,6 +23,7 @@ def _prepare(platform: Platform) -> None:
         platform.realtime.publish(channel(merchant_id, mode), kind, {"id": event_id, "type": kind})
 
     outside.listeners[:] = [tell]
+    outside.set_base(platform.url(""))
 
 
 def manifest() -> Manifest:

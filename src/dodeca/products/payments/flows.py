@@ -19,7 +19,7 @@ from dodeca.kernel.errors import DodecaError, Invalid, Upstream
 from dodeca.products.payments import acquirers, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Result, Unknown
 from dodeca.products.payments.models import Order, Refund
-from dodeca.products.payments.service import captures, methods, paying, refunds
+from dodeca.products.payments.service import billing, captures, methods, paying, refunds
 from dodeca.products.payments.service.cards import CardFacts, facts
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.paying import PayRequest, Step
@@ -38,7 +38,11 @@ def card_facts(keyring: Keyring, card: CardData) -> CardFacts:
 
 async def pay(platform: Platform, desk: Desk, request: PayRequest, card: CardData | None = None) -> str:
     """Try to pay; gives the payment's id, whatever became of it. Raises what `paying.begin` refuses."""
-    kept = dataclasses.replace(request, card=card_facts(platform.keyring, card)) if card is not None else request
+    kept = request
+    if card is not None:
+        again = request.save or request.subscription_id is not None
+        vaults = await tokenise_everywhere(platform, card, desk.mode) if again else {}
+        kept = dataclasses.replace(request, card=card_facts(platform.keyring, card), vaults=vaults)
     step = await platform.db.awrite(lambda session: paying.begin(session, desk, kept))
     await go_on(platform, step, card)
     return step.payment_id
@@ -206,3 +210,20 @@ async def charge(platform: Platform, order_id: str, account_id: str, method_id: 
     step = await platform.db.awrite(begin)
     if step is not None:
         await go_on(platform, step)
+
+
+async def bill(platform: Platform, subscription_id: str) -> None:
+    """Take what is due for a subscription, if anything is."""
+    step = await platform.db.awrite(lambda session: billing.begin_charge(session, subscription_id))
+    if step is not None:
+        await go_on(platform, step)
+
+
+async def bill_all(platform: Platform, clock_id: str | None = None) -> int:
+    """Take all that is due for all subscriptions, cycle after cycle; gives how many charges were begun."""
+    total = 0
+    while names := await platform.db.aread(lambda session: billing.due(session, clock_id)):
+        for name in names:
+            await bill(platform, name)
+        total += len(names)
+    return total

@@ -17,7 +17,17 @@ from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.payments import flows, outside
 from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
 from dodeca.products.payments.outside import AttemptDue, DeliveryDue, PaymentDue, PayoutDue, RefundDue
-from dodeca.products.payments.service import captures, events, ledger, purse, settlements
+from dodeca.products.payments.service import (
+    billing,
+    captures,
+    events,
+    invoices,
+    ledger,
+    payment_links,
+    purse,
+    receivers,
+    settlements,
+)
 
 log = structlog.get_logger(__name__)
 WEBHOOK_SECONDS = 5.0
@@ -142,6 +152,23 @@ async def charge(context: JobContext, due: outside.ChargeDue) -> None:
     await flows.charge(context.platform, due.order_id, due.account_id, due.method_id)
 
 
+@job("payments.bill", every=60)
+async def bill(context: JobContext, _nothing: Nothing) -> None:
+    """Charge the subscriptions whose time has come, and write to those whose trial ends soon."""
+    await flows.bill_all(context.platform)
+    while await context.platform.db.awrite(billing.tell_trial_ends):
+        pass
+
+
+@job("payments.expire_offers", every=60)
+async def expire_offers(context: JobContext, _nothing: Nothing) -> None:
+    """Close links, invoices, codes, accounts and subscriptions whose time is over; remind of links that end soon."""
+    steps = (payment_links.remind, payment_links.expire, invoices.expire, receivers.expire, billing.expire)
+    for step in steps:
+        while await context.platform.db.awrite(step):
+            pass
+
+
 outside.jobs.update(
     deliver=deliver_webhook, inquire=inquire, void=void, refund=refund, payout=pay_out, capture=capture, charge=charge
 )
@@ -157,4 +184,6 @@ jobs: list[Job[Any]] = [
     expire_authorisations,
     settle,
     fold_ledger,
+    bill,
+    expire_offers,
 ]

@@ -87,9 +87,20 @@ class PayoutDone(outbox.Event):
     status: str
 
 
+_base = [""]
 jobs: dict[str, Any] = {}
 listeners: list[Callable[[str, str, str, str], None]] = []
 """Called after the commit with merchant, mode, kind and event id: live pages."""
+
+
+def set_base(url: str) -> None:
+    """Where this installation is reached, for addresses in mail and in answers."""
+    _base[0] = url.rstrip("/")
+
+
+def address(path: str) -> str:
+    """The absolute address of a path."""
+    return _base[0] + path
 
 
 def tell(session: WriteSession, merchant_id: str, mode: str, kind: str, event_id: str) -> None:

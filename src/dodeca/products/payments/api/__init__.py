@@ -1,5 +1,5 @@
 """`/api/payments`: the product's own API."""
 
-from dodeca.products.payments.api import insight, money, paying, people
+from dodeca.products.payments.api import asking, insight, money, paying, people, reconciling
 
-routes = [*people.routes, *paying.routes, *money.routes, *insight.routes]
+routes = [*people.routes, *paying.routes, *asking.routes, *money.routes, *insight.routes, *reconciling.routes]

@@ -161,7 +161,7 @@ def change_acquirer(session: DbWrite, name: FromPath[str], data: JSONBody[Acquir
     return {"name": name, "settings": msgspec.to_builtins(getattr(acquirers.acquirer(session, name), "settings", {}))}
 
 
-@get("/reports/transactions", access=Access.MEMBER)
+@get("/reports/transactions", access=Access.MEMBER, produces=("application/json", "text/csv"))
 def report(
     session: DbRead,
     desk: Till,

@@ -191,7 +191,7 @@ def change_merchant(session: DbWrite, desk: Till, data: JSONBody[MerchantChange]
     """Change them."""
     row = desk.merchant
     if data.bank_account is not None:
-        row.bank_account = dict(purse.destination_of(msgspec.to_builtins(data.bank_account)))
+        row.bank_account = purse.destination_of(msgspec.to_builtins(data.bank_account), whole=True)
     if data.capture is not None:
         if data.capture not in ("manual", "automatic"):
             raise Invalid("capture is manual or automatic.", field="capture")

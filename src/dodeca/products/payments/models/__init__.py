@@ -1,5 +1,16 @@
 """Tables of payments, a file a topic. Importing the package declares all of them."""
 
+from dodeca.products.payments.models.billing import (
+    Addon,
+    Invoice,
+    Item,
+    PaymentLink,
+    Plan,
+    QrCode,
+    Subscription,
+    TestClock,
+    VirtualAccount,
+)
 from dodeca.products.payments.models.gateway import (
     Attempt,
     Card,
@@ -22,14 +33,19 @@ from dodeca.products.payments.models.merchants import (
     PaymentEvent,
     Webhook,
 )
+from dodeca.products.payments.models.statements import BankReference, StatementImport, StatementLine
 
 __all__ = [
     "AcquirerSetting",
     "AcquirerStat",
+    "Addon",
     "Attempt",
+    "BankReference",
     "Card",
     "Customer",
     "Delivery",
+    "Invoice",
+    "Item",
     "Journal",
     "LedgerAccount",
     "LedgerTail",
@@ -37,12 +53,20 @@ __all__ = [
     "Order",
     "Payment",
     "PaymentEvent",
+    "PaymentLink",
     "PaymentMethod",
     "Payout",
+    "Plan",
+    "QrCode",
     "Refund",
     "RoutingDecision",
     "Settlement",
+    "StatementImport",
+    "StatementLine",
+    "Subscription",
+    "TestClock",
     "Token",
     "Transfer",
+    "VirtualAccount",
     "Webhook",
 ]

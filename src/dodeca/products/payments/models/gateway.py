@@ -32,6 +32,7 @@ class Customer(Model):
     gstin: Mapped[str | None]
     zone: Mapped[str | None]
     account_id: Mapped[str | None] = mapped_column(index=True)
+    test_clock_id: Mapped[str | None]
     notes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 

@@ -94,6 +94,11 @@ def return_url(raw: str | None) -> str | None:
     return raw
 
 
+def is_over(order: Order) -> bool:
+    """Whether its time to be paid is over."""
+    return order.expires_at is not None and order.expires_at <= clock.now()
+
+
 def payments_of(session: ReadSession, desk: Desk, order: Order) -> list[Payment]:
     """All tries to pay an order, newest first."""
     tries = desk.owned(Payment).where(Payment.order_id == order.id)

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from sqlalchemy import func, select
 
-from dodeca.kernel import clock
+from dodeca.kernel import clock, outbox
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
-from dodeca.products.payments import acquirers, entities, ids, outside
+from dodeca.products.payments import acquirers, entities, hooks, ids, outside
 from dodeca.products.payments.acquirers.protocol import (
     Acquirer,
     Approved,
@@ -28,7 +28,7 @@ from dodeca.products.payments.acquirers.protocol import (
     Unknown,
 )
 from dodeca.products.payments.models import Attempt, Card, Customer, Order, Payment, RoutingDecision, Token
-from dodeca.products.payments.service import cards, events, ledger, risk, routing, states, tokens
+from dodeca.products.payments.service import cards, events, ledger, orders, risk, routing, states, tokens
 from dodeca.products.payments.service.cards import CardFacts
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 
@@ -37,7 +37,9 @@ OTP_TRIES = 3
 EXPIRY = timedelta(days=5)
 """How long an authorisation waits for its capture."""
 INQUIRE_AFTER = (10, 30, 60, 300, 900, 3600, 21_600, 86_400)
-PURSE = "purse"
+PURSE, BANK = "purse", "bank"
+OWN = (PURSE, BANK)
+"""What stands for an acquirer where money needs none: a purse's, and a transfer that reached the bank account."""
 REASONS: Mapping[str, tuple[str, str]] = {
     "payment_declined": ("Your payment was declined by the bank. Try another card or method.", "bank"),
     "insufficient_funds": ("Your payment could not be completed due to insufficient account balance.", "customer"),
@@ -81,6 +83,7 @@ class PayRequest:
     mail_receipt: bool = False
     callback_url: str | None = None
     ip: str | None = None
+    vaults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,8 @@ def begin(session: WriteSession, desk: Desk, request: PayRequest) -> Step:
         return _fail(session, desk, payment, "risk_blocked")
     if request.method == "wallet" and request.wallet == PURSE:
         return _from_purse(session, desk, payment, order)
-    decision = routing.decide(session, desk.merchant, desk.mode, facts)
+    holding = frozenset(card.vault) if card is not None and card.vault else None
+    decision = routing.decide(session, desk.merchant, desk.mode, facts, holding=holding)
     session.add(
         RoutingDecision(
             payment_id=payment.id,
@@ -171,7 +175,7 @@ def _order_to_pay(session: WriteSession, desk: Desk, request: PayRequest) -> Ord
     order = desk.find(session, Order, request.order_id, lock=True)
     if order.status == "paid":
         raise Conflict("This order has already been paid.", field="order_id")
-    if order.expires_at is not None and order.expires_at <= clock.now():
+    if orders.is_over(order):
         raise Conflict("This order has expired.", field="order_id")
     if order.currency != request.currency:
         raise Invalid("The currency is not the order's.", field="currency")
@@ -197,6 +201,7 @@ def _card(session: WriteSession, desk: Desk, request: PayRequest) -> Card | None
     if request.card is None:
         raise Invalid("The card details are missing.", field="card[number]")
     card = cards.keep(session, desk.merchant.id, request.card)
+    card.vault = dict(request.vaults)
     session.flush()
     return card
 
@@ -372,10 +377,14 @@ def authorise(
         payment.token_id = tokens.remember(session, desk, payment, card)
     session.flush()
     events.emit(session, desk, "payment.authorized", {"payment": entities.payment(payment, card)})
-    if payment.subscription_id is not None and payment.order_id is None:
+    if payment.subscription_id is not None and order is None:
+        if "subscription" in hooks.on_authorised:
+            hooks.on_authorised["subscription"](session, desk, payment)
         captures.void(session, desk, payment)
         return Step("done", payment.id)
-    if order is not None and (order.status == "paid" or payment.amount > order.amount - order.amount_paid):
+    if order is not None and (
+        order.status == "paid" or orders.is_over(order) or payment.amount > order.amount - order.amount_paid
+    ):
         captures.void(session, desk, payment)
         return Step("done", payment.id)
     if payment.auto_capture:
@@ -395,9 +404,9 @@ def _fail(session: WriteSession, desk: Desk, payment: Payment, reason: str) -> S
     session.flush()
     events.emit(session, desk, "payment.failed", {"payment": entities.payment(payment)})
     order = session.get(Order, payment.order_id) if payment.order_id else None
+    if order is not None and order.source in hooks.on_failed:
+        hooks.on_failed[order.source](session, desk, order, payment)
     if order is not None and order.reference is not None:
-        from dodeca.kernel import outbox
-
         outbox.add(session, outside.PaymentFailed(payment_id=payment.id, order_id=order.id, reference=order.reference))
     return Step("done", payment.id)
 

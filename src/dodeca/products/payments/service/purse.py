@@ -38,8 +38,9 @@ def give(
     return ledger.post(session, f"transfer:{giver}:{key or ids.new('trf')}", [entry]).id
 
 
-def destination_of(raw: Mapping[str, Any]) -> dict[str, str]:
-    """A bank account: name and IBAN, or name, account number and IFSC; kept with all but four digits hidden."""
+def destination_of(raw: Mapping[str, Any], *, whole: bool = False) -> dict[str, str]:
+    """A bank account: name and IBAN, or name, account number and IFSC; with all but four digits hidden unless `whole`
+    (a merchant's own, which payers are to see)."""
     name = text_of(raw.get("name"), "name", 100)
     if not name:
         raise Invalid("The name of the account's holder is missing.", field="name")
@@ -48,13 +49,14 @@ def destination_of(raw: Mapping[str, Any]) -> dict[str, str]:
             number = iban_check.validate(str(raw["iban"]))
         except ValidationError as error:
             raise Invalid("This is not a valid IBAN.", field="iban") from error
-        return {"name": name, "iban": f"{number[:4]}…{number[-4:]}", "kind": "iban"}
+        return {"name": name, "iban": number if whole else f"{number[:4]}…{number[-4:]}", "kind": "iban"}
     number, ifsc = str(raw.get("account_number") or ""), str(raw.get("ifsc") or "").upper()
     if not (number.isalnum() and 5 <= len(number) <= 35):
         raise Invalid("Give an IBAN, or an account number and IFSC.", field="account_number")
     if not (len(ifsc) == 11 and ifsc[:4].isalpha() and ifsc[4] == "0" and ifsc[5:].isalnum()):
         raise Invalid("This is not a valid IFSC.", field="ifsc")
-    return {"name": name, "account_number": f"…{number[-4:]}", "ifsc": ifsc, "kind": "account"}
+    shown = number if whole else f"…{number[-4:]}"
+    return {"name": name, "account_number": shown, "ifsc": ifsc, "kind": "account"}
 
 
 def withdraw(

@@ -13,7 +13,7 @@ from dodeca.products.payments.models import Order, Payment, Refund
 from dodeca.products.payments.service import events, ledger, states
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.ledger import Entry, Place
-from dodeca.products.payments.service.paying import PURSE, locked
+from dodeca.products.payments.service.paying import OWN, PURSE, locked
 
 REPEAT_SECONDS = 30
 
@@ -65,7 +65,7 @@ def begin(
     session.flush()
     shown = {"refund": entities.refund(refund), "payment": entities.payment(payment)}
     events.emit(session, desk, "refund.created", shown)
-    if payment.acquirer == PURSE:
+    if payment.acquirer in OWN:
         finish(session, refund.id, Approved(refund.hold_id))
     else:
         outside.refund_later(session, refund.id, clock.ahead(seconds=REPEAT_SECONDS))
@@ -90,7 +90,7 @@ def to_ask(session: ReadSession, refund_id: str) -> tuple[Acquirer, str, int, st
     if refund is None or refund.status != "pending":
         return None
     payment = session.get_one(Payment, refund.payment_id)
-    if payment.acquirer in (None, PURSE):
+    if payment.acquirer in (None, *OWN):
         return None
     found = acquirers.acquirer(session, payment.acquirer or "")
     return found, payment.acquirer_reference or "", refund.amount, refund.currency

@@ -77,15 +77,18 @@ def decide(
     *,
     explore: bool = True,
     assumed: Mapping[str, float] | None = None,
+    holding: frozenset[str] | None = None,
 ) -> Decision:
-    """Rank the acquirers for a payment. `assumed` success rates replace the observed ones, for dry runs."""
+    """Rank the acquirers for a payment. `assumed` success rates replace the observed ones, for dry runs.
+
+    `holding`: whose vaults hold the card, where it is a kept one."""
     installed = acquirers.installed(session, mode)
     strategy = merchant.routing.get("strategy", "expected_value")
     network = facts.get("card", {}).get("network", "")
     rates = _rates(session, facts["method"], network, facts["currency"])
     ranked = sorted(
         (
-            _candidate(a, on, facts, (assumed or {}).get(n, rates.get(n, 0.95)), strategy)
+            _candidate(a, on, facts, (assumed or {}).get(n, rates.get(n, 0.95)), strategy, holding)
             for n, (a, on) in installed.items()
         ),
         key=lambda c: (not c.eligible, -c.score, c.fee, c.acquirer),
@@ -105,7 +108,14 @@ def decide(
     return Decision(eligible, ranked, strategy, None, False, propensity)
 
 
-def _candidate(acquirer: Acquirer, enabled: bool, facts: Mapping[str, Any], rate: float, strategy: str) -> Candidate:
+def _candidate(
+    acquirer: Acquirer,
+    enabled: bool,
+    facts: Mapping[str, Any],
+    rate: float,
+    strategy: str,
+    holding: frozenset[str] | None,
+) -> Candidate:
     can = acquirer.capabilities
     fee = share(facts["amount"], can.fee_basis_points) + can.fee_fixed
     value = rate * share(facts["amount"], MARGIN_BASIS_POINTS) - fee
@@ -116,6 +126,8 @@ def _candidate(acquirer: Acquirer, enabled: bool, facts: Mapping[str, Any], rate
         reason = f"does not take {facts['currency']}"
     elif facts["method"] not in can.methods:
         reason = f"does not take {facts['method']}"
+    elif holding is not None and acquirer.name not in holding:
+        reason = "does not hold this card"
     else:
         return Candidate(acquirer.name, True, rate, fee, score, f"{rate:.0%} success, fee {fee}")
     return Candidate(acquirer.name, False, rate, fee, score, reason)

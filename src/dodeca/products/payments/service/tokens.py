@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
-from dodeca.kernel.errors import Conflict
+from dodeca.kernel.errors import Conflict, NotFound
 from dodeca.products.payments import ids
-from dodeca.products.payments.models import Card, Customer, Payment, Token
+from dodeca.products.payments.models import Card, Customer, Payment, TestClock, Token
+from dodeca.products.payments.service.cycles import zone_of
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import contact_of, email_of, flag_of, notes_of, text_of
 
@@ -27,6 +28,11 @@ def create_customer(session: WriteSession, desk: Desk, values: Mapping[str, Any]
             if fail:
                 raise Conflict("Customer already exists for the merchant", field="email")
             return known
+    clock_id = text_of(values.get("test_clock"), "test_clock", 40)
+    if clock_id is not None:
+        known_clock = session.get(TestClock, clock_id)
+        if known_clock is None or known_clock.merchant_id != desk.merchant.id or desk.mode != "test":
+            raise NotFound("The id provided does not exist", field="test_clock")
     row = Customer(
         id=ids.new("cust"),
         merchant_id=desk.merchant.id,
@@ -36,6 +42,8 @@ def create_customer(session: WriteSession, desk: Desk, values: Mapping[str, Any]
         contact=contact,
         gstin=text_of(values.get("gstin"), "gstin", 15),
         notes=notes_of(values.get("notes")),
+        test_clock_id=clock_id,
+        zone=zone_of(str(values["zone"])) if values.get("zone") else None,
         created_at=clock.now(),
     )
     with claiming(session, Customer, otherwise=Conflict("Customer already exists for the merchant", field="email")):

@@ -42,8 +42,8 @@ def find(method: str, path: str) -> tuple[Call, tuple[str, ...]]:
     from dodeca.products.payments.compat.razorpay import modules  # noqa: F401 - they declare their calls
 
     wanted = "GET" if method == "HEAD" else method
-    for known in _calls:
-        found = known.pattern.match(path) if known.method == wanted else None
-        if found is not None:
-            return known, found.groups()
-    raise Invalid("The requested URL was not found on the server.", field="url")
+    matches = [(known, found) for known in _calls if known.method == wanted and (found := known.pattern.match(path))]
+    if not matches:
+        raise Invalid("The requested URL was not found on the server.", field="url")
+    known, found = min(matches, key=lambda match: len(match[1].groups()))  # a fixed path before one with ids
+    return known, found.groups()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 import structlog
@@ -18,9 +18,11 @@ from dodeca.kernel.limits import Rate
 from dodeca.products.payments import idempotent
 from dodeca.products.payments.compat.razorpay import calls
 from dodeca.products.payments.compat.razorpay.requests import Context, body_of, nested
-from dodeca.products.payments.models import Merchant
+from dodeca.products.payments.models import Merchant, Order, Subscription
+from dodeca.products.payments.service import inputs, orders
 from dodeca.products.payments.service.desk import Desk, ensure_merchant, merchant_of
 from dodeca.products.payments.service.keys import mode_of
+from dodeca.products.payments.service.orders import OrderRequest
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -191,6 +193,51 @@ def _error(code: str, text: str, field: str | None, details: dict[str, Any] | No
     )
 
 
+async def embedded(request: AnyRequest) -> Response[bytes]:
+    """The options of a checkout as a form, from `checkout.js` or a shop's own page: on to the hosted checkout.
+
+    Without an order one is made, of the amount that the shop's page says, to be captured by the shop."""
+    try:
+        address = await _embedded(request)
+    except errors.DodecaError as error:
+        status, body = refused(error)
+        return Response(body, status_code=status, media_type="application/json")
+    return Response(b"", status_code=303, headers={"location": address, "cache-control": "no-store"})
+
+
+async def _embedded(request: AnyRequest) -> str:
+    platform: Platform = request.app.state.platform
+    body = body_of(await request.body(), request.headers.get("content-type", ""))
+    body.setdefault("key_id", body.pop("key", ""))
+    principal, _public = await _sign_in(request, platform, body, {}, allows_public=True)
+    platform.limits.hit("payments", principal.credential, RATE)
+    desk = await _desk(platform, principal)
+    given = body.get("prefill")
+    prefill = given if isinstance(given, dict) else {}
+    carry = {name: str(prefill[name]) for name in ("email", "contact", "name", "method") if prefill.get(name)}
+    carry |= {name: str(body[name]) for name in ("embedded", "callback_url") if body.get(name)}
+    path = await platform.db.awrite(lambda session: checkout_path(session, desk, body))
+    return f"{path}?{urlencode({'key': principal.credential, **carry})}"
+
+
+def checkout_path(session: WriteSession, desk: Desk, body: dict[str, Any]) -> str:
+    """The page that pays a subscription, an order, or an order made for this. Raises Invalid, NotFound."""
+    wanted = inputs.text_of(body.get("subscription_id"), "subscription_id", 40)
+    if wanted is not None:
+        return f"/payments/s/{desk.find(session, Subscription, wanted).code}"
+    order_id = inputs.text_of(body.get("order_id"), "order_id", 40)
+    if order_id is not None:
+        return f"/payments/checkout/{desk.find(session, Order, order_id).id}"
+    currency = str(body.get("currency") or "INR")
+    request = OrderRequest(
+        amount=inputs.amount_of(body.get("amount"), currency),
+        currency=currency,
+        description=inputs.text_of(body.get("description"), "description", 2048),
+        notes=inputs.notes_of(body.get("notes")),
+    )
+    return f"/payments/checkout/{orders.create(session, desk, request).id}"
+
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _handler = HTTPRouteHandler(
     ["/v1/{path:path}", "/v2/{path:path}", "/methods"],
@@ -199,4 +246,7 @@ _handler = HTTPRouteHandler(
     access=Access.PUBLIC,
     include_in_schema=False,
 )(answer)
-routes = [_handler]
+_embedded_handler = HTTPRouteHandler(
+    "/v1/checkout/embedded", http_method=["POST"], status_code=200, access=Access.PUBLIC, include_in_schema=False
+)(embedded)
+routes = [_handler, _embedded_handler]

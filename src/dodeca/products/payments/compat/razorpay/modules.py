@@ -1,5 +1,5 @@
-"""Imports every module that declares calls. Fixed paths come before those with ids."""
+"""Imports every module that declares calls."""
 
-from dodeca.products.payments.compat.razorpay import customers, money, pay
+from dodeca.products.payments.compat.razorpay import bills, customers, links, money, pay
 
-__all__ = ["customers", "money", "pay"]
+__all__ = ["bills", "customers", "links", "money", "pay"]

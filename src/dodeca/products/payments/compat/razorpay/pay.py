@@ -11,8 +11,8 @@ from dodeca.kernel.errors import Conflict, DodecaError, Invalid, NotFound, Payme
 from dodeca.products.payments import entities, flows, links
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.requests import Context
-from dodeca.products.payments.models import Card, Order, Payment, Refund, Token
-from dodeca.products.payments.service import keys, orders, paybody, paying, refunds
+from dodeca.products.payments.models import Card, Order, Payment, Refund, Subscription, Token
+from dodeca.products.payments.service import billing, orders, paybody, paying, refunds, returning
 from dodeca.products.payments.service.inputs import LONGEST_RECEIPT, amount_of, flag_of, notes_of, number_of, text_of
 from dodeca.products.payments.service.orders import OrderRequest
 
@@ -178,7 +178,18 @@ async def create_recurring(ctx: Context) -> dict[str, Any]:
 
 
 async def _pay(ctx: Context) -> dict[str, Any]:
-    request, card = paybody.read(ctx.body, ip=ctx.address)
+    wanted = text_of(ctx.body.get("subscription_id"), "subscription_id", 40)
+    more: dict[str, Any] = {}
+    if wanted is not None:
+
+        def prepare(session: WriteSession) -> billing.First:
+            ctx.desk.find(session, Subscription, wanted)
+            return billing.prepare_first(session, wanted)
+
+        first = await ctx.platform.db.awrite(prepare)
+        ctx.body |= {"order_id": first.order_id}
+        more = {"subscription_id": wanted, "invoice_id": first.invoice_id, "capture": first.order_id is not None}
+    request, card = paybody.read(ctx.body, ip=ctx.address, **more)
     payment_id = await flows.pay(ctx.platform, ctx.desk, request, card)
     return await _came_of(ctx, payment_id)
 
@@ -209,19 +220,7 @@ def came_of(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, An
 
 def three_fields(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, Any]:
     """What the payer's browser brings back to the merchant, signed."""
-    found = {"razorpay_payment_id": payment.id}
-    text = None
-    if payment.subscription_id is not None:
-        found["razorpay_subscription_id"] = payment.subscription_id
-        text = f"{payment.id}|{payment.subscription_id}"
-    elif payment.order_id is not None:
-        found["razorpay_order_id"] = payment.order_id
-        text = f"{payment.order_id}|{payment.id}"
-    if text is not None:
-        signed = keys.payment_signature(session, ctx.platform, ctx.desk.merchant, ctx.desk.mode, text, ctx.key_id)
-        if signed is not None:
-            found["razorpay_signature"] = signed
-    return found
+    return returning.fields_of(session, ctx.platform, payment, ctx.key_id)
 
 
 def check_failed(payment: Payment) -> None:

@@ -1,0 +1,321 @@
+"""Keeping the lines of statements once, and matching them with settlements, payouts, orders and virtual accounts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from stdnum.iso11649 import is_valid as is_creditor_reference
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Conflict, DodecaError, NotFound, Unprocessable
+from dodeca.products.payments import ids
+from dodeca.products.payments.models import (
+    BankReference,
+    Order,
+    Payment,
+    Payout,
+    Settlement,
+    StatementImport,
+    StatementLine,
+    VirtualAccount,
+)
+from dodeca.products.payments.service import orders, receivers
+from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.statements.parsed import Line, Statement
+
+CHUNK = 1000
+"""Lines a unit of work: other writers get their turn in between."""
+NEAR = timedelta(days=5)
+"""How far a booking may lie from what it is suggested for."""
+_TOKEN = re.compile(r"[A-Za-z0-9_]{8,40}")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What came of an import."""
+
+    lines: int = 0
+    matched: int = 0
+    unmatched: int = 0
+    duplicates: int = 0
+
+
+def check(statements: Sequence[Statement]) -> None:
+    """Raise Unprocessable where a statement does not add up: a part of it is missing, or was changed."""
+    for statement in statements:
+        if statement.balanced is False:
+            raise Unprocessable(
+                f"The statement of {statement.account or 'the account'} does not add up: opening balance plus lines "
+                "is not the closing balance.",
+                field="file",
+            )
+
+
+def start(session: WriteSession, desk: Desk, format_name: str) -> str:
+    """Begin an import; gives its id."""
+    row = StatementImport(
+        id=ids.new("imp"),
+        merchant_id=desk.merchant.id,
+        mode=desk.mode,
+        format=format_name,
+        lines=0,
+        matched=0,
+        unmatched=0,
+        duplicates=0,
+        created_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def identified(statement: Statement) -> list[tuple[str, Line]]:
+    """Each line with what makes it one booking and no other, the same however often the statement comes."""
+    seen: Counter[str] = Counter()
+    found = []
+    for line in statement.lines:
+        key = "r:" + line.reference if line.reference else "h:" + _digest(line)
+        found.append((f"{key}#{seen[key]}", line))
+        seen[key] += 1
+    return found
+
+
+def _digest(line: Line) -> str:
+    parts = (line.booked_on.isoformat(), str(line.amount), line.currency, line.text, line.counterparty)
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+def add(
+    session: WriteSession, desk: Desk, import_id: str, account: str, lines: Sequence[tuple[str, Line]], counts: Counts
+) -> None:
+    """Keep the lines that are new, and match them. One unit of work, at most CHUNK lines."""
+    rows = [
+        {
+            "id": ids.new("line"),
+            "merchant_id": desk.merchant.id,
+            "mode": desk.mode,
+            "import_id": import_id,
+            "account": account[:64],
+            "identity": identity[:200],
+            "booked_on": line.booked_on,
+            "amount": line.amount,
+            "currency": line.currency,
+            "reference": line.reference,
+            "text": line.text,
+            "counterparty": line.counterparty,
+            "status": "unmatched",
+            "created_at": clock.now(),
+        }
+        for identity, line in lines
+    ]
+    chosen = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
+    table = cast(Table, StatementLine.__table__)
+    fresh = set()
+    for some in (rows[i : i + 200] for i in range(0, len(rows), 200)):
+        wanted = chosen(table).values(some).on_conflict_do_nothing().returning(table.c.id)
+        fresh |= {row[0] for row in session.execute(wanted)}
+    new = [row for row in rows if row["id"] in fresh]
+    matched = match(session, desk, new)
+    counts.lines += len(rows)
+    counts.duplicates += len(rows) - len(new)
+    counts.matched += matched
+    counts.unmatched += len(new) - matched
+    session.execute(
+        update(StatementImport)
+        .where(StatementImport.id == import_id)
+        .values(lines=counts.lines, matched=counts.matched, unmatched=counts.unmatched, duplicates=counts.duplicates)
+    )
+
+
+def match(session: WriteSession, desk: Desk, rows: Sequence[dict[str, Any]]) -> int:
+    """Match lines by what they name, suggest the rest by amount and date; gives how many were matched."""
+    tokens = {row["id"]: _tokens(row) for row in rows}
+    everything = set().union(*tokens.values()) if tokens else set()
+    known = _named(session, desk, everything)
+    settled = _near(session, desk, rows)
+    matched = 0
+    for row in rows:
+        target = next((known[t] for t in sorted(tokens[row["id"]]) if t in known), None)
+        if target is not None and _take(session, desk, row, target):
+            matched += 1
+        else:
+            _suggest(session, row, settled)
+    return matched
+
+
+def _tokens(row: dict[str, Any]) -> set[str]:
+    text = f"{row['reference']} {row['text']}"
+    found = set(_TOKEN.findall(text))
+    squeezed = re.sub(r"[^A-Z0-9]", "", text.upper())
+    for start_at in (m.start() for m in re.finditer("RF", squeezed)):
+        pieces = (squeezed[start_at : start_at + length] for length in range(5, 26))
+        found |= {piece for piece in pieces if is_creditor_reference(piece)}
+    return found
+
+
+def _named(session: ReadSession, desk: Desk, tokens: Iterable[str]) -> dict[str, Any]:
+    """What tokens name: settlements by number or id, payouts, orders by reference or id, virtual accounts."""
+    wanted = sorted(tokens)
+    found: dict[str, Any] = {}
+    for some in (wanted[i : i + 500] for i in range(0, len(wanted), 500)):
+        for settlement in session.scalars(desk.owned(Settlement).where(Settlement.utr.in_(some))):
+            found[settlement.utr] = settlement
+        own = Payout.owner == desk.merchant.id
+        for payout in session.scalars(select(Payout).where(own, Payout.mode == desk.mode, Payout.id.in_(some))):
+            found[payout.id] = payout
+        refs = select(BankReference.reference, Order).join(Order, Order.id == BankReference.order_id)
+        mine = refs.where(Order.merchant_id == desk.merchant.id, Order.mode == desk.mode)
+        found |= {row[0]: row[1] for row in session.execute(mine.where(BankReference.reference.in_(some)))}
+        for order in session.scalars(desk.owned(Order).where(Order.id.in_(some))):
+            found[order.id] = order
+        for account in session.scalars(desk.owned(VirtualAccount).where(VirtualAccount.account_number.in_(some))):
+            found[account.account_number] = account
+    return found
+
+
+def _take(session: WriteSession, desk: Desk, row: dict[str, Any], target: Any) -> bool:
+    """Match a line with what it names; false where the amount or the state does not allow it."""
+    settles = None
+    try:
+        if isinstance(target, (Settlement, Payout)):
+            fits = abs(row["amount"]) == target.amount and row["currency"] == target.currency
+            if not fits or _is_taken(session, target.id):
+                return False
+            matched = settles = target.id
+        elif row["amount"] <= 0:
+            return False
+        else:
+            matched = _credit(session, desk, row, target)
+    except DodecaError:
+        return False
+    _set(session, row["id"], status="matched", matched_to=matched, settles=settles, suggested=None)
+    return True
+
+
+def _is_taken(session: ReadSession, target_id: str) -> bool:
+    return session.scalar(select(StatementLine.id).where(StatementLine.settles == target_id)) is not None
+
+
+def _credit(session: WriteSession, desk: Desk, row: dict[str, Any], target: Any) -> str:
+    """Money that came for an order or a virtual account; gives the payment. Raises Conflict, Invalid."""
+    order = target if isinstance(target, Order) else None
+    if order is not None:
+        due = order.amount - order.amount_paid
+        if order.currency != row["currency"] or row["amount"] > due or orders.is_over(order):
+            raise Conflict("The order does not want this amount.")
+        if not order.partial_payment and row["amount"] != due:
+            raise Conflict("The order is paid whole or not at all.")
+    payment = receivers.credit(
+        session,
+        desk,
+        row["amount"],
+        row["currency"],
+        reference=f"statement:{row['id']}",
+        payer=row["counterparty"],
+        order=order,
+        account=target if isinstance(target, VirtualAccount) else None,
+    )
+    return payment.id
+
+
+def _near(session: ReadSession, desk: Desk, rows: Sequence[dict[str, Any]]) -> list[Settlement]:
+    """Settlements that no line has yet, around the lines' days."""
+    if not rows:
+        return []
+    first, last = min(r["booked_on"] for r in rows), max(r["booked_on"] for r in rows)
+    taken = select(StatementLine.settles).where(StatementLine.settles.is_not(None))
+    wanted = desk.owned(Settlement).where(
+        Settlement.created_at >= _midnight(first) - NEAR,
+        Settlement.created_at < _midnight(last) + NEAR,
+        Settlement.id.not_in(taken),
+    )
+    return list(session.scalars(wanted.order_by(Settlement.created_at).limit(5000)))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _suggest(session: WriteSession, row: dict[str, Any], settled: Sequence[Settlement]) -> None:
+    for settlement in settled:
+        close = abs(settlement.created_at.date() - row["booked_on"]) <= NEAR
+        if close and settlement.amount == row["amount"] and settlement.currency == row["currency"]:
+            _set(session, row["id"], status="suggested", suggested=settlement.id)
+            return
+
+
+def _set(session: WriteSession, line_id: str, **values: Any) -> None:
+    session.execute(update(StatementLine).where(StatementLine.id == line_id).values(**values))
+
+
+def match_by_hand(session: WriteSession, desk: Desk, line_id: str, entity_id: str) -> StatementLine:
+    """What a person says a line belongs to: a settlement, payout, order, payment or virtual account.
+
+    Raises NotFound, Conflict."""
+    line = desk.find(session, StatementLine, line_id, lock=True)
+    if line.status == "matched":
+        raise Conflict("This line is matched already.", field="line_id")
+    row = {c.name: getattr(line, c.name) for c in cast(Table, StatementLine.__table__).columns}
+    target = _entity(session, desk, entity_id)
+    if isinstance(target, Payment):
+        _set(session, line.id, status="matched", matched_to=target.id, suggested=None)
+    elif not _take(session, desk, row, target):
+        raise Conflict("The amount or the state of this does not fit the line.", field="entity_id")
+    session.flush()
+    session.refresh(line)
+    return line
+
+
+def _entity(session: ReadSession, desk: Desk, entity_id: str) -> Any:
+    kinds = {"setl": Settlement, "order": Order, "pay": Payment, "va": VirtualAccount}
+    prefix = entity_id.partition("_")[0]
+    if prefix == "pout":
+        payout = session.get(Payout, entity_id)
+        if payout is not None and payout.owner == desk.merchant.id:
+            return payout
+    if prefix not in kinds:
+        raise NotFound("There is no such settlement, payout, order, payment or account.", field="entity_id")
+    return desk.find(session, cast(Any, kinds[prefix]), entity_id)
+
+
+def report(session: ReadSession, desk: Desk, day: date) -> dict[str, Any]:
+    """The three sides of a day by currency: what the ledger settled, what acquirers report, what the bank booked."""
+    start_at = _midnight(day)
+    within = (Settlement.created_at >= start_at, Settlement.created_at < start_at + timedelta(days=1))
+    settled = (
+        select(Settlement.currency, func.sum(Settlement.amount), func.count())
+        .where(Settlement.merchant_id == desk.merchant.id, Settlement.mode == desk.mode, *within)
+        .group_by(Settlement.currency)
+    )
+    booked = (
+        select(StatementLine.currency, StatementLine.status, func.sum(StatementLine.amount), func.count())
+        .where(
+            StatementLine.merchant_id == desk.merchant.id,
+            StatementLine.mode == desk.mode,
+            StatementLine.booked_on == day,
+        )
+        .group_by(StatementLine.currency, StatementLine.status)
+    )
+    sides: dict[str, dict[str, Any]] = {}
+    for currency, amount, count in session.execute(settled):
+        sides.setdefault(currency, _empty(currency)).update(ledger_settled=int(amount), settlements=int(count))
+    for currency, status, amount, count in session.execute(booked):
+        side = sides.setdefault(currency, _empty(currency))
+        side["bank"] += int(amount)
+        side["bank_matched" if status == "matched" else "bank_open"] += int(amount)
+        side["lines_open"] += 0 if status == "matched" else int(count)
+    return {"date": day.isoformat(), "currencies": [sides[c] for c in sorted(sides)]}
+
+
+def _empty(currency: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"currency": currency, "ledger_settled": 0, "settlements": 0}
+    return {**found, "acquirer_reported": None, "bank": 0, "bank_matched": 0, "bank_open": 0, "lines_open": 0}
