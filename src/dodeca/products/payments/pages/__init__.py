@@ -1,11 +1,14 @@
 """Pages: the purse, the checkout, the merchant's dashboard. All work without JavaScript."""
 
-from dodeca.products.payments.pages import checkout, dashboard, developers, purse, qr_codes
+from dodeca.products.payments.pages import books, checkout, dashboard, developers, purse, qr_codes, rules, selling
 
 routes = [
     *purse.routes,
     *checkout.routes,
     *qr_codes.routes,
     *dashboard.routes,
+    *selling.routes,
+    *books.routes,
+    *rules.routes,
     *developers.routes,
 ]

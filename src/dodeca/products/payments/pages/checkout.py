@@ -107,6 +107,7 @@ def _page(session: ReadSession, call: Call, state: FormState, desk: Desk, due: i
             "action": call.request.scope["path"] + carried(call, "method", "email", "contact", "name"),
             "tabs": [(n, text, carried(call, "method") + ("&" if carried(call, "method") else "?") + f"method={n}")
                      for n, text in CHECKOUT_METHODS],
+            "agreement": None,
             "purse": None,
             "closed": None,
             "partial": None,

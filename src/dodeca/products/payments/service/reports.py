@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import case, func, select
 
+from dodeca.kernel import clock
 from dodeca.kernel.clock import rfc3339
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.money import decimal_text
-from dodeca.products.payments.models import Order, Payment, Refund, Settlement
+from dodeca.products.payments.models import Item, Order, Payment, Plan, Refund, Settlement, Subscription
 from dodeca.products.payments.service.desk import Desk
 
 COLUMNS = (
@@ -161,4 +162,45 @@ def summary(session: ReadSession, desk: Desk, start: datetime, end: datetime) ->
         "by_method": grouped("method", Payment.method),
         "by_acquirer": grouped("acquirer", Payment.acquirer),
         "reasons": [{"reason": row[0], "payments": int(row[1])} for row in session.execute(why)],
+        "recurring": recurring(session, desk),
     }
+
+
+MONTHS = {"daily": 365.25 / 12, "weekly": 365.25 / 7 / 12, "monthly": 1.0, "yearly": 1 / 12}
+"""How many cycles of a period a month has."""
+
+
+def recurring(session: ReadSession, desk: Desk) -> list[dict[str, Any]]:
+    """Monthly recurring revenue, churn of thirty days and trial conversion, by currency.
+
+    Churn: of those that were active thirty days ago, the share that ended since. Conversion: of the subscriptions with
+    a later start whose start has passed, the share that paid once."""
+    rows = (
+        select(Subscription, Plan, Item)
+        .join(Plan, Plan.id == Subscription.plan_id)
+        .join(Item, Item.id == Plan.item_id)
+        .where(Subscription.merchant_id == desk.merchant.id, Subscription.mode == desk.mode)
+    )
+    sums: dict[str, dict[str, float]] = {}
+    now, before = clock.now(), clock.ago(days=30)
+    for sub, plan, item in session.execute(rows):
+        s = sums.setdefault(item.currency, dict.fromkeys(("mrr", "active", "base", "ended", "trials", "converted"), 0))
+        if sub.status in ("active", "pending"):
+            s["active"] += 1
+            s["mrr"] += item.amount * sub.quantity * MONTHS[plan.period] / plan.interval
+        if sub.paid_count and sub.created_at <= before and (sub.ended_at is None or sub.ended_at > before):
+            s["base"] += 1
+            s["ended"] += sub.status == "cancelled"
+        if sub.start_at is not None and sub.start_at > sub.created_at and sub.start_at <= now:
+            s["trials"] += 1
+            s["converted"] += sub.paid_count > 0
+    return [
+        {
+            "currency": currency,
+            "mrr": round(s["mrr"]),
+            "active": int(s["active"]),
+            "churn": round(s["ended"] / s["base"], 4) if s["base"] else None,
+            "trial_conversion": round(s["converted"] / s["trials"], 4) if s["trials"] else None,
+        }
+        for currency, s in sorted(sums.items())
+    ]

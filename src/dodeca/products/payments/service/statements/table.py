@@ -141,6 +141,8 @@ def _has_comma(amounts: Sequence[str]) -> bool:
 
 def _number(text: str, currency: str, comma: bool) -> int:
     bare = re.sub(r"[^0-9,.+()-]", "", text)
+    if text and not re.search(r"[0-9]", bare):
+        raise Unreadable(f"This is not an amount: {text[:30]}", field="file")
     negative = bare.startswith(("-", "(")) or bare.endswith("-")
     digits = re.sub(r"[+()-]", "", bare)
     digits = digits.replace(".", "").replace(",", ".") if comma else digits.replace(",", "")

@@ -1,0 +1,205 @@
+"""The dashboard: routing, risk, webhooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+
+from dodeca.commons.accounts.public import Actor
+from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import Invalid
+from dodeca.kernel.http import (
+    Access,
+    AnyBody,
+    Call,
+    Calling,
+    ClosedRequest,
+    DbRead,
+    DbWrite,
+    FormState,
+    FromPath,
+    FromQuery,
+    Page,
+    Redirect,
+    get,
+    page_of,
+    post,
+)
+from dodeca.products.payments import acquirers
+from dodeca.products.payments.acting import Till, desk_of
+from dodeca.products.payments.models import AcquirerStat, Delivery, PaymentEvent, Webhook
+from dodeca.products.payments.pages.common import TONES, NoForm, payment_line
+from dodeca.products.payments.service import events, risk, routing
+
+SHOWN_ALERTS = 20
+EXAMPLE_ROUTING = '[{"when": "currency == \'INR\' && amount > 100000", "then": ["sim-gamma"]}]'
+EXAMPLE_RISK = '[{"name": "large", "when": "amount > 500000", "action": "review"}]'
+
+
+class RulesForm(ClosedRequest):
+    """Rules as JSON."""
+
+    rules: str
+    strategy: str = "expected_value"
+
+
+def _read(text: str) -> list[Any]:
+    try:
+        found = msgspec.json.decode(text.strip() or "[]")
+    except msgspec.DecodeError as error:
+        raise Invalid("The rules are not valid JSON.", field="rules") from error
+    if not isinstance(found, list) or not all(isinstance(rule, dict) for rule in found):
+        raise Invalid("The rules are a list of objects.", field="rules")
+    return found
+
+
+def show_routing(session: ReadSession, call: Call, state: FormState) -> Page:
+    """Acquirers with their health, and a merchant's rules."""
+    desk = desk_of(session, call)
+    stats = list(session.scalars(select(AcquirerStat)))
+    shown = []
+    for name, (acquirer, enabled) in acquirers.installed(session, "test").items():
+        good = sum(s.successes for s in stats if s.acquirer == name)
+        bad = sum(s.failures for s in stats if s.acquirer == name)
+        can = acquirer.capabilities
+        shown.append(
+            {
+                "name": name,
+                "takes": ", ".join(sorted(can.methods)).replace("_", " "),
+                "currencies": ", ".join(sorted(can.currencies)) if can.currencies else "every currency",
+                "fee": f"{can.fee_basis_points / 100:.2f} %",
+                "success": f"{good / (good + bad):.0%}" if good + bad else "no data",
+                "state": "on" if enabled else "off",
+            }
+        )
+    rules = desk.merchant.routing.get("rules", [])
+    return Page(
+        "payments/routing.html",
+        acquirers=shown,
+        rules=msgspec.json.format(msgspec.json.encode(rules)).decode() if rules else "",
+        strategy=desk.merchant.routing.get("strategy", "expected_value"),
+        strategies=[(name, name.replace("_", " ")) for name in routing.STRATEGIES],
+        example=EXAMPLE_ROUTING,
+        form=state.form,
+    )
+
+
+@get("/dashboard/routing", access=Access.MEMBER)
+def routing_page(session: DbRead, call: Calling, account: Actor) -> Page:
+    """Smart routing."""
+    return show_routing(session, call, FormState())
+
+
+@post("/dashboard/routing", access=Access.MEMBER, status=200, form=show_routing)
+def save_routing(session: DbWrite, desk: Till, data: AnyBody[RulesForm]) -> Redirect:
+    """Replace the rules."""
+    routing.set_rules(session, desk.merchant, _read(data.rules), data.strategy)
+    return Redirect("/payments/dashboard/routing", toast="Saved.")
+
+
+def show_risk(session: ReadSession, call: Call, state: FormState) -> Page:
+    """Payments that were not simply allowed, and a merchant's rules."""
+    desk = desk_of(session, call)
+    rules = desk.merchant.fraud
+    return Page(
+        "payments/risk.html",
+        alerts=[
+            {
+                **payment_line(p),
+                "score": p.risk["score"],
+                "outcome": p.risk["outcome"],
+                "why": ", ".join(p.risk["reasons"]),
+            }
+            for p in risk.alerts(session, desk.merchant, desk.mode, SHOWN_ALERTS)
+        ],
+        rules=msgspec.json.format(msgspec.json.encode(rules)).decode() if rules else "",
+        example=EXAMPLE_RISK,
+        form=state.form,
+    )
+
+
+@get("/dashboard/risk", access=Access.MEMBER)
+def risk_page(session: DbRead, call: Calling, account: Actor) -> Page:
+    """Risk."""
+    return show_risk(session, call, FormState())
+
+
+@post("/dashboard/risk", access=Access.MEMBER, status=200, form=show_risk)
+def save_risk(session: DbWrite, desk: Till, data: AnyBody[RulesForm]) -> Redirect:
+    """Replace the rules."""
+    risk.set_rules(session, desk.merchant, _read(data.rules))
+    return Redirect("/payments/dashboard/risk", toast="Saved.")
+
+
+# Webhooks
+
+
+class HookForm(ClosedRequest):
+    """An address to be told; the secret signs what is sent."""
+
+    url: str
+    secret: str = ""
+    alert_email: str = ""
+
+
+def show_hooks(session: ReadSession, call: Call, state: FormState) -> Page:
+    """Webhooks, what was sent to them lately, and the event log."""
+    desk = desk_of(session, call)
+    order = [PaymentEvent.created_at, PaymentEvent.id]
+    page = page_of(session, events.log(session, desk), order=order, cursor=call.request.query_params.get("cursor"))
+    names = [event.id for event in page.items]
+    sent: dict[str, list[Delivery]] = {}
+    for delivery in session.scalars(select(Delivery).where(Delivery.event_id.in_(names))):
+        sent.setdefault(delivery.event_id, []).append(delivery)
+    hooks = session.scalars(desk.owned(Webhook).order_by(Webhook.created_at.desc())).all()
+    return Page(
+        "payments/webhooks.html",
+        hooks=hooks,
+        events=[
+            {
+                "id": event.id,
+                "type": event.type,
+                "at": event.created_at,
+                "sent": [
+                    {"state": d.state.replace("_", " "), "tone": TONES.get(d.state, "neutral"), "note": d.last_error}
+                    for d in sent.get(event.id, [])
+                ],
+            }
+            for event in page.items
+        ],
+        next_cursor=page.next_cursor,
+        form=state.form,
+    )
+
+
+@get("/dashboard/webhooks", access=Access.MEMBER)
+def hooks_page(session: DbRead, call: Calling, account: Actor, cursor: FromQuery[str | None] = None) -> Page:
+    """Webhooks and the event log."""
+    return show_hooks(session, call, FormState())
+
+
+@post("/dashboard/webhooks", access=Access.MEMBER, status=200, form=show_hooks)
+def add_hook(session: DbWrite, call: Calling, desk: Till, data: AnyBody[HookForm]) -> Redirect:
+    """Add a webhook for all events."""
+    values = {"url": data.url, "secret": data.secret, "events": list(events.TYPES), "alert_email": data.alert_email}
+    events.set_webhook(session, desk, events.secret_box(call.platform.keyring), values)
+    return Redirect("/payments/dashboard/webhooks", toast="The webhook is added.")
+
+
+@post("/dashboard/webhooks/{hook_id:str}/removal", access=Access.MEMBER, status=200)
+def remove_hook(session: DbWrite, desk: Till, hook_id: FromPath[str], data: AnyBody[NoForm]) -> Redirect:
+    """Remove a webhook."""
+    session.delete(desk.find(session, Webhook, hook_id, lock=True))
+    return Redirect("/payments/dashboard/webhooks", toast="Removed.")
+
+
+@post("/dashboard/events/{event_id:str}/replay", access=Access.MEMBER, status=200)
+def replay(session: DbWrite, desk: Till, event_id: FromPath[str], data: AnyBody[NoForm]) -> Redirect:
+    """Send an event again."""
+    count = events.replay(session, desk, event_id)
+    return Redirect("/payments/dashboard/webhooks", toast=f"Sent again to {count} webhooks.")
+
+
+routes = [routing_page, save_routing, risk_page, save_risk, hooks_page, add_hook, remove_hook, replay]

@@ -1,0 +1,171 @@
+"""The pages of merchants and payers, in this process: each shows what is there, and its forms work."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from tests.support.platform import Factory
+
+from dodeca import app as composition
+from dodeca.kernel.settings import Config
+
+HERE = {"sec-fetch-site": "same-origin"}
+CARD = {"method": "card", "number": "4242 4242 4242 4242", "expiry": "12/40", "cvv": "123"}
+_numbers = itertools.count(1)
+DASHBOARD = ("", "/links", "/subscriptions", "/settlements", "/reconciliation", "/analytics", "/routing", "/risk",
+             "/webhooks", "/developers")  # fmt: skip
+
+
+class Browser:
+    """Somebody signed in."""
+
+    def __init__(self, http: TestClient[Any], make: Factory) -> None:
+        self.http, self.name = http, f"shop{next(_numbers)}"
+        self.account = make.account(self.name, email=f"{self.name}@example.org")
+        self.headers = {**HERE, "authorization": f"Bearer {make.token(self.account)}"}
+
+    def get(self, path: str) -> str:
+        answer = self.http.get(f"/payments{path}", headers={**self.headers, "accept": "text/html"})
+        assert answer.status_code == 200, answer.text[-1500:]
+        return str(answer.text)
+
+    def post(self, path: str, status: int = 200, **form: Any) -> str:
+        answer = self.http.post(f"/payments{path}", data=form, headers=self.headers, follow_redirects=True)
+        assert answer.status_code == status, answer.text[-1500:]
+        return str(answer.text)
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Factory]:
+    folder = tmp_path_factory.mktemp("payments")
+    shutil.copyfile(sqlite_template, folder / "test.sqlite3")
+    url = f"sqlite:///{folder / 'test.sqlite3'}"
+    overrides = {"data": folder / "data", "database_url": url, "workers_inline": False}
+    platform = composition.compose(Config(environment={}, overrides=overrides), address="http://127.0.0.1:8000")
+    yield Factory(platform, None)
+    platform.close()
+
+
+@pytest.fixture(scope="module")
+def web(make: Factory) -> Iterator[TestClient[Any]]:
+    with TestClient(composition.application(make.platform), base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+@pytest.fixture
+def shop(web: TestClient[Any], make: Factory) -> Browser:
+    return Browser(web, make)
+
+
+@pytest.fixture
+def payer(web: TestClient[Any], make: Factory) -> Browser:
+    return Browser(web, make)
+
+
+def link_of(page: str) -> str:
+    found = re.search(r"http://127\.0\.0\.1:8000/payments(/l/\w+)", page)
+    assert found is not None
+    return found[1]
+
+
+def checkout_of(payer: Browser, link: str) -> str:
+    answer = payer.http.get(f"/payments{link}", follow_redirects=False)
+    return str(answer.headers["location"].removeprefix("/payments"))
+
+
+def test_an_empty_dashboard_says_where_to_begin(shop: Browser) -> None:
+    for path in DASHBOARD:
+        assert "<h1" in shop.get(f"/dashboard{path}")
+
+
+def test_a_link_is_made_paid_in_three_steps_and_found_everywhere(shop: Browser, payer: Browser) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="120.50", description="Tea", email="p@example.org"))
+
+    checkout = checkout_of(payer, link)
+    assert "₹120.50" in payer.get(checkout)
+    receipt = payer.post(checkout, **CARD, email="p@example.org")
+
+    assert "has your payment" in receipt
+    assert "paid" in shop.get("/dashboard/links")
+    assert "Tea" in payer.get("/")
+    assert "₹120.50" in shop.get("/dashboard/analytics")
+    assert "order.paid" in shop.get("/dashboard/webhooks")
+    payment = re.search(r"/dashboard/payments/(pay_\w+)", shop.get("/dashboard"))
+    assert payment is not None
+    page = shop.get(f"/dashboard/payments/{payment[1]}")
+    assert "Why this acquirer" in page
+    assert "sim-alpha" in page
+    assert "Refund made" in shop.post(f"/dashboard/payments/{payment[1]}/refund", amount="20.50")
+
+
+def test_a_link_in_parts_asks_how_much(shop: Browser, payer: Browser) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="100.00", accept_partial="on"))
+    checkout = checkout_of(payer, link)
+    assert "How much of it" in payer.get(checkout)
+
+    payer.post(checkout, **CARD, amount="40.00")
+
+    assert "₹60.00" in payer.get(checkout)
+    assert "₹40.00" in shop.get("/dashboard/links")
+
+
+def test_a_cancelled_link_says_so(shop: Browser, payer: Browser) -> None:
+    page = shop.post("/dashboard/links", amount="5.00")
+    link, name = link_of(page), re.search(r"/dashboard/links/(plink_\w+)/cancellation", page)
+    assert name is not None
+    shop.post(f"/dashboard/links/{name[1]}/cancellation")
+
+    assert "This link was cancelled" in payer.get(checkout_of(payer, link))
+
+
+def test_a_payer_agrees_to_a_subscription_and_ends_it_in_two_clicks(shop: Browser, payer: Browser) -> None:
+    page = shop.post("/dashboard/plans", name="Tea box", amount="300.00", period="monthly")
+    plan = re.search(r'<option value="(plan_\w+)"', page)
+    assert plan is not None
+    made = shop.http.post(
+        "/payments/dashboard/subscriptions", data={"plan_id": plan[1]}, headers=shop.headers, follow_redirects=False
+    )
+    checkout = made.headers["location"].removeprefix("/payments")
+    assert "₹300.00 monthly, 12 times" in payer.get(checkout)
+    payer.post(checkout, **CARD)
+
+    mine = payer.get("/")
+    cancel = re.search(r"/purse/subscriptions/(sub_\w+)/cancellation", mine)
+    assert cancel is not None
+    assert "End Tea box?" in payer.get(f"/purse/subscriptions/{cancel[1]}/cancellation")
+    assert "ends soon" in payer.post(f"/purse/subscriptions/{cancel[1]}/cancellation")
+    shop.post(f"/purse/subscriptions/{cancel[1]}/cancellation", status=404)
+
+
+def test_rules_are_saved_and_wrong_ones_shown_again(shop: Browser) -> None:
+    good = '[{"when": "amount > 10", "then": ["sim-beta"]}]'
+    assert "sim-beta" in shop.post("/dashboard/routing", rules=good, strategy="cost")
+    assert "nope &gt; 1" in shop.post(
+        "/dashboard/risk", 400, rules='[{"name": "x", "when": "nope > 1", "action": "block"}]'
+    ).replace("&#34;", '"')
+    assert "not valid JSON" in shop.post("/dashboard/risk", 400, rules="[")
+
+
+def test_a_statement_is_imported_and_its_line_waits_in_the_inbox(shop: Browser) -> None:
+    file = {"file": ("july.csv", b"Date,Amount,Description\n2026-07-01,12.50,Coffee shop\n", "text/csv")}
+    answer = shop.http.post("/payments/dashboard/reconciliation", files=file, headers=shop.headers)
+
+    assert answer.status_code == 200
+    assert "Coffee shop" in answer.text
+    again = shop.http.post("/payments/dashboard/reconciliation", files=file, headers=shop.headers)
+    assert again.text.count("Coffee shop") == 1
+
+
+def test_what_is_captured_can_be_settled_at_once(shop: Browser, payer: Browser) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="100.00"))
+    payer.post(checkout_of(payer, link), **CARD)
+
+    assert "₹97.64" in shop.post("/dashboard/settlements", currency="INR")
+    assert "no balance" in shop.post("/dashboard/settlements", 402, currency="INR")
