@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 from tests.support.platform import Factory
 
-from dodeca import catalogue
 from dodeca.commons.accounts.models import Account
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.platform import Platform
-from dodeca.products.news import manifest
 from dodeca.products.news.invariants import invariants
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import members, posting, voting
@@ -81,10 +79,3 @@ def news(make: Factory) -> Iterator[News]:
     made = News(make)
     yield made
     assert made.broken() == {}
-
-
-@pytest.fixture(autouse=True)
-def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The platform of these tests has news."""
-    others = [other for other in catalogue.products() if other.name != "news"]
-    monkeypatch.setattr(catalogue, "products", lambda: [*others, manifest])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +11,6 @@ from tests.products.news.conftest import News
 from tests.support.platform import Client, work
 
 from dodeca.commons.accounts.models import Account
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """SQLite; the compat tests ask the same services on both engines."""
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
-
 
 PASSWORD = "quite a long passphrase 9"
 

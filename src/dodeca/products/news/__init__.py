@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.news import api, importers, invariants, jobs
+from dodeca.products.news import accounts, api, demo, exporters, home, importers, invariants, jobs, pages
 from dodeca.products.news.service import personal
 
 __all__ = ["manifest"]
@@ -15,8 +15,15 @@ manifest = Manifest(
     icon="newspaper",
     folder=Path(__file__).parent,
     api=api.routes,
+    pages=pages.routes,
     jobs=jobs.jobs,
     invariants=invariants.invariants,
     importers=importers.importers,
+    exporters=exporters.exporters,
     account_export=personal.export,
+    account_delete=accounts.delete_account,
+    demo=demo.fill,
+    home=home.living,
+    search=home.search,
+    reports=home.open_reports,
 )

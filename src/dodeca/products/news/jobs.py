@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, select
 
 from dodeca.commons import notifications
 from dodeca.commons.moderation import service as moderation
@@ -13,7 +13,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.news import live, ranking
-from dodeca.products.news.models import POST_TYPES, Item, RankPlace
+from dodeca.products.news.models import Item, RankPlace
 from dodeca.products.news.service import items, listing
 from dodeca.products.news.service.members import VISITOR, insert_for
 from dodeca.products.news.service.rules import PRODUCT, current
@@ -40,8 +40,7 @@ def refresh(session: WriteSession) -> int:
     """The same; gives how many posts were ranked."""
     rules, now = current(session), clock.now()
     since = now - timedelta(days=CANDIDATE_DAYS)
-    lately = or_(Item.voted_at >= since, Item.created_at >= since)
-    statement = select(Item).where(Item.type.in_(POST_TYPES), Item.state == "live", lately)
+    statement = select(Item).where(listing.IS_POST, Item.state == "live", Item.voted_at >= since)
     found = session.scalars(statement.order_by(Item.voted_at.desc()).limit(CANDIDATES)).all()
     for item in found:
         item.rank = ranking.rank(items.standing(session, item), now, rules)
@@ -53,7 +52,7 @@ def refresh(session: WriteSession) -> int:
 def _note_places(session: WriteSession) -> None:
     seconds = int(clock.timestamp()) // PLACE_SECONDS * PLACE_SECONDS
     at = clock.now().replace(microsecond=0) - timedelta(seconds=int(clock.timestamp()) - seconds)
-    top = select(Item.id, Item.rank).where(Item.state == "live", Item.type.in_(POST_TYPES))
+    top = select(Item.id, Item.rank).where(Item.state == "live", listing.IS_POST)
     rows = session.execute(top.order_by(Item.rank.desc(), Item.id.desc()).limit(PLACES_KEPT)).all()
     values = [
         {"item_id": item_id, "at": at, "position": place, "rank": rank} for place, (item_id, rank) in enumerate(rows, 1)

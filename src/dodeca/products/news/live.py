@@ -44,3 +44,9 @@ def _publish(session: WriteSession, platform: Platform, topics: list[str], kind:
             realtime.publish(topic(name), kind, data)
 
     session.after_commit(send)
+
+
+def changed(session: WriteSession, platform: Platform, item: Item) -> None:
+    """An item says something else now, or is gone: what was kept of it is forgotten, and its thread learns of it."""
+    data = {"id": item.id, "state": item.state}
+    _publish(session, platform, [f"item:{item.root_id or item.id}"], "change", data)

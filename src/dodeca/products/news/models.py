@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
@@ -17,6 +17,11 @@ from dodeca.kernel.db import Model
 
 POST_TYPES = ("story", "poll", "job")
 STATES = ("live", "flagged", "dead", "shadow", "delayed", "deleted", "pending")
+
+
+def _partial(name: str, where: str, *columns: str) -> Index:
+    """An index over the rows that `where` chooses."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Item(Model):
@@ -73,17 +78,25 @@ class Item(Model):
         ),
         CheckConstraint("(type IN ('comment', 'pollopt')) = (parent_id IS NOT NULL)", name="parent"),
         CheckConstraint("penalty > 0 AND penalty <= 10", name="penalty"),
-        Index("ix_news_items_state_rank", "state", "rank"),
-        Index("ix_news_items_state_heat", "state", "heat"),
-        Index("ix_news_items_state_active", "state", "active_at"),
-        Index("ix_news_items_type_created", "type", "created_at"),
-        Index("ix_news_items_kind_rank", "kind", "rank"),
+        # Lists read posts, comments or what waits in an order: partial indexes, so that each holds only its rows.
+        _partial("ix_news_posts_rank", "parent_id IS NULL", "rank", "id"),
+        _partial("ix_news_posts_heat", "parent_id IS NULL", "heat", "id"),
+        _partial("ix_news_posts_active", "parent_id IS NULL", "active_at", "id"),
+        _partial("ix_news_posts_created", "parent_id IS NULL", "created_at", "id"),
+        _partial("ix_news_posts_kind", "parent_id IS NULL", "kind", "rank", "id"),
+        _partial("ix_news_posts_score", "parent_id IS NULL", "score", "id"),
+        _partial("ix_news_posts_site", "parent_id IS NULL", "site", "created_at", "id"),
+        _partial("ix_news_posts_url_key", "parent_id IS NULL", "url_key"),
+        _partial("ix_news_posts_title", "parent_id IS NULL", "title"),
+        _partial("ix_news_posts_voted", "parent_id IS NULL", "voted_at"),
+        _partial("ix_news_posts_pooled", "pooled_at IS NOT NULL", "pooled_at", "id"),
+        _partial("ix_news_comments_created", "type = 'comment'", "created_at", "id"),
+        _partial("ix_news_comments_heat", "type = 'comment'", "heat", "id"),
+        _partial("ix_news_items_waiting", "state <> 'live'", "state", "live_at"),
+        _partial("ix_news_items_flagged", "flags > 0", "flags"),
         Index("ix_news_items_root", "root_id", "id"),
         Index("ix_news_items_parent", "parent_id"),
         Index("ix_news_items_author", "author_id", "created_at"),
-        Index("ix_news_items_site", "site", "created_at"),
-        Index("ix_news_items_url_key", "url_key"),
-        Index("ix_news_items_voted", "voted_at"),
         Index("ix_news_items_updated", "updated_at"),
     )
 
@@ -195,6 +208,7 @@ class Member(Model):
     __table_args__ = (
         CheckConstraint("delay BETWEEN 0 AND 10", name="delay"),
         Index("ix_news_members_karma", "karma"),
+        Index("ix_news_members_joined", "joined_at"),
     )
 
 
@@ -221,6 +235,15 @@ class ItemTag(Model):
     tag: Mapped[str] = mapped_column(primary_key=True)
 
     __table_args__ = (Index("ix_news_item_tags_tag", "tag", "item_id"),)
+
+
+class TagFilter(Model):
+    """A tag that one person does not want to see in lists (primary key). Nobody else sees it."""
+
+    __tablename__ = "news_tag_filters"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(primary_key=True)
 
 
 class Site(Model):

@@ -6,7 +6,7 @@ from dodeca.commons.accounts.public import Account, Actor
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import Access, AnyBody, ClosedRequest, DbWrite, FromPath, delete, post
-from dodeca.products.news.api.acting import Looking
+from dodeca.products.news.acting import Looking
 from dodeca.products.news.api.posts import Line
 from dodeca.products.news.service import marks
 from dodeca.products.news.service.members import Viewer

@@ -25,11 +25,11 @@ from dodeca.kernel.http import (
     post,
     put,
 )
-from dodeca.products.news.api.acting import Looking, number, require
+from dodeca.products.news.acting import Looking, number, require
 from dodeca.products.news.api.posts import Line, Text
-from dodeca.products.news.api.shapes import CommentView, PostView, comment_views, post_views
 from dodeca.products.news.service import items, listing, moderating, rules, searching
 from dodeca.products.news.service.rules import PRODUCT, Rules
+from dodeca.products.news.views import CommentView, PostView, comment_views, post_views
 
 
 class NewReport(ClosedRequest):

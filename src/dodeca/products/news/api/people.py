@@ -13,13 +13,13 @@ from dodeca.commons.accounts.public import Account, Actor
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Access, AnyBody, ClosedRequest, DbRead, DbWrite, FromPath, delete, get, patch, post
-from dodeca.products.news.api.acting import Looking
+from dodeca.products.news.acting import Looking
 from dodeca.products.news.api.posts import Line, Text
-from dodeca.products.news.api.shapes import CommentView, PostsAnswer, PostView, comment_views, post_views
 from dodeca.products.news.models import POST_TYPES, Member
 from dodeca.products.news.service import listing, members, personal, posting, voting
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import PRODUCT
+from dodeca.products.news.views import CommentView, PostsAnswer, PostView, comment_views, post_views
 
 _VOTES = {1: "upvote", -1: "downvote"}
 

@@ -11,11 +11,11 @@ from dodeca.commons.accounts.public import Account, Actor
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, FromPath, delete, patch, post
-from dodeca.products.news import live
-from dodeca.products.news.api.acting import Looking, address_hash, check_id, check_name, require
-from dodeca.products.news.api.shapes import PostAnswer, post_view
+from dodeca.products.news import flows
+from dodeca.products.news.acting import Looking, check_id, check_name, require
 from dodeca.products.news.service import items, posting, searching
-from dodeca.products.news.service.members import VISITOR, Viewer
+from dodeca.products.news.service.members import Viewer
+from dodeca.products.news.views import PostAnswer, post_view
 
 Line = Annotated[str, msgspec.Meta(max_length=4096)]
 Text = Annotated[str, msgspec.Meta(max_length=100_000)]
@@ -62,12 +62,8 @@ class PostChanges(ClosedRequest):
 def _submit(
     session: WriteSession, call: Call, account: Account, viewer: Viewer, submission: posting.Submission, message: str
 ) -> Response[bytes]:
-    item, is_new = posting.submit(session, account, submission, address_hash=address_hash(call))
-    searching.later(session, item)
-    if is_new:
-        live.added(session, call.platform, item, post_view(session, VISITOR, item))
-    else:
-        live.score_changed(session, call.platform, item)
+    item, is_new = flows.submit(session, call, account, submission)
+    if not is_new:
         message = "Already posted; your vote was added."
     answer = PostAnswer(message, post_view(session, viewer, item))
     return Response(msgspec.json.encode(answer), status_code=201 if is_new else 200, media_type="application/json")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
 import msgspec
+from litestar.response import ServerSentEvent
 from sqlalchemy import select
 
 from dodeca.commons.accounts.public import Actor
@@ -13,8 +13,11 @@ from dodeca.kernel import clock
 from dodeca.kernel.errors import Invalid, Unauthenticated
 from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, bounded, get
 from dodeca.products.news import live, ranking
-from dodeca.products.news.api.acting import Looking
-from dodeca.products.news.api.shapes import (
+from dodeca.products.news.acting import Looking
+from dodeca.products.news.models import RankPlace
+from dodeca.products.news.service import items, listing, searching, voting
+from dodeca.products.news.service.rules import current
+from dodeca.products.news.views import (
     BothAnswer,
     PostsAnswer,
     PostView,
@@ -23,9 +26,6 @@ from dodeca.products.news.api.shapes import (
     post_views,
     tree,
 )
-from dodeca.products.news.models import RankPlace
-from dodeca.products.news.service import items, listing, searching, voting
-from dodeca.products.news.service.rules import current
 
 MOST_TOPICS = 20
 PLACES = 300
@@ -149,7 +149,7 @@ def search(
 
 
 @get("/stream", access=Access.PUBLIC)
-def stream(call: Calling, topics: FromQuery[str] = "top,new") -> Any:
+async def stream(call: Calling, topics: FromQuery[str] = "top,new") -> ServerSentEvent:
     """Server-sent events of `topics`: top, new, item:ID, inbox; Last-Event-ID resumes within five minutes."""
     wanted = [topic.strip() for topic in topics.split(",") if topic.strip()]
     if not wanted or len(wanted) > MOST_TOPICS:

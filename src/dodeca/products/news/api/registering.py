@@ -9,7 +9,7 @@ import msgspec
 from dodeca.commons.accounts import public as accounts
 from dodeca.kernel.errors import Conflict
 from dodeca.kernel.http import Access, AnyBody, Calling, ClosedRequest, post
-from dodeca.products.news.api.acting import require
+from dodeca.products.news.acting import require
 
 Short = Annotated[str, msgspec.Meta(max_length=254)]
 Secret = Annotated[str, msgspec.Meta(max_length=1024)]

@@ -20,12 +20,12 @@ from dodeca.kernel.http import (
     patch,
     post,
 )
-from dodeca.products.news import live
-from dodeca.products.news.api.acting import Looking, check_id, check_name, number, require
+from dodeca.products.news import flows
+from dodeca.products.news.acting import Looking, check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line, Text
-from dodeca.products.news.api.shapes import CommentAnswer, CommentView, comment_views, tree
 from dodeca.products.news.service import items, listing, posting, searching
-from dodeca.products.news.service.members import VISITOR, Viewer
+from dodeca.products.news.service.members import Viewer
+from dodeca.products.news.views import CommentAnswer, CommentView, comment_views, tree
 
 
 class NewComment(ClosedRequest):
@@ -62,10 +62,7 @@ def _comment(
         if root.id not in (parent.id, parent.root_id):
             raise Invalid("parent_id is a comment of another post.", field="parent_id")
         parent_id = parent.id
-    item = posting.comment(session, account, viewer, parent_id, data.content or "")
-    searching.later(session, item)
-    live.added(session, call.platform, item, comment_views(session, VISITOR, [item])[0])
-    live.score_changed(session, call.platform, items.find_post(session, viewer, root.id))
+    item = flows.comment(session, call, account, viewer, parent_id, data.content or "")
     return CommentAnswer("Comment added successfully.", comment_views(session, viewer, [item])[0])
 
 

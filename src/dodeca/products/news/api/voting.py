@@ -8,11 +8,11 @@ from dodeca.commons.accounts.public import Account, Actor
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, FromQuery, delete, post
-from dodeca.products.news import live
-from dodeca.products.news.api.acting import Looking, address_hash, check_id, check_name, number, require
+from dodeca.products.news import flows
+from dodeca.products.news.acting import Looking, check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line
 from dodeca.products.news.models import POST_TYPES, Item
-from dodeca.products.news.service import items, listing, voting
+from dodeca.products.news.service import items, listing
 from dodeca.products.news.service.members import Viewer
 
 DIRECTIONS = {"upvote": 1, "downvote": -1}
@@ -77,8 +77,7 @@ def _target(session: WriteSession, viewer: Viewer, target_type: str, target_id: 
 
 
 def _vote(session: WriteSession, call: Call, account: Account, item: Item, vote_type: str | None) -> Recorded:
-    moved = voting.vote(session, account, item.id, DIRECTIONS[vote_type or ""], address_hash=address_hash(call))
-    live.score_changed(session, call.platform, moved)
+    flows.vote(session, call, account, item.id, DIRECTIONS[vote_type or ""])
     return Recorded()
 
 
@@ -115,7 +114,7 @@ def delete_vote(
     if target_type not in TARGETS:
         raise Invalid(INVALID, field="target_type")
     item = _target(session, viewer, target_type, target_id)
-    live.score_changed(session, call.platform, voting.undo(session, account, item.id))
+    flows.vote(session, call, account, item.id, 0)
 
 
 @post("/posts/vote", access=Access.MEMBER, status=200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -18,13 +18,15 @@ from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Slice, page_of
 from dodeca.products.news import ranking
-from dodeca.products.news.models import POST_TYPES, Favorite, Hide, Item, ItemTag, Vote
+from dodeca.products.news.models import POST_TYPES, Favorite, Hide, Item, ItemTag, Member, TagFilter, Visit, Vote
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import Viewer, visible_to
 from dodeca.products.news.service.rules import PRODUCT, Rules
 
 SORTS = ("top", "new", "best", "active", "ask", "show", "job", "poll", "pool", "past")
 FEED_CANDIDATES = 500
+IS_POST = Item.parent_id.is_(None)
+"""The same as the types of posts (a check), in the words of the partial indexes."""
 _ORDERS: dict[str, InstrumentedAttribute[Any]] = {
     "top": Item.rank,
     "new": Item.created_at,
@@ -60,11 +62,10 @@ def posts(
     if sort not in SORTS:
         raise Invalid(f"sort is one of {', '.join(SORTS)}.", field="sort")
     wanted = wanted or Wanted()
-    statement: Select[Item] = select(Item).where(visible_to(viewer), Item.type.in_(POST_TYPES))
+    statement: Select[Item] = select(Item).where(visible_to(viewer), IS_POST)
     statement = statement.where(Item.state != "deleted", Item.merged_into.is_(None))
     if viewer.account_id is not None:
-        hidden = select(Hide.item_id).where(Hide.user_id == viewer.account_id)
-        statement = statement.where(Item.id.not_in(hidden))
+        statement = _without_unwanted(statement, viewer.account_id, wanted)
     if sort in ("ask", "show", "job", "poll"):
         statement = statement.where(Item.kind == sort)
     if sort == "pool":
@@ -72,6 +73,17 @@ def posts(
     order = _ORDERS.get(sort, Item.rank)
     statement = _narrowed(session, statement, wanted)
     return page_of(session, statement, order=[order, Item.id], limit=limit, cursor=cursor)
+
+
+def _without_unwanted(statement: Select[Item], account_id: str, wanted: Wanted) -> Select[Item]:
+    """Leave out what the viewer hid, and posts with tags that the viewer filters."""
+    hidden = select(Hide.item_id).where(Hide.user_id == account_id)
+    filtered = (
+        select(ItemTag.item_id).join(TagFilter, TagFilter.tag == ItemTag.tag).where(TagFilter.user_id == account_id)
+    )
+    if wanted.tag is not None:  # who asks for a tag wants to see it
+        filtered = filtered.where(ItemTag.tag != wanted.tag.lower())
+    return statement.where(Item.id.not_in(hidden), Item.id.not_in(filtered))
 
 
 def _narrowed(session: ReadSession, statement: Select[Item], wanted: Wanted) -> Select[Item]:
@@ -99,13 +111,20 @@ def user(session: ReadSession, username: str) -> Account:
 
 
 def comments_of(
-    session: ReadSession, viewer: Viewer, account_id: str | None, *, limit: int | None = None, cursor: str | None = None
+    session: ReadSession,
+    viewer: Viewer,
+    account_id: str | None,
+    *,
+    best: bool = False,
+    limit: int | None = None,
+    cursor: str | None = None,
 ) -> Slice[Item]:
-    """Comments of one author, or of all, newest first."""
+    """Comments of one author, or of all, newest first, or the best lately."""
     statement = select(Item).where(visible_to(viewer), Item.type == "comment", Item.state != "deleted")
     if account_id is not None:
         statement = statement.where(Item.author_id == account_id)
-    return page_of(session, statement, order=[Item.created_at, Item.id], limit=limit, cursor=cursor)
+    order = Item.heat if best else Item.created_at
+    return page_of(session, statement, order=[order, Item.id], limit=limit, cursor=cursor)
 
 
 def thread(
@@ -224,7 +243,7 @@ def position(session: ReadSession, item: Item) -> int | None:
         return None
     above = select(func.count()).where(
         Item.state == "live",
-        Item.type.in_(POST_TYPES),
+        IS_POST,
         Item.merged_into.is_(None),
         or_(Item.rank > item.rank, (Item.rank == item.rank) & (Item.id > item.id)),
     )
@@ -233,7 +252,7 @@ def position(session: ReadSession, item: Item) -> int | None:
 
 def newest_of_title(session: ReadSession, title: str) -> Item:
     """The newest live post of a title. Raises NotFound."""
-    statement = select(Item).where(Item.title == title, Item.state == "live", Item.type.in_(POST_TYPES))
+    statement = select(Item).where(Item.title == title, Item.state == "live", IS_POST)
     item = session.scalar(statement.order_by(Item.id.desc()).limit(1))
     if item is None:
         raise NotFound("Post not found.")
@@ -243,3 +262,43 @@ def newest_of_title(session: ReadSession, title: str) -> Item:
 def root_of(session: ReadSession, viewer: Viewer, item: Item) -> Item:
     """The post that an item belongs to."""
     return item if item.type in POST_TYPES else items.find_post(session, viewer, item.root_id or 0)
+
+
+def seen_until(session: ReadSession, viewer: Viewer, root: Item) -> int | None:
+    """The last comment of a thread that a member has seen; None for visitors and at the first visit."""
+    if viewer.account_id is None:
+        return None
+    row = session.get(Visit, (viewer.account_id, root.id))
+    return row.seen_until if row is not None else None
+
+
+def leaders(session: ReadSession, *, newest: bool = False, limit: int = 100) -> Sequence[tuple[Member, Account]]:
+    """Members with the most karma, or those who came last."""
+    order = Member.joined_at if newest else Member.karma
+    rows = session.scalars(select(Member).order_by(order.desc(), Member.user_id).limit(limit)).all()
+    accounts = accounts_by_ids(session, [row.user_id for row in rows])
+    return [(row, accounts[row.user_id]) for row in rows if row.user_id in accounts]
+
+
+def by_ids(session: ReadSession, viewer: Viewer, ids: Collection[int]) -> dict[int, Item]:
+    """Those of some items that the viewer may see."""
+    statement = select(Item).where(Item.id.in_(sorted(ids)), visible_to(viewer))
+    return {item.id: item for item in session.scalars(statement)} if ids else {}
+
+
+def follows_tag(session: ReadSession, account_id: str, tag: str) -> bool:
+    """Whether a member follows a tag."""
+    return tag.lower() in session.scalars(following.followed(PRODUCT, account_id, "tag")).all()
+
+
+def counts_of(session: ReadSession, account_id: str) -> tuple[int, int]:
+    """How many live posts and comments somebody wrote."""
+    statement = select(Item.type, func.count()).where(Item.author_id == account_id, Item.state == "live")
+    found = {row[0]: row[1] for row in session.execute(statement.group_by(Item.type))}
+    return sum(found.get(kind, 0) for kind in POST_TYPES), found.get("comment", 0)
+
+
+def followed_people(session: ReadSession, account_id: str) -> list[str]:
+    """The names of the members that somebody follows."""
+    ids = session.scalars(following.followed(PRODUCT, account_id, "user")).all()
+    return sorted(account.username for account in accounts_by_ids(session, list(ids)).values())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid
 from dodeca.products.news.models import Favorite, Flag, Hide, Item, Vouch
 from dodeca.products.news.service import items
@@ -131,4 +131,14 @@ def _log(session: WriteSession, item: Item, action: str, reason: str) -> None:
         target_type="comment" if item.type == "comment" else "post",
         target_id=str(item.id),
         reason=reason,
+    )
+
+
+def mine(session: ReadSession, account_id: str, item_id: int) -> frozenset[str]:
+    """Which marks an account has on an item: flag, vouch, favorite, hide."""
+    tables: dict[str, type[Any]] = {"flag": Flag, "vouch": Vouch, "favorite": Favorite, "hide": Hide}
+    return frozenset(
+        name
+        for name, table in tables.items()
+        if session.scalar(select(table.item_id).where(table.item_id == item_id, table.user_id == account_id))
     )

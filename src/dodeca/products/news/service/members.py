@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, delete, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.commons.accounts.public import Account
@@ -14,7 +14,7 @@ from dodeca.commons.discussion.text import cleaned
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Forbidden, Invalid
-from dodeca.products.news.models import Item, Member
+from dodeca.products.news.models import Item, Member, TagFilter, Visit
 
 LONGEST_ABOUT = 10_000
 KARMA_FOR_TOPCOLOR = 251
@@ -114,3 +114,26 @@ def _checked(row: Member, name: str, value: object) -> object:
             raise Invalid("Write a colour as six hexadecimal digits, such as ff6600.", field="topcolor")
         return colour
     raise Invalid(f"There is no choice {name}.", field=name)
+
+
+def filters_of(session: ReadSession, account_id: str) -> list[str]:
+    """The tags that a member does not want to see."""
+    return list(session.scalars(select(TagFilter.tag).where(TagFilter.user_id == account_id).order_by(TagFilter.tag)))
+
+
+def set_filters(session: WriteSession, account_id: str, tags: Sequence[str]) -> None:
+    """Filter exactly these tags."""
+    session.execute(delete(TagFilter).where(TagFilter.user_id == account_id))
+    session.add_all(TagFilter(user_id=account_id, tag=tag) for tag in tags)
+    session.flush()
+
+
+def saw(session: WriteSession, account_id: str, root_id: int, until: int) -> None:
+    """Note up to which comment a member has seen a thread; it only grows."""
+    insert = insert_for(session)(Visit).values(user_id=account_id, root_id=root_id, seen_until=until)
+    later = insert.on_conflict_do_update(
+        index_elements=["user_id", "root_id"],
+        set_={"seen_until": until},
+        where=Visit.seen_until < until,
+    )
+    session.execute(later)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from dodeca.commons import notifications
 from dodeca.commons.accounts.public import Account, account_by_name
@@ -13,7 +13,7 @@ from dodeca.commons.moderation.models import ModerationEntry, Report
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
-from dodeca.products.news.models import POST_TYPES, Item, Revision, Site, Vote
+from dodeca.products.news.models import POST_TYPES, Flag, Item, Revision, Site, Vote
 from dodeca.products.news.service import items, marks
 from dodeca.products.news.service.members import Viewer, member
 from dodeca.products.news.service.rules import PRODUCT
@@ -222,3 +222,52 @@ def queue(session: ReadSession) -> Sequence[Item]:
     )
     statement = select(Item).where(waiting, Item.state != "deleted").order_by(Item.created_at, Item.id)
     return session.scalars(statement.limit(QUEUE_ROWS)).all()
+
+
+def open_reports(session: ReadSession) -> Sequence[Report]:
+    """Reports without a decision, longest first."""
+    statement = select(Report).where(Report.product == PRODUCT, Report.state == "open")
+    return session.scalars(statement.order_by(Report.created_at).limit(QUEUE_ROWS)).all()
+
+
+def dismiss(
+    session: WriteSession, moderator: Account, target_type: str, target_id: str, reason: str
+) -> ModerationEntry:
+    """Find a reported thing to be within the rules: its reports and flags are answered, and it stays.
+
+    Raises Invalid, NotFound."""
+    if target_type in ("post", "comment"):
+        number = int(target_id) if target_id.isascii() and target_id.isdigit() and len(target_id) < 16 else 0
+        item = items.find(session, _MODERATOR, number, target_type)
+        action = "unkill" if item.state in ("flagged", "shadow") else "clear_flags"
+        return act(session, moderator, action=action, target_type=target_type, target_id=target_id, reason=reason)
+    moderation.close_reports(session, product=PRODUCT, target_type=target_type, target_id=target_id, upheld=False)
+    return moderation.record(
+        session,
+        moderator.id,
+        product=PRODUCT,
+        action="clear_flags",
+        target_type=target_type,
+        target_id=target_id,
+        reason=reason,
+    )
+
+
+def flag_reasons(session: ReadSession, item_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """How often each item was flagged for what; by whom is told to nobody."""
+    found: dict[int, dict[str, int]] = {}
+    statement = select(Flag.item_id, Flag.reason, func.count()).where(Flag.item_id.in_(item_ids))
+    for item_id, reason, count in session.execute(statement.group_by(Flag.item_id, Flag.reason)) if item_ids else ():
+        found.setdefault(item_id, {})[reason] = count
+    return found
+
+
+def uncounted_votes(session: ReadSession, item_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """How many votes on each item do not count, by why; whose is told to nobody."""
+    found: dict[int, dict[str, int]] = {}
+    statement = select(Vote.item_id, Vote.suspicion, func.count()).where(
+        Vote.item_id.in_(item_ids), Vote.counted.is_(False)
+    )
+    for item_id, why, count in session.execute(statement.group_by(Vote.item_id, Vote.suspicion)) if item_ids else ():
+        found.setdefault(item_id, {})[why or ""] = count
+    return found

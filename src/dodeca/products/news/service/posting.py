@@ -12,13 +12,14 @@ from sqlalchemy import delete, func, or_, select
 from dodeca.commons import notifications
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.discussion.text import cleaned, rendered
+from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, TooMany
 from dodeca.products.news.models import Item, ItemTag, Member, Revision, Site, UrlClaim
 from dodeca.products.news.service import items, voting
 from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
-from dodeca.products.news.service.rules import Rules, current
+from dodeca.products.news.service.rules import PRODUCT, Rules, current
 from dodeca.products.news.urls import checked_title, checked_url, kind_of, site_of, url_key
 
 LONGEST_POST = 40_000
@@ -91,6 +92,7 @@ def submit(
     session.add_all(ItemTag(item_id=item.id, tag=tag) for tag in tags)
     _add_options(session, item, options)
     items.rerank(session, item, rules)
+    _tell_if_shadowed(session, item)
     session.flush()
     return item, True
 
@@ -109,9 +111,17 @@ def discussions(session: ReadSession, item: Item, *, limit: int = 5) -> Sequence
     """Other posts of the same page that were discussed, newest first."""
     if item.url_key is None:
         return []
-    statement = select(Item).where(Item.url_key == item.url_key, Item.id != item.id, Item.state == "live")
+    statement = select(Item).where(
+        Item.url_key == item.url_key, Item.parent_id.is_(None), Item.id != item.id, Item.state == "live"
+    )
     talked = or_(Item.descendants > 0, Item.imported_descendants > 0)
     return session.scalars(statement.where(talked).order_by(Item.id.desc()).limit(limit)).all()
+
+
+def same_page(session: ReadSession, url: str, *, limit: int = 5) -> Sequence[Item]:
+    """Live posts of an address, newest first. Raises Invalid."""
+    statement = select(Item).where(Item.url_key == url_key(checked_url(url)), Item.parent_id.is_(None))
+    return session.scalars(statement.where(Item.state == "live").order_by(Item.id.desc()).limit(limit)).all()
 
 
 def _already_posted(session: WriteSession, author: Account, held: Item, address_hash: str | None) -> Item:
@@ -188,8 +198,29 @@ def comment(session: WriteSession, author: Account, viewer: Viewer, parent_id: i
         root.active_at = item.created_at
         items.rerank(session, root, rules)
         _tell_author(session, author, parent, item)
+    _tell_if_shadowed(session, item)
     session.flush()
     return item
+
+
+def _tell_if_shadowed(session: WriteSession, item: Item) -> None:
+    """No secret punishment: what a spam rule holds back is logged, and its author knows why and until when."""
+    if item.state != "shadow" or item.author_id is None or item.reason is None:
+        return
+    what = "comment" if item.type == "comment" else "post"
+    moderation.record(
+        session, None, product=PRODUCT, action="shadow", target_type=what, target_id=str(item.id), reason=item.reason
+    )
+    notice = notifications.Notice(
+        product=PRODUCT,
+        kind="moderation",
+        title=f"Your {what} waits for a moderator",
+        body=f"{item.reason} Until somebody looks, only you see it; without a decision it goes live by itself. "
+        "If you disagree, say so on its page.",
+        href=f"/news/item?id={item.id}",
+        key=f"news:shadow:{item.id}",
+    )
+    notifications.notify(session, item.author_id, notice)
 
 
 def _tell_author(session: WriteSession, author: Account, parent: Item, reply: Item) -> None:
@@ -197,7 +228,7 @@ def _tell_author(session: WriteSession, author: Account, parent: Item, reply: It
         return
     what = f"your post “{parent.title}”" if parent.type != "comment" else "your comment"
     notice = notifications.Notice(
-        product="news",
+        product=PRODUCT,
         kind="reply",
         title=f"{author.username} answered {what}"[:200],
         body=reply.content[:300],
@@ -264,13 +295,13 @@ def _check_own(author: Account, item: Item, verb: str, rules: Rules) -> None:
         raise TooLate(f"This could be changed for {rules.edit_minutes} minutes.")
 
 
-def checked_tags(tags: Sequence[str]) -> list[str]:
+def checked_tags(tags: Sequence[str], *, most: int = MOST_TAGS, field: str = "tags") -> list[str]:
     """Tags in lower case, each once. Raises Invalid."""
     wanted = list(dict.fromkeys(tag.strip().lower() for tag in tags if tag.strip()))
-    if len(wanted) > MOST_TAGS:
-        raise Invalid(f"A post has at most {MOST_TAGS} tags.", field="tags")
+    if len(wanted) > most:
+        raise Invalid(f"Give at most {most} tags.", field=field)
     if any(not _TAG.fullmatch(tag) for tag in wanted):
-        raise Invalid("A tag has 1 to 30 letters a to z, digits and hyphens.", field="tags")
+        raise Invalid("A tag has 1 to 30 letters a to z, digits and hyphens.", field=field)
     return wanted
 
 

@@ -1,9 +1,10 @@
-"""The shapes of answers."""
+"""The shapes in which the API and live updates give items."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 import msgspec
 
@@ -13,6 +14,7 @@ from dodeca.products.news.models import Item
 from dodeca.products.news.service import items, listing, voting
 from dodeca.products.news.service.members import Viewer
 
+DEEPEST_NESTING = 100
 _VOTES = {1: "upvote", -1: "downvote"}
 
 
@@ -149,8 +151,12 @@ def tree(session: ReadSession, viewer: Viewer, nodes: Sequence[Node[Item]]) -> l
     walked = [node for top in nodes for node in top.walk()]
     views = comment_views(session, viewer, [node.row for node in walked])
     by_id = {view.id: view for view in views}
-    for node in walked:
-        by_id[node.row.id].comments = [by_id[reply.row.id] for reply in node.replies]
+    for node in reversed(walked):  # from the leaves up
+        view = by_id[node.row.id]
+        view.comments = [by_id[reply.row.id] for reply in node.replies]
+        if node.depth and node.depth % DEEPEST_NESTING == 0:
+            # An encoder follows nesting to a depth only: branches this deep are handed to it ready.
+            by_id[node.row.id] = cast(CommentView, msgspec.Raw(msgspec.json.encode(view)))
     return [by_id[node.row.id] for node in nodes]
 
 

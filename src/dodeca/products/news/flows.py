@@ -1,0 +1,75 @@
+"""What the API, the pages and other clients do alike: act through the service, index, and tell open pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dodeca.commons.accounts.public import Account
+from dodeca.kernel.db import WriteSession
+from dodeca.kernel.http import Call
+from dodeca.products.news import live
+from dodeca.products.news.acting import address_hash
+from dodeca.products.news.models import Item
+from dodeca.products.news.service import items, posting, searching, voting
+from dodeca.products.news.service.members import VISITOR, Viewer
+from dodeca.products.news.views import comment_views, post_view
+
+
+def submit(session: WriteSession, call: Call, account: Account, submission: posting.Submission) -> tuple[Item, bool]:
+    """Post; gives the post and whether it is new. See `posting.submit`."""
+    item, is_new = posting.submit(session, account, submission, address_hash=address_hash(call))
+    searching.later(session, item)
+    if is_new:
+        live.added(session, call.platform, item, post_view(session, VISITOR, item))
+    else:
+        live.score_changed(session, call.platform, item)
+    return item, is_new
+
+
+def comment(session: WriteSession, call: Call, account: Account, viewer: Viewer, parent_id: int, content: str) -> Item:
+    """Answer a post or a comment. See `posting.comment`."""
+    item = posting.comment(session, account, viewer, parent_id, content)
+    searching.later(session, item)
+    live.added(session, call.platform, item, comment_views(session, VISITOR, [item])[0])
+    live.score_changed(session, call.platform, items.locked(session, item.root_id or parent_id))
+    return item
+
+
+def vote(session: WriteSession, call: Call, account: Account, item_id: int, direction: int) -> Item:
+    """Vote up (1), down (-1), or take the vote back (0). See `voting.vote` and `voting.undo`."""
+    if direction == 0:
+        item = voting.undo(session, account, item_id)
+    else:
+        item = voting.vote(session, account, item_id, direction, address_hash=address_hash(call))
+    live.score_changed(session, call.platform, item)
+    return item
+
+
+def edit(
+    session: WriteSession,
+    call: Call,
+    account: Account,
+    item: Item,
+    *,
+    title: str | None = None,
+    content: str | None = None,
+    tags: Sequence[str] | None = None,
+) -> Item:
+    """Change one's own item. See `posting.edit`."""
+    posting.edit(session, account, item, title=title, content=content, tags=tags)
+    searching.later(session, item)
+    live.changed(session, call.platform, item)
+    return item
+
+
+def remove(session: WriteSession, call: Call, account: Account, item: Item) -> None:
+    """Delete one's own item. See `posting.remove`."""
+    posting.remove(session, account, item)
+    searching.later(session, item)
+    live.changed(session, call.platform, item)
+
+
+def changed(session: WriteSession, call: Call, item: Item) -> None:
+    """An item's state changed by flags, vouches or moderators."""
+    searching.later(session, item)
+    live.changed(session, call.platform, item)
