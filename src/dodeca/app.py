@@ -72,8 +72,6 @@ def application(platform: Platform) -> Litestar:
     handlers: list[ControllerRouterHandler] = [static_handler(platform.assets)]
     for manifest in platform.manifests:
         handlers += _routers(manifest)
-        if manifest.prepare is not None:
-            manifest.prepare(platform)
     app = Litestar(
         route_handlers=handlers,
         exception_handlers={Exception: _answer_error, HTTPException: _answer_error, DodecaError: _answer_error},
@@ -86,12 +84,28 @@ def application(platform: Platform) -> Litestar:
             components=openapi.components(),
         ),
         before_send=[count_answers],
-        on_startup=[platform.start],
-        on_shutdown=[platform.stop],
+        on_startup=[_start],
+        on_shutdown=[_stop],
         on_app_init=[_without_logging],
     )
+    return attached(app, platform)
+
+
+def attached(app: Litestar, platform: Platform) -> Litestar:
+    """`app`, made for a platform with the same modules and settings, as the application of `platform`."""
+    for manifest in platform.manifests:
+        if manifest.prepare is not None:
+            manifest.prepare(platform)
     app.state.platform = platform
     return app
+
+
+async def _start(app: Litestar) -> None:
+    await app.state.platform.start()
+
+
+async def _stop(app: Litestar) -> None:
+    await app.state.platform.stop()
 
 
 def rsgi(platform: Platform, app: Litestar) -> RsgiApplication:
@@ -133,6 +147,14 @@ def _at_own_root(platform: Platform, host: str, path: str) -> str:
     return f"/api/{product}{path[4:]}" if path.startswith("/api/") else f"/{product}{path}"
 
 
+class _OwnRouter(Router):
+    """A router that belongs to one application: a deep copy of it, as Litestar makes to register it, takes as long as
+    all the rest of composing."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> _OwnRouter:
+        return self
+
+
 def _routers(manifest: Manifest) -> list[ControllerRouterHandler]:
     opt = {"product": manifest.name if manifest.tagline else None, "module": manifest.name}
     places: Sequence[tuple[str, Sequence[ControllerRouterHandler], str]] = (
@@ -142,7 +164,7 @@ def _routers(manifest: Manifest) -> list[ControllerRouterHandler]:
         ("/", manifest.root, "root"),
     )
     return [
-        Router(
+        _OwnRouter(
             path=path,
             route_handlers=handlers,
             opt=opt | {"part": part},

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import select
 
@@ -172,12 +173,20 @@ def at_loopback(app: Any) -> Any:
     return called
 
 
+_idle: dict[tuple[object, ...], list[Litestar]] = {}
+"""Applications that no test uses now: making one takes longer than most tests."""
+
+
 @contextmanager
 def running(platform: Platform) -> Iterator[Client]:
     """The application of `platform` as a client sees it."""
-    app = composition.by_hostname(platform, cast(Any, composition.application(platform)))
-    with TestClient(at_loopback(app), base_url=ADDRESS, raise_server_exceptions=False) as http:
+    kind = (tuple(manifest.name for manifest in platform.manifests), platform.settings.max_body_bytes)
+    idle = _idle.setdefault(kind, [])
+    app = composition.attached(idle.pop(), platform) if idle else composition.application(platform)
+    routed = composition.by_hostname(platform, cast(Any, app))
+    with TestClient(at_loopback(routed), base_url=ADDRESS, raise_server_exceptions=False) as http:
         yield Client(http, platform)
+    idle.append(app)
 
 
 def work(platform: Platform) -> None:

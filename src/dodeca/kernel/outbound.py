@@ -15,6 +15,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -256,6 +257,12 @@ _FAILURES: Final = (
 )
 
 
+@lru_cache(maxsize=1)
+def _trusting_the_system() -> ssl.SSLContext:
+    """The system's certificates; reading them takes long, so once for the process."""
+    return ssl.create_default_context()
+
+
 class CheckedTransport(httpx.AsyncBaseTransport):
     """An httpx transport whose connections go only to addresses that were checked."""
 
@@ -268,7 +275,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context or ssl.create_default_context(),
+            ssl_context=ssl_context or _trusting_the_system(),
             max_connections=max_connections,
             max_keepalive_connections=max_connections // 4,
             keepalive_expiry=30.0,

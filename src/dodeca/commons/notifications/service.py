@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.commons.notifications.models import Notification, NotificationChoice, PushSubscription
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http.access import Principal
 from dodeca.kernel.jobs import JobContext, Nothing, job
@@ -73,8 +73,14 @@ def visible_to(actor: Principal) -> Select[Notification]:
 
 def unread(session: ReadSession, account_id: str) -> int:
     """How many are unread, counted up to 100: the bell shows 99+."""
-    waiting = select(Notification.id).where(Notification.account_id == account_id, Notification.read_at.is_(None))
-    return session.scalar(select(func.count()).select_from(waiting.limit(100).subquery())) or 0
+    row = _unread.first(session, account_id=account_id)
+    return int(row[0]) if row is not None else 0
+
+
+_waiting = select(Notification.id).where(
+    Notification.account_id == bindparam("account_id"), Notification.read_at.is_(None)
+)
+_unread = Prepared(select(func.count()).select_from(_waiting.limit(100).subquery()))
 
 
 def mark_read(session: WriteSession, actor: Principal, notification_ids: Sequence[str] | None) -> int:

@@ -14,6 +14,15 @@ class TooManyQueries(AssertionError):
     """A block sent more statements than its budget."""
 
 
+_watchers: list[list[str]] = []
+
+
+def note(statement: str) -> None:
+    """Count a statement that goes to the driver past SQLAlchemy."""
+    for seen in _watchers:
+        seen.append(statement)
+
+
 @contextmanager
 def queries(at_most: int | None = None) -> Iterator[list[str]]:
     """Collect the SQL of every statement that any thread sends while the block runs.
@@ -22,15 +31,17 @@ def queries(at_most: int | None = None) -> Iterator[list[str]]:
     """
     seen: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: Any) -> None:
+    def heard(_connection: object, _cursor: object, statement: str, *_rest: Any) -> None:
         if not statement.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "PRAGMA")):
             seen.append(statement)
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", heard)
+    _watchers.append(seen)
     try:
         yield seen
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        _watchers.remove(seen)
+        event.remove(Engine, "before_cursor_execute", heard)
     if at_most is not None and len(seen) > at_most:
         listing = "\n".join(f"{i}. {sql}" for i, sql in enumerate(seen, 1))
         raise TooManyQueries(f"{len(seen)} queries, {at_most} allowed:\n{listing}")

@@ -8,12 +8,18 @@ columns' types say. Pending changes of the Session are not flushed first: hot pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Float, Numeric
 from sqlalchemy.sql import Executable
 
-from dodeca.kernel.db.sessions import ReadSession
+from dodeca.kernel.db import observe
+
+if TYPE_CHECKING:
+    from dodeca.kernel.db.sessions import ReadSession
+
+FLOAT8, NUMERIC = 701, 1700
+"""From the system catalogue pg_type."""
 
 
 class Prepared:
@@ -46,15 +52,27 @@ class Prepared:
             connection = session.connection()
             driver = cast(Any, connection.connection.dbapi_connection)
             form = self._forms.get("postgresql") or self._compile(connection)
+            observe.note(form.sql)
             cursor = driver.cursor()
             cursor.execute(form.sql, form.bind(values), prepare=True)
             return cursor, form
         form = self._forms.get("sqlite") or self._compile(session.info["connection"])
+        observe.note(form.sql)
+        if not driver.in_transaction:  # a unit of work sees one snapshot
+            driver.execute("BEGIN")
         return driver.execute(form.sql, form.bind(values)), form
 
     def _compile(self, connection: Connection) -> _Form:
         form = self._forms[connection.dialect.name] = _Form(self._statement, connection)
         return form
+
+
+def _wire_type(kind: Any) -> int | None:
+    """PostgreSQL's number of the type that a column's values come in, where SQLAlchemy asks for it (psycopg)."""
+    plain = getattr(kind, "impl_instance", kind)
+    if isinstance(plain, Float):
+        return FLOAT8
+    return NUMERIC if isinstance(plain, Numeric) else None
 
 
 class _Form:
@@ -67,7 +85,8 @@ class _Form:
         self.defaults: dict[str, object] = dict(compiled.params)
         self.binders: dict[str, Callable[[Any], Any]] = dict(compiled._bind_processors)
         columns = getattr(compiled, "_result_columns", ())
-        converters = [column.type._cached_result_processor(connection.dialect, None) for column in columns]
+        dialect = connection.dialect
+        converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in columns]
         self.converters = converters
         self.converts = any(converters)
 

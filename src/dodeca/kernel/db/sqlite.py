@@ -90,6 +90,8 @@ class SqliteDatabase:
             self._readers.busy = False
             if session.in_transaction():
                 session.close()
+            if (driver := session.info["driver"]).in_transaction:  # begun by a prepared statement alone
+                driver.rollback()
 
     def _new_reader(self) -> ReadSession:
         """This thread's connection and Session: kept, as making them costs more than a small read."""
@@ -291,6 +293,7 @@ def _engine(url: str, *, readonly: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+        if not _driver(connection).in_transaction:
+            connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     return engine

@@ -14,9 +14,11 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 
 import msgspec
 from litestar import Request, Response
+from litestar._signature import SignatureModel
 from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException
 from litestar.handlers import BaseRouteHandler
+from litestar.utils.signature import ParsedSignature
 
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError, Forbidden, Invalid, Unauthenticated
@@ -52,6 +54,8 @@ class Plan:
         self.rate = rate
         self.idempotent = idempotent
         self.form = form
+        self.parsed: ParsedSignature | None = None
+        self.model: type[SignatureModel] | None = None
         self.is_async = inspect.iscoroutinefunction(function)
         self.session_name = ""
         self.writes = False

@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from litestar._signature import SignatureModel
 from litestar.handlers import HTTPRouteHandler
+from litestar.utils.signature import ParsedSignature
 
 from dodeca.kernel.http.access import Access
 from dodeca.kernel.http.openapi import described
@@ -22,6 +24,27 @@ from dodeca.kernel.limits import Rate
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 Decorator = Callable[[Callable[..., Any]], HTTPRouteHandler]
+
+
+class PlannedHandler(HTTPRouteHandler):
+    """Litestar copies a handler for each application and reads the copy's signature anew, which makes half of the
+    time that composing takes. No layer above ours adds to a signature, so it is read once."""
+
+    @property
+    def parsed_fn_signature(self) -> ParsedSignature:
+        """What the handler takes and gives."""
+        plan: Plan = self.opt["plan"]
+        if plan.parsed is None:
+            plan.parsed = super().parsed_fn_signature
+        return plan.parsed
+
+    @property
+    def signature_model(self) -> type[SignatureModel]:
+        """What checks a request against the signature."""
+        plan: Plan = self.opt["plan"]
+        if plan.model is None:
+            plan.model = super().signature_model
+        return plan.model
 
 
 def route(
@@ -50,7 +73,7 @@ def route(
         handler.__doc__ = function.__doc__
         handler.__annotations__ = plan.annotations
         handler.__signature__ = plan.signature  # type: ignore[attr-defined]
-        return HTTPRouteHandler(
+        return PlannedHandler(
             path,
             http_method=method,
             status_code=plan.status,

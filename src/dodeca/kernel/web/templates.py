@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined, TemplateNotFound
+from jinja2 import (
+    BytecodeCache,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateNotFound,
+)
+from jinja2.bccache import Bucket
 
 from dodeca.kernel.clock import now
 from dodeca.kernel.web.assets import Assets
@@ -13,6 +23,22 @@ from dodeca.kernel.web.charts import plot
 from dodeca.kernel.web.filters import FILTERS
 
 SHELL_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class _Compiled(BytecodeCache):
+    """What templates were compiled to in this process: compiling the shell anew for each platform takes long."""
+
+    _kept: ClassVar[dict[tuple[str, str], bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Jinja's hook."""
+        known = self._kept.get((bucket.key, bucket.checksum))
+        if known is not None:
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Jinja's hook."""
+        self._kept[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
 
 
 class Renderer:
@@ -41,6 +67,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=reload,
+            bytecode_cache=_Compiled(),
             cache_size=-1,  # every template is ours: keep all of them compiled
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
         )

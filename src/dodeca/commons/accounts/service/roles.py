@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.commons.accounts.models import ROLES, Account, AccountRole
@@ -10,10 +10,13 @@ from dodeca.commons.accounts.principals import forget_principal
 from dodeca.commons.accounts.service import audit
 from dodeca.commons.accounts.service.origin import NOWHERE, Origin
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid
 
 GRANTABLE = tuple(role for role in ROLES if role != "member")
+
+
+_roles = Prepared(select(AccountRole.role).where(AccountRole.account_id == bindparam("account_id")))
 
 
 class LastAdmin(Conflict):
@@ -22,8 +25,7 @@ class LastAdmin(Conflict):
 
 def roles_of(session: ReadSession, account_id: str) -> frozenset[str]:
     """The roles of an account, `member` included."""
-    rows = session.scalars(select(AccountRole.role).where(AccountRole.account_id == account_id))
-    return frozenset({"member", *rows})
+    return frozenset({"member", *(role for (role,) in _roles.rows(session, account_id=account_id))})
 
 
 def holders(role: str) -> Select[str]:
