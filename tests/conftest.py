@@ -51,10 +51,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(prepared_url: str) -> Iterator[Database]:
     """A database with all tables of what is imported."""
-    opened = open_database(database_url)
-    opened.write(lambda session: metadata.create_all(session.connection()))
+    opened = open_database(prepared_url)
     yield opened
     opened.close()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import structlog
 from croniter import croniter
-from sqlalchemy import ColumnElement, Executable, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel import clock, ids
@@ -91,10 +91,12 @@ class JobRunner:
     async def run_due(self) -> int:
         """Run everything that is due now, and what that makes due; gives the number. For the test clock.
 
-        Also waits for what other runners of this queue have begun, so that nothing due is left when it returns."""
-        total = 0
+        Also waits for what other runners of this queue have begun, so that nothing due is left when it returns.
+        Schedules count up to the moment of the call: on a slow machine the next one may be due again before the
+        last has run, and it would never end."""
+        total, until = 0, clock.now()
         for _ in range(int(SETTLE_SECONDS / 0.05)):
-            while worked := await self.step():
+            while worked := await self.step(until):
                 total += worked
                 if self._tasks:
                     await asyncio.wait(list(self._tasks.values()))
@@ -103,11 +105,12 @@ class JobRunner:
             await asyncio.sleep(0.05)
         return total
 
-    async def step(self) -> int:
-        """Enqueue what the schedules ask for, run due unit jobs, start due tasks; gives how many of both.
+    async def step(self, until: datetime | None = None) -> int:
+        """Enqueue what the schedules ask for, run due unit jobs, start due tasks; gives how many of both. Schedules
+        count up to `until` (default now).
 
         Tasks run beside each other and are not waited for, so that a slow one holds up no other job."""
-        await self._enqueue_scheduled()
+        await self._enqueue_scheduled(until or clock.now())
         due = await self.platform.db.aread(self._due)
         worked = 0
         for job_id, name in due:
@@ -155,11 +158,10 @@ class JobRunner:
 
     # Schedules
 
-    async def _enqueue_scheduled(self) -> None:
+    async def _enqueue_scheduled(self, now: datetime) -> None:
         recurring = [job for job in self.jobs.values() if job.every or job.cron]
         if not recurring:
             return
-        now = clock.now()
 
         def due(session: ReadSession) -> list[Job[Any]]:
             known = {row[0]: row[1] for row in session.execute(select(Schedule.name, Schedule.next_run_at))}
@@ -174,9 +176,11 @@ class JobRunner:
         for job in wanted:
             # Both statements take the row's lock: of two processes one moves it, and the other then sees it moved.
             insert = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
+            # What they return tells; psycopg's row count of an insert is -1 whatever happened.
             first = insert(Schedule).values(name=job.name, next_run_at=_following(job, now)).on_conflict_do_nothing()
             moved = update(Schedule).where(Schedule.name == job.name, Schedule.next_run_at <= now)
-            if _rows(session, first) or _rows(session, moved.values(next_run_at=_following(job, now))):
+            moved = moved.values(next_run_at=_following(job, now))
+            if any(session.scalar(s.returning(Schedule.name)) is not None for s in (first, moved)):
                 job.enqueue(session, None, key="schedule")
 
     # Running
@@ -276,10 +280,6 @@ def retry_dead(session: WriteSession, job_id: str) -> bool:
         return False
     row.state, row.attempts, row.run_at = "queued", 0, clock.now()
     return True
-
-
-def _rows(session: WriteSession, statement: Executable) -> int:
-    return int(getattr(session.execute(statement), "rowcount", 0))
 
 
 def _payload(job: Job[Any], raw: bytes) -> Any:
