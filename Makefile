@@ -10,6 +10,8 @@ HANDBOOK := src/dodeca/commons/shell/handbook/index.html
 .PHONY: setup assets serve test lint lock clean
 
 export NO_MKDOCS_2_WARNING := 1
+# Where Python may not keep what it compiled, every start of a server compiles everything again.
+export PYTHONDONTWRITEBYTECODE :=
 
 setup: $(VENV)/.installed $(ASSETS) $(HANDBOOK)
 
@@ -26,7 +28,7 @@ $(ASSETS): package.json tools/build_assets.py src/dodeca/kernel/web/icons.txt | 
 $(VENV)/.installed: requirements/base.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/base.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/base.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
