@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "dodeca.cli.doctor:doctor",
     "bench": "dodeca.cli.bench:bench",
     "capacity": "dodeca.cli.capacity:capacity",
+    "payments": "dodeca.cli.payments:payments",
 }
 """Name → where it lives. The order is the order of the help page."""
 

@@ -249,6 +249,13 @@ def list_events(
     return {"events": rows, "next_cursor": page.next_cursor}
 
 
+@get("/events/{event_id:str}", access=Access.MEMBER)
+def event(session: DbRead, desk: Till, event_id: FromPath[str]) -> dict[str, Any]:
+    """One event, with the body that webhooks get."""
+    found = desk.find(session, PaymentEvent, event_id)
+    return {"id": found.id, "type": found.type, "created_at": rfc3339(found.created_at), "body": found.body}
+
+
 def channel(merchant_id: str, mode: str) -> str:
     """Where a merchant's live pages listen."""
     return f"payments:{merchant_id}:{mode}"
@@ -282,5 +289,6 @@ routes = [
     audit,
     list_events,
     stream,
+    event,
     replay,
 ]

@@ -1,0 +1,214 @@
+"""The checkout in a real browser: over a shop's page, alone, without JavaScript, by keyboard; and the dashboard."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from tests.products.payments.live.conftest import PASSWORD, Shop, new_shop
+from tests.support.browser import CHROMIUM, chromium, violations
+from tests.support.server import LiveServer
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+PICTURES = os.environ.get("DODECA_PICTURES")
+SHOP_PAGE = """<!doctype html><html lang="en"><title>Corner shop</title><h1>Corner shop</h1>
+<button id="pay">Pay</button><pre id="out"></pre>
+<script src="{base}/v1/checkout.js"></script>
+<script>
+const out = document.getElementById("out")
+const checkout = new Razorpay({{
+  key: "{key}", order_id: "{order}", name: "Corner shop", prefill: {{ email: "asha@example.org" }},
+  handler: (paid) => {{ out.textContent = "paid " + JSON.stringify(paid) }},
+  modal: {{ ondismiss: () => {{ out.textContent = "left" }} }},
+}})
+checkout.on("payment.failed", (event) => {{ out.textContent = "failed " + event.error.reason }})
+document.getElementById("pay").onclick = () => checkout.open()
+</script>"""
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+def picture(page: Page, name: str) -> None:
+    """A screenshot, where DODECA_PICTURES names a folder."""
+    if PICTURES:
+        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
+
+
+@pytest.fixture
+def stall() -> Iterator[Any]:
+    """A static web server on another origin: `stall(html)` gives the address of a page."""
+    pages: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = pages.get(self.path, b"")
+            self.send_response(200 if body else 404)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def add(html: str) -> str:
+        pages["/"] = html.encode()
+        return f"http://localhost:{server.server_port}/"
+
+    yield add
+    server.shutdown()
+    server.server_close()
+
+
+def order(shop: Shop, amount: int = 50_000) -> str:
+    made = shop.client.order.create({"amount": amount, "currency": "INR", "payment_capture": 1})
+    return str(made["id"])
+
+
+def type_card(page: Any, number: str) -> None:
+    page.get_by_label("Card number").fill(number)
+    page.get_by_label("Expiry").fill("12/40")
+    page.get_by_label("CVV").fill("123")
+
+
+def test_a_shops_page_takes_a_card_with_3d_secure(browser: Browser, shop: Shop, stall: Any) -> None:
+    name = order(shop)
+    address = stall(SHOP_PAGE.format(base=f"{shop.url}/payments", key=shop.key[0], order=name))
+    page = browser.new_page(viewport=NARROW)
+    page.goto(address)
+    page.get_by_role("button", name="Pay").click()
+    frame = page.frame_locator("iframe[title=Payment]")
+    expect(frame.get_by_label("Email for the receipt")).to_have_value("asha@example.org")
+
+    type_card(frame, "4000 0000 0000 0002")
+    frame.get_by_role("button", name="Pay ₹500.00").click()
+    expect(page.locator("#out")).to_contain_text("failed payment_declined")
+    picture(page, "checkout-js-declined-360")
+    type_card(frame, "4111 1111 1111 1111")
+    frame.get_by_role("button", name="Pay ₹500.00").click()
+    frame.get_by_label("One-time password").fill("12345")
+    picture(page, "checkout-js-bank-360")
+    frame.get_by_role("button", name="Confirm").click()
+
+    expect(page.locator("#out")).to_contain_text("paid")
+    fields = page.evaluate("JSON.parse(document.getElementById('out').textContent.slice(5))")
+    assert shop.client.utility.verify_payment_signature(fields)
+    assert shop.client.order.fetch(name)["status"] == "paid"
+    page.close()
+
+
+def test_leaving_the_checkout_by_keyboard_is_told(browser: Browser, shop: Shop, stall: Any) -> None:
+    address = stall(SHOP_PAGE.format(base=f"{shop.url}/payments", key=shop.key[0], order=order(shop)))
+    page = browser.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="Pay").press("Enter")
+    expect(page.frame_locator("iframe[title=Payment]").get_by_role("heading", name="₹500.00")).to_be_visible()
+
+    page.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#out")).to_have_text("left")
+    expect(page.locator("iframe")).to_have_count(0)
+    page.close()
+
+
+def test_the_checkout_works_without_javascript_and_by_keyboard(browser: Browser, shop: Shop) -> None:
+    name = order(shop)
+    context = browser.new_context(java_script_enabled=False, viewport=NARROW)
+    page = context.new_page()
+    page.goto(f"{shop.url}/payments/checkout/{name}")
+
+    page.get_by_label("Card number").focus()
+    for text in ("4111111111111111", "12/40", "123"):
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_label("One-time password").focus()
+    page.keyboard.type("1234")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("has your payment")).to_be_visible()
+    assert shop.client.order.fetch(name)["status"] == "paid"
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_payers_pages_are_accessible(browser: Browser, shop: Shop, scheme: Any) -> None:
+    context = browser.new_context(viewport=NARROW, color_scheme=scheme)
+    page = context.new_page()
+    found = {}
+    name = order(shop)
+    for method in ("card", "upi", "netbanking", "wallet"):
+        page.goto(f"{shop.url}/payments/checkout/{name}?method={method}")
+        found[method] = violations(page)
+        picture(page, f"checkout-{method}-360-{scheme}")
+    page.goto(f"{shop.url}/payments/checkout/{name}")
+    type_card(page, "4111 1111 1111 1111")
+    page.get_by_role("button", name="Pay ₹500.00").click()
+    found["bank"] = violations(page)
+    picture(page, f"bank-360-{scheme}")
+    page.get_by_label("One-time password").fill("123456")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("has your payment")).to_be_visible()
+    found["receipt"] = violations(page)
+    picture(page, f"receipt-360-{scheme}")
+
+    assert {name: rows for name, rows in found.items() if rows} == {}
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_dashboard_is_accessible_wide_and_narrow(live: LiveServer, browser: Browser, scheme: Any) -> None:
+    shop = new_shop(live)
+    for _ in range(2):
+        shop.paid()
+    shop.client.payment_link.create({"amount": 9900, "currency": "INR", "description": "Tea", "customer": {}})
+    csv = b"Date,Amount,Description\n2026-07-01,12.50,Coffee shop\n"
+    shop.ask("POST", "/reconciliation/imports", content=csv)
+    shop.client.plan.create({"period": "monthly", "item": {"name": "Tea box", "amount": 30_000, "currency": "INR"}})
+    shop.client.settlement.create_ondemand_settlement({"amount": 100, "settle_full_balance": True})
+    payment = shop.client.payment.all()["items"][0]["id"]
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{live.url}/login")
+    page.get_by_label("Username").fill(shop.username)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+    found, wide = {}, []
+    paths = ("", "dashboard", f"dashboard/payments/{payment}", "dashboard/links", "dashboard/subscriptions",
+             "dashboard/settlements", "dashboard/reconciliation", "dashboard/analytics", "dashboard/routing",
+             "dashboard/risk", "dashboard/webhooks", "dashboard/developers")  # fmt: skip
+    for path in paths:
+        for size, viewport in (("wide", WIDE), ("360", NARROW)):
+            page.set_viewport_size(viewport)
+            page.goto(f"{live.url}/payments/{path}")
+            name = f"{path.replace(payment, 'one').replace('/', '-') or 'purse'}-{size}"
+            found[name] = violations(page)
+            picture(page, f"{name}-{scheme}")
+            if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+                wide.append(name)
+
+    assert {name: rows for name, rows in found.items() if rows} == {}
+    assert wide == []
+    context.close()
