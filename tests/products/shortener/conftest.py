@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
+import dns.message
+import dns.rcode
+import dns.rrset
 import pytest
 from tests.support.platform import Client, Factory
 
@@ -95,3 +100,43 @@ def stranger(client: Client, make: Factory) -> Client:
 def visitor(client: Client) -> Client:
     """A person with a browser."""
     return client.with_headers({"User-Agent": CHROME})
+
+
+class DnsServer:
+    """A name server on loopback that knows the TXT records in `records`."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, str] = {}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                data, peer = self._socket.recvfrom(4096)
+            except OSError:
+                return
+            query = dns.message.from_wire(data)
+            answer = dns.message.make_response(query)
+            question = query.question[0]
+            text = self.records.get(question.name.to_text())
+            if text is None:
+                answer.set_rcode(dns.rcode.NXDOMAIN)
+            else:
+                answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "TXT", f'"{text}"'))
+            self._socket.sendto(answer.to_wire(), peer)
+
+    def close(self) -> None:
+        """Stop."""
+        self._socket.close()
+
+
+@pytest.fixture
+def dns_server() -> Iterator[DnsServer]:
+    """A name server of the test's own."""
+    server = DnsServer()
+    yield server
+    server.close()
