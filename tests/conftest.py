@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from dodeca import app as composition
+from dodeca import catalogue
 from dodeca.kernel import clock
 from dodeca.kernel.db import Database, WriteSession, metadata, open_database
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 from tests.support import postgres
 from tests.support.platform import ADDRESS, Client, Factory, open_session, running
+
+# Rich's tracebacks with local variables take seconds each where a job is meant to fail.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -89,6 +99,7 @@ def postgres_template(postgres_cluster: postgres.Cluster) -> str:
 
 
 def _make_tables(url: str) -> None:
+    catalogue.products()  # imports the products' tables, whichever tests run
     opened = open_database(url)
     opened.write(lambda session: metadata.create_all(session.connection()))
     opened.close()

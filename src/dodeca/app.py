@@ -144,6 +144,8 @@ def _at_own_root(platform: Platform, host: str, path: str) -> str:
     product = platform.hostnames.get(host) or platform.hostnames.get(host.partition(":")[0])
     if product is None or path.startswith(SHARED_PATHS):
         return path
+    if f"{path}/".startswith((f"/{product}/", f"/api/{product}/")):  # as the product's own pages link
+        return path
     return f"/api/{product}{path[4:]}" if path.startswith("/api/") else f"/{product}{path}"
 
 

@@ -22,6 +22,7 @@ from dodeca.commons.accounts.models import Account
 from dodeca.commons.notifications import Notice, delivery, notify, service
 from dodeca.commons.notifications.models import PushSubscription
 from dodeca.kernel.db import ReadSession
+from dodeca.kernel.jobs import QueuedJob
 from dodeca.kernel.outbound import Outbound
 from dodeca.kernel.platform import Platform
 
@@ -250,16 +251,10 @@ def test_a_push_service_that_fails_is_asked_again_later(
     pushed(inbox, make, ada, platform, 503)
 
     jobs = platform.db.read(
-        lambda s: [(j.name, j.attempts) for j in s.query(service_job()).all() if j.name == "notifications.push"]
+        lambda s: [(j.name, j.attempts) for j in s.query(QueuedJob).all() if j.name == "notifications.push"]
     )
     assert jobs == [("notifications.push", 1)]
     assert subscriptions(platform) == 1
-
-
-def service_job() -> type:
-    from dodeca.kernel.jobs import QueuedJob
-
-    return QueuedJob
 
 
 def test_nobody_unsubscribes_anothers_browser(

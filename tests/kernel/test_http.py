@@ -30,7 +30,7 @@ def client(platform: Platform) -> Iterator[Client]:
 
 @pytest.fixture
 def member(client: Client, make: Factory) -> Client:
-    return client.with_token(make.token(make.account()))
+    return client.with_token(make.token(make.account(), days=10))
 
 
 def items(client: Client) -> list[Any]:
@@ -62,32 +62,34 @@ def test_a_role_opens_its_routes_and_no_others(client: Client, make: Factory) ->
     assert [c.get("/api/probe/merchant").status_code for c in (merchant, moderator, admin)] == [200, 403, 200]
 
 
-@pytest.mark.parametrize(("scope", "status"), [("probe", 200), ("shortener", 403)])
-def test_a_key_opens_only_the_products_of_its_scopes(client: Client, make: Factory, scope: str, status: int) -> None:
-    _key, secret = make.key(make.account(), [scope])
+def test_a_key_opens_only_the_products_of_its_scopes(client: Client, make: Factory) -> None:
+    secrets = [make.key(make.account(), [scope])[1] for scope in ("probe", "shortener")]
 
-    assert client.with_token(secret).get("/api/probe/member").status_code == status
-
-
-@pytest.mark.parametrize(
-    "header", ["Bearer x", "Bearer eyJ.a.b", "Basic !!!", "Basic Og==", "Digest x", "x" * 5000, "Bearer a.b.c"]
-)
-def test_broken_credentials_are_refused_even_where_anybody_may_call(client: Client, header: str) -> None:
-    assert client.get("/api/probe/items", headers={"Authorization": header}).status_code == 401
+    assert [client.with_token(secret).get("/api/probe/member").status_code for secret in secrets] == [200, 403]
 
 
-@pytest.mark.parametrize("cookie", ["dodeca_session=x", "dodeca_session=" + "y" * 43, "dodeca_session=;;;=", "=; ;"])
-def test_a_broken_cookie_is_a_strangers(client: Client, cookie: str) -> None:
-    assert client.get("/api/probe/items", headers={"Cookie": cookie}).status_code == 200
-    assert client.get("/api/probe/member", headers={"Cookie": cookie}).status_code == 401
+def test_broken_credentials_are_refused_even_where_anybody_may_call(client: Client) -> None:
+    broken = ["Bearer x", "Bearer eyJ.a.b", "Basic !!!", "Basic Og==", "Digest x", "x" * 5000, "Bearer a.b.c"]
+
+    answers = [client.get("/api/probe/items", headers={"Authorization": header}).status_code for header in broken]
+
+    assert answers == [401] * len(broken)
+
+
+def test_a_broken_cookie_is_a_strangers(client: Client) -> None:
+    broken = ["dodeca_session=x", "dodeca_session=" + "y" * 43, "dodeca_session=;;;=", "=; ;"]
+
+    public = [client.get("/api/probe/items", headers={"Cookie": cookie}).status_code for cookie in broken]
+    members = [client.get("/api/probe/member", headers={"Cookie": cookie}).status_code for cookie in broken]
+
+    assert (public, members) == ([200] * 4, [401] * 4)
 
 
 # Forgery
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
+def test_a_form_is_taken_only_from_our_own_pages(client: Client) -> None:
+    expected: list[tuple[dict[str, str], int]] = [
         ({"Sec-Fetch-Site": "same-origin"}, 303),
         ({"Sec-Fetch-Site": "none"}, 303),
         ({"Origin": "http://dodeca.local"}, 303),
@@ -98,13 +100,12 @@ def test_a_broken_cookie_is_a_strangers(client: Client, cookie: str) -> None:
         ({"Origin": "null"}, 403),
         ({}, 403),
         ({"X-CSRF-Token": "guess"}, 403),
-    ],
-)
-def test_a_form_is_taken_only_from_our_own_pages(client: Client, headers: dict[str, str], status: int) -> None:
-    answer = client.post("/probe/form", data={"name": "a"}, headers=headers)
+    ]
 
-    assert answer.status_code == status
-    assert len(items(client)) == (1 if status == 303 else 0)
+    answers = [client.post("/probe/form", data={"name": "a"}, headers=headers) for headers, _status in expected]
+
+    assert [answer.status_code for answer in answers] == [status for _headers, status in expected]
+    assert len(items(client)) == 3
 
 
 def test_a_form_with_its_token_is_taken(client: Client) -> None:
@@ -192,14 +193,17 @@ def test_a_key_is_forgotten_after_a_day(member: Client) -> None:
 
     answer = member.post("/api/probe/items", json={"name": "b"}, headers={"Idempotency-Key": "k"})
 
-    assert (replayed.headers.get("idempotent-replayed"), answer.status_code) in [("true", 201), (None, 401)]
+    assert (replayed.headers.get("idempotent-replayed"), answer.status_code) == ("true", 201)
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
-def test_an_unusable_key_is_refused(member: Client, key: str) -> None:
-    answer = member.post("/api/probe/items", json={"name": "a"}, headers={"Idempotency-Key": key})
+def test_an_unusable_key_is_refused(member: Client) -> None:
+    answers = [
+        member.post("/api/probe/items", json={"name": "a"}, headers={"Idempotency-Key": key}).status_code
+        for key in ("", "x" * 256, "a\tb")
+    ]
 
-    assert answer.status_code == 400
+    assert answers == [400] * 3
+    assert items(member) == []
 
 
 def test_of_two_at_once_with_one_key_one_works_and_both_get_its_answer(member: Client) -> None:
@@ -230,61 +234,59 @@ def fill(platform: Platform, count: int) -> set[str]:
     return {f"i{n:03}" for n in range(count)}
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 100])
-def test_pages_show_every_row_once_although_times_are_equal(client: Client, platform: Platform, limit: int) -> None:
+def test_pages_show_every_row_once_although_times_are_equal(client: Client, platform: Platform) -> None:
     expected = fill(platform, 10)
 
-    seen, path = [], f"/api/probe/items?limit={limit}"
-    while path:
-        answer = client.get(path)
-        seen += [item["id"] for item in answer.json()["items"]]
-        link = answer.headers.get("link", "")
-        assert bool(link) == (answer.json()["next_cursor"] is not None)
-        path = link[1 : link.index(">")] if link else ""
-
-    assert len(seen) == 10
-    assert set(seen) == expected
-    assert seen == sorted(seen, reverse=True)
+    for limit in (1, 2, 5, 100):
+        seen, path = [], f"/api/probe/items?limit={limit}"
+        while path:
+            answer = client.get(path)
+            seen += [item["id"] for item in answer.json()["items"]]
+            link = answer.headers.get("link", "")
+            assert bool(link) == (answer.json()["next_cursor"] is not None)
+            path = link[1 : link.index(">")] if link else ""
+        assert seen == sorted(expected, reverse=True), limit
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1e9"])
-def test_a_limit_out_of_bounds_is_refused(client: Client, limit: str) -> None:
-    answer = client.get(f"/api/probe/items?limit={limit}")
+def test_a_limit_out_of_bounds_is_refused(client: Client) -> None:
+    for limit in ("0", "101", "-1", "x", "1e9"):
+        answer = client.get(f"/api/probe/items?limit={limit}")
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "limit")
+        assert (answer.status_code, answer.json()["field"]) == (400, "limit"), limit
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "x",
-        "%00",
-        "!!!!",
-        "é",
-        encode_cursor("a"),
-        encode_cursor(1, 2),
-        encode_cursor("a", "b"),
-        encode_cursor(10**30, "b"),
-        encode_cursor("a", "b", "c"),
-        "W3sidCI6MX0sMV0",
-        "W1tdLHt9XQ",
-        "W251bGwsbnVsbF0",
-        "A" * 4000,
-    ],
-)
-def test_a_forged_cursor_is_refused(client: Client, platform: Platform, cursor: str) -> None:
+FORGED_CURSORS = [
+    "x",
+    "%00",
+    "!!!!",
+    "é",
+    encode_cursor("a"),
+    encode_cursor(1, 2),
+    encode_cursor("a", "b"),
+    encode_cursor(10**30, "b"),
+    encode_cursor("a", "b", "c"),
+    encode_cursor(clock.now(), "a\0b"),
+    "W3sidCI6MX0sMV0",  # [{"t":1},1]
+    "W1tdLHt9XQ",  # [[],{}]
+    "W251bGwsbnVsbF0",  # [null,null]
+    "A" * 4000,
+]
+
+
+def test_a_forged_cursor_is_refused(client: Client, platform: Platform) -> None:
     fill(platform, 2)
 
-    answer = client.get("/api/probe/items", params={"cursor": cursor})
+    for cursor in FORGED_CURSORS:
+        answer = client.get("/api/probe/items", params={"cursor": cursor})
 
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["field"] == "cursor"
+        assert answer.status_code == 400, cursor
+        assert answer.json()["field"] == "cursor"
 
 
 def test_a_cursor_is_read_back_as_it_was_written() -> None:
-    values = [clock.now(), "id", 7]
+    now = clock.now()
 
-    assert decode_cursor(encode_cursor(*values), 3) == values
+    assert decode_cursor(encode_cursor(now, "id", 7), 3) == [now, "id", 7]
 
 
 # Input
@@ -304,39 +306,40 @@ def test_a_problem_has_the_members_of_the_rfc_and_ours(client: Client) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
+def test_a_wrong_body_is_refused_with_the_name_of_the_field(member: Client) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"name": "a", "colour": "red"}, "colour"),
         ({"name": 7}, "name"),
         ({}, "name"),
         ({"name": ""}, "name"),
-        ({"name": "a", "amount": "7"}, "amount"),
+        ({"name": "a", "amount": "seven"}, "amount"),
+        ({"name": "a", "amount": [7]}, "amount"),
+        ({"name": "a", "amount": None}, "amount"),
         ({"name": "x" * 101}, "name"),
-    ],
-)
-def test_a_wrong_body_is_refused_with_the_name_of_the_field(member: Client, body: Any, field: str) -> None:
-    answer = member.post("/api/probe/items", json=body)
+    ]
 
-    assert answer.status_code == 400
-    assert field in answer.json()["message"]
+    for body, field in wrong:
+        answer = member.post("/api/probe/items", json=body)
 
-
-@pytest.mark.parametrize("body", [b"{", b"\xff", b'{"name":"\\ud800"}', b"[1]", b"null", b'{"name":NaN}'])
-def test_a_malformed_body_is_refused(member: Client, body: bytes) -> None:
-    answer = member.post("/api/probe/items", content=body, headers={"Content-Type": "application/json"})
-
-    assert answer.status_code == 400
+        assert answer.status_code == 400, body
+        assert field in answer.json()["message"]
+    assert items(member) == []
 
 
-@pytest.mark.parametrize("amount", [2**63, -(2**63) - 1, 10**40])
-def test_a_number_beyond_all_types_is_no_fault_of_ours(client: Client, amount: int) -> None:
-    assert client.get(f"/api/probe/numbers/{amount}").status_code in (400, 404)
+def test_a_malformed_body_is_refused(member: Client) -> None:
+    for body in (b"{", b"\xff", b'{"name":"\\ud800"}', b"[1]", b"null", b'{"name":NaN}', b"[" * 20_000):
+        answer = member.post("/api/probe/items", content=body, headers={"Content-Type": "application/json"})
+
+        assert answer.status_code == 400, body[:20]
 
 
-@pytest.mark.parametrize("path", ["items/%00", "items/a%00b", "items/%ff%fe", "items/%ed%a0%80", "items/" + "x" * 5000])
-def test_strange_ids_are_refused_or_not_found(client: Client, path: str) -> None:
-    assert client.get(f"/api/probe/{path}").status_code in (400, 404)
+def test_numbers_and_ids_beyond_all_types_are_no_fault_of_ours(client: Client) -> None:
+    numbers = [f"numbers/{amount}" for amount in (2**63, -(2**63) - 1, 10**40)]
+    ids = ["items/%00", "items/a%00b", "items/%ff%fe", "items/%ed%a0%80", "items/" + "x" * 5000]
+
+    answers = {path[:20]: client.get(f"/api/probe/{path}").status_code for path in numbers + ids}
+
+    assert [path for path, status in answers.items() if status not in (400, 404)] == []
 
 
 def test_text_with_a_nul_is_refused_or_kept(member: Client) -> None:
@@ -358,19 +361,18 @@ def test_a_defect_of_ours_reveals_nothing(client: Client) -> None:
     assert "42" not in answer.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/docs/../../app.py", "/static/%2e%2e/%2e%2e/app.py", "/docs/%2e%2e%2fapp.py"]
-)
-def test_paths_do_not_climb_out_of_their_folder(client: Client, path: str) -> None:
-    assert client.get(path).status_code in (400, 404)
+def test_paths_do_not_climb_out_of_their_folder(client: Client) -> None:
+    climbing = ["/static/../app.py", "/docs/../../app.py", "/static/%2e%2e/%2e%2e/app.py", "/docs/%2e%2e%2fapp.py"]
+
+    assert [path for path in climbing if client.get(path).status_code not in (400, 404)] == []
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/a\r\nX-Evil: 1", "/\\evil.example"])
-def test_a_form_does_not_lead_elsewhere_nor_write_headers(client: Client, target: str) -> None:
-    answer = client.post("/theme", data={"theme": "dark", "next": target})
+def test_a_form_does_not_lead_elsewhere_nor_write_headers(client: Client) -> None:
+    for target in ("//evil.example", "https://evil.example", "/a\r\nX-Evil: 1", "/\\evil.example"):
+        answer = client.post("/theme", data={"theme": "dark", "next": target})
 
-    assert answer.headers["location"] == "/"
-    assert "x-evil" not in answer.headers
+        assert answer.headers["location"] == "/"
+        assert "x-evil" not in answer.headers
 
 
 def test_pages_carry_a_strict_policy(client: Client) -> None:

@@ -16,10 +16,10 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-import time
 from collections.abc import Awaitable, Callable, Sequence, Sized
 from typing import Any, Final, Generic, TypeVar, cast
 
+from dodeca.kernel import clock
 from dodeca.kernel.invalidation import Invalidation
 
 V = TypeVar("V")
@@ -51,7 +51,7 @@ class Cache(Generic[V]):
         seconds: float = math.inf,
         size: Callable[[V], int] | None = None,
         invalidation: Invalidation | None = None,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = clock.elapsed,
     ) -> None:
         """`seconds` is how long a value is fresh by default. `size` measures a value in bytes (default: its length);
         key and bookkeeping are added. `name` is what `invalidation` knows the cache by, in every process."""

@@ -24,6 +24,11 @@ def now() -> datetime:
     return datetime.fromtimestamp(_time.time() + _offset, UTC)
 
 
+def elapsed() -> float:
+    """Seconds from some fixed moment, steady, moved on by the test clock: for how long something is kept."""
+    return _time.monotonic() + _offset
+
+
 def real_now() -> datetime:
     """The present moment of the machine, whatever a test clock says: for leases, which tell whether a process lives."""
     return datetime.fromtimestamp(_time.time(), UTC)

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Json, Model, ReadSession, WriteSession
-from dodeca.kernel.jobs import JobContext, job
-from dodeca.kernel.mailer import Mailer, Message
+from dodeca.kernel.errors import Invalid
+from dodeca.kernel.jobs import GiveUp, JobContext, job
+from dodeca.kernel.mailer import Mailer, MailRejected, Message
 
 KEPT_DAYS = 30
 
@@ -65,11 +66,14 @@ def send(
 
 @job("platform.deliver_mail", payload=Letter)
 async def deliver(job: JobContext, letter: Letter) -> None:
-    """Hand one mail over."""
+    """Hand one mail over. A mail that is refused for good becomes a dead letter; a delayed one is tried again."""
     settings = job.platform.settings
     message = Message(to=letter.to, subject=letter.subject, text=letter.text, html=letter.html, headers=letter.headers)
     if settings.smtp_url:
-        await Mailer(settings.smtp_url, sender=settings.mail_from).send(message)
+        try:
+            await Mailer(settings.smtp_url, sender=settings.mail_from).send(message)
+        except (MailRejected, Invalid) as error:  # the server, or the mail itself, will say the same tomorrow
+            raise GiveUp(str(error)) from error
         return
     row = SentMail(
         id=job.job_id,

@@ -72,7 +72,7 @@ class Manifest:
     home: Callable[[ReadSession, Platform], Any] | None = None
     prepare: Callable[[Platform], None] | None = None
     search: Callable[..., Any] | None = None
-    """`function(session, call, text, limit)` -> results for the platform's search page."""
+    """`function(session, call, text, limit)` -> `HomeItem`s for the platform's search page, best first."""
     bench: Callable[..., Any] | None = None
     doctor: Sequence[Callable[..., Any]] = ()
     """Further checks that `dodeca doctor` runs: `function(platform) -> Iterable[problem text]`."""

@@ -145,7 +145,12 @@ class Platform:
     @property
     def shell_products(self) -> list[ShellProduct]:
         """The installed products, as pages show them."""
-        return [ShellProduct(m.name, m.title, f"/{m.name}/", m.icon, m.tagline) for m in self.manifests if m.tagline]
+        return self._products_from("")
+
+    def _products_from(self, base: str) -> list[ShellProduct]:
+        """The same with addresses under `base`: a product's own hostname does not know the other products' paths."""
+        shown = [manifest for manifest in self.manifests if manifest.tagline]
+        return [ShellProduct(m.name, m.title, f"{base}/{m.name}/", m.icon, m.tagline) for m in shown]
 
     def shell_for(self, session: ReadSession | None, call: Call) -> tuple[Shell, list[Cookie]]:
         """The shell of a page and the cookies that go with it. Without a session the visitor counts as a stranger."""
@@ -164,8 +169,9 @@ class Platform:
             cookies.append(self.cookie(TOAST_COOKIE, "", max_age=0))
         theme = request.cookies.get(THEME_COOKIE, "system")
         query = request.scope["query_string"].decode("latin-1")
+        at_product = request.headers.get("host", "").lower() in self.hostnames
         shell = Shell(
-            products=self.shell_products,
+            products=self._products_from(self.public_url if at_product else ""),
             product=call.product,
             account=account,
             unread=unread,

@@ -147,11 +147,16 @@ def test_signing_out_ends_the_session_and_the_cookie(client: Client, make: Facto
     assert client.stranger().get("/account", headers={"Cookie": f"dodeca_session={cookie}"}).status_code == 401
 
 
-def test_a_visitor_is_asked_to_sign_in_and_comes_back(client: Client) -> None:
-    answer = client.get("/account/keys", headers={"Accept": "text/html"})
+def test_a_visitor_is_asked_to_sign_in_and_comes_back(client: Client, make: Factory) -> None:
+    make.account("alice", password=PASSWORD)
 
-    assert answer.status_code == 401
-    assert "/login?next=" in answer.text
+    sent = client.get("/account/keys", headers={"Accept": "text/html"})
+    form = client.get(sent.headers["location"])
+    wanted = dict(re.findall(r'<input type="hidden" name="(next)" value="([^"]*)"', form.text))
+    back = client.submit("/login", {"username": "alice", "password": PASSWORD, **wanted})
+
+    assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=/account/keys")
+    assert (back.status_code, back.headers["location"]) == (303, "/account/keys")
 
 
 def test_the_second_step_asks_for_the_code(client: Client, make: Factory) -> None:

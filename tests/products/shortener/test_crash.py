@@ -67,6 +67,7 @@ def opened(data: Path) -> Platform:
     return composition.compose(Config(environment={}, overrides={"data": data, "only": "shortener"}))
 
 
+@pytest.mark.slow
 def test_kill_9_under_load_loses_no_acknowledged_link_and_no_click(server: Server, tmp_path: Path) -> None:
     with httpx.Client(base_url=server.url, headers={"User-Agent": CHROME}) as http:
         target = http.post("/api/shortener/shorten", json={"url": "https://example.com/clicked"}).json()
@@ -99,7 +100,9 @@ def test_kill_9_under_load_loses_no_acknowledged_link_and_no_click(server: Serve
     platform = opened(tmp_path / "data")
     try:
         of(platform).folder.fold()
-        rows = platform.db.read(lambda session: dict(session.execute(select(Link.id, Link.clicks)).tuples().all()))
+        rows = platform.db.read(
+            lambda session: {row.id: row.clicks for row in session.execute(select(Link.id, Link.clicks))}
+        )
         broken = {name: list(platform.db.read(check)) for name, check in invariants.invariants.items()}
         broken["journals"] = list(invariants.journals_are_folded(platform))
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,13 +16,6 @@ from dodeca.commons.accounts.models import Account
 from dodeca.kernel import clock
 from dodeca.kernel.db.observe import queries
 from dodeca.kernel.platform import Platform
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """SQLite; the compat tests ask the same services on both engines."""
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
-
 
 HTML = {"Accept": "text/html"}
 LIST_QUERIES = 14

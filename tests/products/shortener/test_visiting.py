@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +12,6 @@ from tests.support.platform import Client
 
 from dodeca.kernel import clock
 from dodeca.products.shortener.service import Shortener
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """SQLite; the compat tests ask the same services on both engines."""
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
 
 
 def counts(links: Links, link: Any) -> tuple[int, int, int]:

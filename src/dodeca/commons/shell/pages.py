@@ -21,7 +21,7 @@ from dodeca.kernel.http import (
 )
 from dodeca.kernel.platform import THEME_COOKIE
 from dodeca.kernel.web.design import context as design_examples
-from dodeca.kernel.web.shell import HomeCard
+from dodeca.kernel.web.shell import HomeCard, HomeItem
 
 RESULTS_A_PRODUCT = 8
 
@@ -66,7 +66,8 @@ def search(session: DbRead, call: Calling, q: FromQuery[str] = "") -> Page:
     if text:
         for manifest in call.platform.manifests:
             if manifest.search is not None:
-                results = list(manifest.search(session, call, text, RESULTS_A_PRODUCT))
+                found: list[HomeItem] = list(manifest.search(session, call, text, RESULTS_A_PRODUCT))
+                results = [{"title": item.text, "href": item.href, "meta": item.meta} for item in found]
                 if results:
                     groups.append((manifest, results))
     return Page("shell/search.html", q=text, groups=groups)

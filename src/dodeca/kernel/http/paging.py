@@ -68,16 +68,26 @@ def page_of(
     """One page of `statement`, ordered by `order` (its last column unique), after `cursor`."""
     count = bounded(limit)
     if cursor:
-        statement = statement.where(_after(order, decode_cursor(cursor, len(order)), descending=descending))
+        values = decode_cursor(cursor, len(order))
+        if not all(_fits(column, value) for column, value in zip(order, values, strict=True)):
+            raise Invalid("This cursor belongs to another list.", field="cursor")
+        statement = statement.where(_after(order, values, descending=descending))
     statement = statement.order_by(*(column.desc() if descending else column.asc() for column in order))
-    try:
-        rows: list[T] = list(session.scalars(cast(Any, statement.limit(count + 1))))
-    except ValueError as error:  # a forged cursor of the right length with the wrong types
-        raise Invalid("This cursor belongs to another list.", field="cursor") from error
+    rows: list[T] = list(session.scalars(cast(Any, statement.limit(count + 1))))
     more = len(rows) > count
     rows = rows[:count]
     after = encode_cursor(*(getattr(rows[-1], column.key) for column in order)) if more else None
     return Slice(rows, after)
+
+
+def _fits(column: InstrumentedAttribute[Any], value: Any) -> bool:
+    """Whether a value of a cursor, which anybody can forge, can be compared with the column."""
+    wanted: type[Any] = column.type.python_type
+    if wanted is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(value, str) and "\0" in value:  # PostgreSQL refuses to be asked for it
+        return False
+    return isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
 
 
 def _after(

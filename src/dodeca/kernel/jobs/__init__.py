@@ -10,8 +10,8 @@ open several units; it holds a lease, is repeated after a crash, and so must be 
     send.enqueue(session, SendLetter(letter.id), at=clock.ahead(hours=1))
 """
 
-from dodeca.kernel.jobs.job import Job, JobContext, Nothing, job
+from dodeca.kernel.jobs.job import GiveUp, Job, JobContext, Nothing, job
 from dodeca.kernel.jobs.models import QueuedJob, Schedule
 from dodeca.kernel.jobs.runner import JobRunner
 
-__all__ = ["Job", "JobContext", "JobRunner", "Nothing", "QueuedJob", "Schedule", "job"]
+__all__ = ["GiveUp", "Job", "JobContext", "JobRunner", "Nothing", "QueuedJob", "Schedule", "job"]

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 
 
+class GiveUp(Exception):
+    """A handler raises it where repeating cannot help: the job becomes a dead letter at once."""
+
+
 class Nothing(msgspec.Struct):
     """The payload of a job that needs none."""
 

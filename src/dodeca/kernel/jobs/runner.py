@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dodeca.kernel import clock, ids
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Unavailable
-from dodeca.kernel.jobs.job import Job, JobContext, Nothing, off_enqueue, on_enqueue
+from dodeca.kernel.jobs.job import GiveUp, Job, JobContext, Nothing, off_enqueue, on_enqueue
 from dodeca.kernel.jobs.models import QueuedJob, Schedule
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class JobRunner:
             row.owner = row.lease_until = None
             cause = error.__cause__ if isinstance(error, _Unready) and error.__cause__ else error
             row.last_error = f"{type(cause).__name__}: {cause}"[:LONGEST_ERROR]
-            pause = job.pause_after(row.attempts)
+            pause = None if isinstance(error, GiveUp) else job.pause_after(row.attempts)
             if pause is None:
                 row.state, row.key = "dead", None
             else:

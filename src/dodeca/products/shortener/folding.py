@@ -185,9 +185,10 @@ class Folder:
             "referrer": referrer_host(click.referrer),
             "source": click.source or "link",
         }
+        # What cannot be stored must not stop everything behind it: PostgreSQL has no NUL in its texts.
         return Understood(
-            click.link_id, click.at, kind, values, place.city, click.user_agent[:512], click.rule_id, day, visitor,
-            click.detail,
+            click.link_id, click.at, kind, {name: _storable(text) for name, text in values.items()}, place.city,
+            _storable(click.user_agent[:512]), click.rule_id, day, visitor, _storable(click.detail),
         )  # fmt: skip
 
     def _salt(self, shortener: Shortener, day: date) -> bytes | None:
@@ -196,6 +197,10 @@ class Folder:
             self._salts = {known: salt for known, salt in self._salts.items() if known >= today - LATE}
             self._salts[day] = shortener.db.write(lambda session: _salt_of(session, day, make=day >= today - LATE))
         return self._salts[day]
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "")
 
 
 def _salt_of(session: WriteSession, day: date, *, make: bool) -> bytes | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from dodeca.kernel.errors import DodecaError, TooMany, Unavailable
 from dodeca.kernel.telemetry import counter, gauge, histogram
 
 REDIRECT = "redirect"
@@ -20,3 +23,17 @@ redirect_seconds = histogram(
 journal_lag = gauge("shortener_journal_lag_seconds", "Age of the oldest click that is not in the numbers yet.")
 unrecorded = counter("shortener_unrecorded_total", "Redirects whose click could not be written to the journal.")
 outcomes: dict[str, Any] = {name: redirects.labels(name) for name in OUTCOMES}
+
+
+@contextmanager
+def counting_failures() -> Iterator[None]:
+    """Count a request for a short link that ends with an error of ours or at a limit."""
+    try:
+        yield
+    except TooMany:
+        outcomes["limited"].inc()
+        raise
+    except Exception as error:
+        if isinstance(error, Unavailable) or not isinstance(error, DodecaError):
+            outcomes["error"].inc()
+        raise

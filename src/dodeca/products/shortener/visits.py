@@ -104,19 +104,25 @@ async def settle(shortener: Shortener, entry: Entry, asked: Asked) -> Decision:
 @get("/s/{code:str}", access=Access.PUBLIC, name="short_link")
 async def follow(call: Calling, code: FromPath[str]) -> Answer:
     """Follow a short link, or look at it first with a `+` at its end."""
-    shortener = of(call.platform)
-    domain_id = await domain_asked(shortener, call)
-    if code.endswith("+"):
-        return await _preview(shortener, call, domain_id, code.rstrip("+"))
-    entry = await find(shortener, domain_id, code)
-    if entry is None:
-        return await _missing(shortener, call, domain_id, code)
-    return await answer(shortener, entry, asked_by(call))
+    with metrics.counting_failures():
+        shortener = of(call.platform)
+        domain_id = await domain_asked(shortener, call)
+        if code.endswith("+"):
+            return await _preview(shortener, call, domain_id, code.rstrip("+"))
+        entry = await find(shortener, domain_id, code)
+        if entry is None:
+            return await _missing(shortener, call, domain_id, code)
+        return await answer(shortener, entry, asked_by(call))
 
 
 @post("/s/{code:str}", access=Access.PUBLIC, status=200)
 async def unlock(call: Calling, code: FromPath[str]) -> Answer:
     """The form of a link that asks for a password."""
+    with metrics.counting_failures():
+        return await _unlocked(call, code)
+
+
+async def _unlocked(call: Call, code: str) -> Answer:
     shortener = of(call.platform)
     entry = await find(shortener, await domain_asked(shortener, call), code)
     if entry is None:
@@ -129,6 +135,7 @@ async def unlock(call: Calling, code: FromPath[str]) -> Answer:
             "shortener.passwords", key, PASSWORD_TRIES, message="Too many tries. Wait some minutes."
         )
     except TooMany as error:
+        metrics.outcomes["limited"].inc()
         headers = {"Retry-After": str(max(1, round(error.retry_after)))}
         return _password_page(entry, 429, error.message, headers)
     given = (await call.request.form()).get("password")
