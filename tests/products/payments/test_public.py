@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 from tests.products.payments.gateway import Shop
 from tests.products.payments.test_gateway import deposit
 
-from dodeca.kernel.errors import Conflict
+from dodeca.kernel import clock
+from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.kernel.platform import Platform
-from dodeca.products.payments import invariants, public
+from dodeca.products.payments import flows, invariants, public
 from dodeca.products.payments.public import InsufficientFunds, Payee
+from dodeca.products.payments.service import billing
+from dodeca.products.payments.service.paying import PayRequest
+from dodeca.products.payments.subscribing import desk_of
 
 SELLER = Payee("seller", "Seller")
 
@@ -100,3 +105,44 @@ def test_an_authorised_order_is_set_free(shop: Shop) -> None:
     shop.platform.db.write(lambda s: public.void(s, made.id))
 
     assert purse(shop) == 10_000
+
+
+def test_a_purse_subscribes_to_another_product_and_ends_it(shop: Shop) -> None:
+    wanted = ("anna", "Letters", 3000, "INR", "letters:sub:1")
+    made = shop.platform.db.write(lambda s: public.subscribe(s, SELLER, *wanted))
+    again = shop.platform.db.write(lambda s: public.subscribe(s, SELLER, *wanted))
+    before = shop.platform.db.read(lambda s: public.entitlement(s, made.id))
+    first = shop.platform.db.write(lambda s: billing.prepare_first(s, made.id))
+    request = PayRequest(
+        amount=first.amount,
+        currency="INR",
+        method="wallet",
+        wallet="purse",
+        order_id=first.order_id,
+        invoice_id=first.invoice_id,
+        subscription_id=made.id,
+        payer_account_id="anna",
+    )
+    desk = shop.platform.db.write(lambda s: desk_of(s, SELLER, "test"))
+    asyncio.run(flows.pay(shop.platform, desk, request))
+
+    until = shop.platform.db.read(lambda s: public.entitlement(s, made.id))
+    clock.advance(32 * 86_400)
+    asyncio.run(flows.bill_all(shop.platform))
+    shop.platform.db.write(lambda s: public.cancel_subscription(s, made.id))
+    clock.advance(32 * 86_400)
+    asyncio.run(flows.bill_all(shop.platform))
+
+    assert (again, before) == (made, None)
+    assert until is not None
+    assert purse(shop) == 10_000 - 2 * 3000
+    assert shop.platform.db.read(lambda s: public.entitlement(s, made.id)) is None
+
+
+def test_a_bank_that_cannot_be_asked_again_takes_no_subscription(shop: Shop) -> None:
+    made = shop.platform.db.write(lambda s: public.subscribe(s, SELLER, "anna", "Letters", 3000, "INR", "letters:2"))
+    first = shop.platform.db.write(lambda s: billing.prepare_first(s, made.id))
+    request = PayRequest(amount=first.amount, currency="INR", method="netbanking", bank="HDFC", subscription_id=made.id)
+
+    with pytest.raises(Invalid, match="card, UPI or purse"):
+        asyncio.run(flows.pay(shop.platform, shop.desk, request))

@@ -80,6 +80,14 @@ class PaymentRefunded(outbox.Event):
     amount: int
 
 
+class SubscriptionChanged(outbox.Event):
+    """A subscription of another product got another state or term. `reference` is what that product called it."""
+
+    subscription_id: str
+    reference: str
+    what: str
+
+
 class PayoutDone(outbox.Event):
     """A payout reached its bank, or did not (`status`)."""
 

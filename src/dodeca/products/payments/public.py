@@ -2,7 +2,8 @@
 
 Each call that moves money has a `reference`, the caller's own name for it; repeating one gives the first result. What
 needs the outside (an acquirer, a bank) is recorded here and done by a job after the commit; the caller subscribes to
-the events PaymentCaptured, PaymentFailed, PaymentRefunded and PayoutDone, each of which arrives once by its id.
+the events PaymentCaptured, PaymentFailed, PaymentRefunded, SubscriptionChanged and PayoutDone, each of which arrives
+once by its id. Subscriptions are in `subscribing`, and named here.
 """
 
 from __future__ import annotations
@@ -17,13 +18,28 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, NotFound
 from dodeca.products.payments import outside
 from dodeca.products.payments.models import LedgerAccount, Order, Payment, Payout, Refund, Transfer
-from dodeca.products.payments.outside import PaymentCaptured, PaymentFailed, PaymentRefunded, PayoutDone
+from dodeca.products.payments.outside import (
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentRefunded,
+    PayoutDone,
+    SubscriptionChanged,
+)
 from dodeca.products.payments.service import captures, ledger, methods, orders, paying, purse, refunds
-from dodeca.products.payments.service.desk import Desk, desk_by_id, ensure_merchant, platform_desk
+from dodeca.products.payments.service.desk import desk_by_id, ensure_merchant, platform_desk
 from dodeca.products.payments.service.inputs import amount_of
 from dodeca.products.payments.service.ledger import Balance, Entry, InsufficientFunds, Place
 from dodeca.products.payments.service.orders import OrderRequest
 from dodeca.products.payments.service.paying import PayRequest
+from dodeca.products.payments.subscribing import (
+    Payee,
+    SubscriptionMade,
+    cancel_subscription,
+    change_subscription,
+    desk_of,
+    entitlement,
+    subscribe,
+)
 
 __all__ = [
     "Balance",
@@ -34,14 +50,20 @@ __all__ = [
     "PaymentFailed",
     "PaymentRefunded",
     "PayoutDone",
+    "SubscriptionChanged",
+    "SubscriptionMade",
+    "cancel_subscription",
     "capture",
+    "change_subscription",
     "charge",
     "create_order",
     "deposit_order",
+    "entitlement",
     "payment_of",
     "payout",
     "refund",
     "statement",
+    "subscribe",
     "void",
     "wallet_balance",
     "wallet_hold",
@@ -50,13 +72,6 @@ __all__ = [
     "wallet_transfer",
     "withdraw",
 ]
-
-
-class Payee(NamedTuple):
-    """Who is paid: an account and the name that payers see."""
-
-    account_id: str
-    name: str
 
 
 class OrderMade(NamedTuple):
@@ -85,7 +100,7 @@ def create_order(
     """An order to be paid at its checkout. `payee` None: the platform. `splits`: payee, amount, held until.
 
     Raises Invalid."""
-    desk = _desk(session, payee, mode)
+    desk = desk_of(session, payee, mode)
     known = session.scalar(desk.owned(Order).where(Order.reference == reference))
     if known is None:
         shares = []
@@ -109,12 +124,6 @@ def create_order(
         )
         known = orders.create(session, desk, request)
     return OrderMade(known.id, f"/payments/checkout/{known.id}")
-
-
-def _desk(session: WriteSession, payee: Payee | None, mode: str) -> Desk:
-    if payee is None:
-        return platform_desk(session, mode)
-    return Desk(ensure_merchant(session, payee.account_id, payee.name), mode)
 
 
 def charge(session: WriteSession, order_id: str, payer_id: str, method_id: str | None = None) -> str | None:

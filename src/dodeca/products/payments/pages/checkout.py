@@ -82,7 +82,7 @@ def _order(session: ReadSession, order_id: str) -> tuple[Order, Desk]:
 
 def _page(session: ReadSession, call: Call, state: FormState, desk: Desk, due: int, currency: str, **more: Any) -> Page:
     """The checkout page, with what was typed, except the card."""
-    query = call.request.query_params
+    query, offered = call.request.query_params, more.pop("offered", CHECKOUT_METHODS)
     method = state.values.get("method") or query.get("method", "card")
     typed = {name: values for name, values in state.typed.items() if name not in CARD_FIELDS}
     for name in ("email", "contact", "name"):
@@ -98,15 +98,14 @@ def _page(session: ReadSession, call: Call, state: FormState, desk: Desk, due: i
             "total": formatted(due, currency),
             "due": decimal_text(due, currency),
             "currency": currency,
-            "method": method if method in dict(CHECKOUT_METHODS) else "card",
-            "methods": CHECKOUT_METHODS,
+            "method": method if method in dict(offered) else "card",
             "banks": list(paybody.BANKS.items()),
             "wallets": [(name, name.title()) for name in paybody.WALLETS],
             "form": shown.form,
             "is_test": desk.mode == "test",
             "action": call.request.scope["path"] + carried(call, "method", "email", "contact", "name"),
             "tabs": [(n, text, carried(call, "method") + ("&" if carried(call, "method") else "?") + f"method={n}")
-                     for n, text in CHECKOUT_METHODS],
+                     for n, text in offered],
             "agreement": None,
             "purse": None,
             "closed": None,
@@ -141,6 +140,7 @@ def show_checkout(session: ReadSession, call: Call, state: FormState) -> Page:
         due,
         order.currency,
         order=order,
+        offered=CHECKOUT_METHODS[:2] if order.source == "subscription" else CHECKOUT_METHODS,
         what=order.description,
         number=order.id,
         lines=_lines(session, order),
@@ -274,6 +274,7 @@ def show_subscription(session: ReadSession, call: Call, state: FormState) -> Pag
         number=row.id,
         lines=[],
         agreement=price,
+        offered=CHECKOUT_METHODS[:2],
         closed=None if is_open else ("Nothing to do", f"This subscription is {row.status}."),
     )
 

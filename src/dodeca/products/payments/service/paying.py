@@ -101,6 +101,9 @@ class Step:
 
 def begin(session: WriteSession, desk: Desk, request: PayRequest) -> Step:
     """Record the intent, judge its risk, choose an acquirer. Raises Invalid, NotFound, Conflict."""
+    again = request.method in ("card", "upi") or request.wallet == PURSE
+    if request.subscription_id is not None and not again:
+        raise Invalid("A subscription is paid by card, UPI or purse: it is charged again.", field="method")
     order = _order_to_pay(session, desk, request)
     card = _card(session, desk, request)
     facts = _facts(session, desk, request, card)

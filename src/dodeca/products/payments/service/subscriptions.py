@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from dodeca.kernel import clock
+from dodeca.kernel import clock, outbox
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.ids import random_base62
-from dodeca.products.payments import billing_entities, ids
+from dodeca.products.payments import billing_entities, ids, outside
 from dodeca.products.payments.models import Addon, Customer, Item, Plan, Subscription, TestClock
 from dodeca.products.payments.service import catalog, cycles, events, states
 from dodeca.products.payments.service.desk import Desk
@@ -157,6 +157,9 @@ def tell(session: WriteSession, desk: Desk, row: Subscription, what: str, **more
     session.flush()
     told = {"subscription": billing_entities.subscription(session, row), **more}
     events.emit(session, desk, f"subscription.{what}", told)
+    if row.reference is not None:
+        changed = outside.SubscriptionChanged(subscription_id=row.id, reference=row.reference, what=what)
+        outbox.add(session, changed)
 
 
 def pause(session: WriteSession, desk: Desk, row: Subscription) -> Subscription:
