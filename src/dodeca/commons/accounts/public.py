@@ -10,7 +10,8 @@ from __future__ import annotations
 import hmac
 import secrets
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dodeca.commons.accounts.actor import Actor, MaybeActor, Owner, acting, maybe_acting
@@ -73,6 +74,7 @@ __all__ = [
     "avatar_url",
     "check_password",
     "create_key",
+    "create_many_without_login",
     "create_without_login",
     "declare_scope",
     "forget_principal",
@@ -170,6 +172,14 @@ def issue_token(
 def create_without_login(session: WriteSession, wish: str, *, name: str | None = None) -> Account:
     """An account that nobody can sign in to, for authors of imported content, under a name near to `wish`."""
     return people.create(session, people.free_username(session, wish), password_hash=None, name=name)
+
+
+def create_many_without_login(
+    session: WriteSession, wishes: Sequence[str], since: Mapping[str, datetime] | None = None
+) -> dict[str, str]:
+    """The same for many, in one statement where the names allow it: wish → account id. `since` says of some how long
+    they have been there."""
+    return people.create_many(session, wishes, since)
 
 
 def accept_tokens(platform: Platform, prefix: str, resolver: Resolver) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     cast,
     column,
     delete,
@@ -39,7 +40,7 @@ from dodeca.kernel.db import metadata as all_tables
 from dodeca.kernel.search import queries
 from dodeca.kernel.search.highlights import Snippet, snippet
 from dodeca.kernel.search.queries import Query, parsed
-from dodeca.kernel.search.words import tokens
+from dodeca.kernel.search.words import tokens, words
 
 _LETTERS: Final = "ABCD"
 _SUFFIX: Final = "_fts"
@@ -59,6 +60,15 @@ class Hit(msgspec.Struct, frozen=True):
     doc_id: str
     rank: float
     highlights: Mapping[str, Snippet]
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A document for `SearchIndex.index_new`; the members are those of `index`."""
+
+    doc_id: str
+    fields: Mapping[str, str]
+    filters: Mapping[str, str] = {}
+    at: datetime | None = None
 
 
 class SearchIndex:
@@ -142,6 +152,28 @@ class SearchIndex:
         session.execute(delete(self._fts).where(self._fts.c.rowid == number))
         session.execute(insert(self._fts), self._row(number, texts))
 
+    def index_new(self, session: WriteSession, documents: Sequence[Document]) -> None:
+        """Put in many documents whose ids are not in the index yet, for imports: a few statements for all of them.
+
+        Raises IntegrityError where one is there already."""
+        if not documents:
+            return
+        rows = []
+        for document in documents:
+            texts = {field: _storable(document.fields.get(field, "")) for field in self.fields}
+            row: dict[str, Any] = {"doc_id": document.doc_id, "at": document.at}
+            row |= {f"filter_{name}": document.filters.get(name) for name in self.filters}
+            row |= {f"field_{field}": value for field, value in texts.items()}
+            rows.append((row, texts))
+        if session.dialect == "postgresql":
+            into = insert(self.table).values(document=cast(bindparam("vector", type_=Text()), postgresql.TSVECTOR))
+            session.execute(into, [{**row, "vector": _vector_text(texts.values())} for row, texts in rows])
+            return
+        first = (session.scalar(select(func.max(self.table.c.id))) or 0) + 1  # SQLite has one writer
+        numbered = [(number, row, texts) for number, (row, texts) in enumerate(rows, first)]
+        session.execute(insert(self.table), [{"id": number, **row} for number, row, _texts in numbered])
+        session.execute(insert(self._fts), [self._row(number, texts) for number, _row, texts in numbered])
+
     def remove(self, session: WriteSession, doc_id: str) -> None:
         """Take a document out; no error when it is not there."""
         gone = delete(self.table).where(self.table.c.doc_id == doc_id).returning(self.table.c.id)
@@ -221,7 +253,7 @@ class SearchIndex:
     # SQLite's companion
 
     def _row(self, number: int, texts: Mapping[str, str]) -> dict[str, Any]:
-        folded = {field: " ".join(token.word for token in tokens(value)) for field, value in texts.items()}
+        folded = {field: " ".join(words(value)) for field, value in texts.items()}
         return {"rowid": number, **folded}
 
     def _after_create(self, _table: Table, connection: Connection, **_: Any) -> None:
@@ -259,6 +291,10 @@ def _upsert(statement: Any, doc_id: str, values: Mapping[str, Any]) -> Any:
 
 def _vector(texts: Iterable[str]) -> Any:
     """A tsvector literal with our words, their positions, and the field's letter as weight."""
+    return literal(_vector_text(texts))
+
+
+def _vector_text(texts: Iterable[str]) -> str:
     places: dict[str, list[str]] = {}
     position, size = 0, 0
     for letter, value in zip(_LETTERS, texts, strict=False):
@@ -274,4 +310,4 @@ def _vector(texts: Iterable[str]) -> Any:
                 size += 2
                 known.append(f"{position}{letter}")
         position = min(position + _FIELD_GAP, _MAX_POSITION)
-    return literal(" ".join(f"'{word}':{','.join(known)}" for word, known in places.items()))
+    return " ".join(f"'{word}':{','.join(known)}" for word, known in places.items())

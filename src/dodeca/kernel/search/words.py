@@ -58,6 +58,11 @@ def tokens(text: str) -> Iterator[Token]:
             yield Token(word, start, end)
 
 
+def words(text: str) -> list[str]:
+    """The words alone: what an index of many texts needs, in less time."""
+    return [word for written in _WORD.findall(text) for word in folded(written)]
+
+
 @lru_cache(maxsize=50_000)
 def folded(word: str) -> tuple[str, ...]:
     """A written word without case, accents and compatibility forms."""

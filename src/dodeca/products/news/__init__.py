@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.news import accounts, api, demo, exporters, home, importers, invariants, jobs, pages
+from dodeca.products.news import accounts, api, compat, demo, exporters, home, importers, invariants, jobs, pages
 from dodeca.products.news.service import personal
 
 __all__ = ["manifest"]
@@ -16,6 +16,7 @@ manifest = Manifest(
     folder=Path(__file__).parent,
     api=api.routes,
     pages=pages.routes,
+    compat=compat.routers,
     jobs=jobs.jobs,
     invariants=invariants.invariants,
     importers=importers.importers,

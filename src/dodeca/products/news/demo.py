@@ -1,4 +1,4 @@
-"""Demo data: a week of posts, votes and talk of a dozen members, made through the service like real ones."""
+"""Demo data: a week of posts, votes and talk of ten members, made through the service like real ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 _SEED = 20260915
-MEMBERS = ("marta", "jonas", "wei", "priya", "tomasz", "noor", "elif", "sam_k", "ines", "kofi", "yuki", "leo-b")
+MEMBERS = ("marta", "jonas", "wei", "priya", "tomasz", "noor", "elif", "sam_k", "ines", "kofi")
 
 # Title, link, hours ago, how many of the members like it, tags.
 _LINKS: tuple[tuple[str, str, float, float, tuple[str, ...]], ...] = (
@@ -153,7 +153,7 @@ def _talk(session: WriteSession, generator: random.Random, people: list[Account]
         comment = posting.comment(session, author, Viewer(author.id), above.id, text)
         said.append(comment)
         for fan in people:
-            if fan.id != author.id and generator.random() < 0.25:
+            if fan.id != author.id and generator.random() < 0.1:
                 voting.vote(session, fan, comment.id, 1)
 
 

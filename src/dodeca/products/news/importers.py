@@ -7,31 +7,36 @@ parent in the file or here is set aside and counted. Written in batches with Cor
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Table, bindparam, func, insert, select, text, update
 
-from dodeca.commons.accounts.public import Account, create_without_login
+from dodeca.commons.accounts.public import Account, create_many_without_login
 from dodeca.commons.discussion import plain_text, sanitised
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.transfer import ImportReport, Progress
 from dodeca.products.news import ranking
-from dodeca.products.news.models import Item, Member
-from dodeca.products.news.service import searching
-from dodeca.products.news.service.members import insert_for
+from dodeca.products.news.models import Item, ItemTag, Member
+from dodeca.products.news.service import members, searching
+from dodeca.products.news.service.members import LONGEST_ABOUT, insert_for
+from dodeca.products.news.service.posting import checked_tags
 from dodeca.products.news.service.rules import Rules, current
 from dodeca.products.news.urls import checked_title, checked_url, kind_of, site_of, url_key
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-BATCH = 500
+BATCH = 1000
+_NEW_MEMBER = {
+    "karma": 1, "karma_base": 1, "about": "", "showdead": False, "noprocrast": False, "maxvisit": 20, "minaway": 180,
+    "delay": 0, "topcolor": "", "public_votes": False,
+}  # fmt: skip
 LARGEST_ID = 2**52
 LARGEST_SCORE = 10**7
 TYPES = ("story", "comment", "poll", "pollopt", "job")
@@ -53,16 +58,32 @@ class Entry(msgspec.Struct, kw_only=True):
     parent: int | None = None
     dead: bool = False
     deleted: bool = False
+    tags: Sequence[str] = ()
     root: int = 0
     depth: int = 0
+
+
+class Person(msgspec.Struct, kw_only=True):
+    """One user of the file, checked."""
+
+    line: int
+    name: str
+    created: int
+    karma: int = 1
+    about: str = ""
+    delay: int = 0
 
 
 def run(platform: Platform, path: Path, progress: Progress, **_options: object) -> ImportReport:
     """Import a file; gives what became of each row."""
     report = ImportReport()
     entries: dict[int, Entry] = {}
+    people: list[Person] = []
     for line, raw in _rows(path):
         try:
+            if raw is not None and "type" not in raw and "created" in raw and "karma" in raw:
+                people.append(_checked_person(line, raw))
+                continue
             entry = _checked(line, raw)
         except Invalid as error:
             report.refuse(line, error.message)
@@ -75,13 +96,17 @@ def run(platform: Platform, path: Path, progress: Progress, **_options: object) 
     if offset:
         report.notes.append(f"Ids were taken: all of the file are shifted by {offset}.")
     placed = _placed(platform, entries, report, offset)
-    authors = _authors(platform, sorted({entry.by for entry in placed if entry.by}))
+    authors = _authors(platform, _first_times(placed))
     progress.start("Importing", len(placed))
+    names = _usernames(platform, authors)
     for start in range(0, len(placed), BATCH):
         part = placed[start : start + BATCH]
-        platform.db.write(lambda session, part=part: _write(session, part, authors, offset, report))  # type: ignore[misc]
+        platform.db.write(lambda session, part=part: _write(session, part, authors, names, offset, report))  # type: ignore[misc]
         progress.advance(len(part))
     platform.db.write(lambda session: _finish(session, {entry.root + offset for entry in placed}))
+    for start in range(0, len(people), BATCH):
+        some = people[start : start + BATCH]
+        platform.db.write(lambda session, some=some: _write_people(session, some, report))  # type: ignore[misc]
     return report
 
 
@@ -124,6 +149,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
         descendants=_number(raw.get("descendants", raw.get("num_comments", 0)), "descendants", 0, LARGEST_SCORE),
         dead=_truth(raw.get("dead")),
         deleted=_truth(raw.get("deleted")),
+        tags=_tags(raw.get("tags")),
     )
     if kind in ("comment", "pollopt"):
         above = raw.get("parent", raw.get("poll"))
@@ -134,6 +160,21 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
         entry.title = checked_title(str(raw.get("title") or "")[:150])
         entry.url = checked_url(str(raw["url"])) if raw.get("url") else None
     return entry
+
+
+def _checked_person(line: int, raw: Mapping[str, Any]) -> Person:
+    """A user as a person. Raises Invalid."""
+    name = str(raw.get("id") or "").strip()
+    if not name:
+        raise Invalid("A user needs an id.", field="id")
+    return Person(
+        line=line,
+        name=name[:64],
+        created=_time(raw["created"]),
+        karma=_number(raw["karma"], "karma", -LARGEST_SCORE, LARGEST_SCORE),
+        about=plain_text(str(raw.get("about") or "")[: 2 * LONGEST_ABOUT])[:LONGEST_ABOUT],
+        delay=_number(raw.get("delay", 0), "delay", 0, 10),
+    )
 
 
 def _number(value: object, name: str, least: int, most: int) -> int:
@@ -154,6 +195,16 @@ def _time(value: object) -> int:
         except (ValueError, OverflowError) as error:
             raise Invalid("time is neither seconds since 1970 nor a date.", field="time") from error
     return min(_number(value, "time", 0, 2**33), latest)
+
+
+def _tags(value: object) -> Sequence[str]:
+    """Tags, which our own files have; none where they are not tags."""
+    if not isinstance(value, list):
+        return ()
+    try:
+        return checked_tags([str(tag) for tag in value])
+    except Invalid:
+        return ()
 
 
 def _truth(value: object) -> bool:
@@ -219,19 +270,29 @@ def _line_of_parents(
     return at.id, depth
 
 
-def _authors(platform: Platform, names: list[str]) -> dict[str, str]:
+def _first_times(placed: Sequence[Entry]) -> dict[str, datetime]:
+    """When each author wrote first: that is since when the author is known to have been there."""
+    first: dict[str, int] = {}
+    for entry in placed:
+        if entry.by:
+            first[entry.by] = min(entry.time, first.get(entry.by, entry.time))
+    return {name: datetime.fromtimestamp(seconds, UTC) for name, seconds in first.items()}
+
+
+def _authors(platform: Platform, first: Mapping[str, datetime]) -> dict[str, str]:
     """Account ids of the file's authors; unknown ones become accounts without login."""
+    names = sorted(first)
     found: dict[str, str] = {}
-    for start in range(0, len(names), 100):
-        part = names[start : start + 100]
+    for start in range(0, len(names), BATCH):
+        part = names[start : start + BATCH]
 
         def unit(session: WriteSession, part: list[str] = part) -> dict[str, str]:
             keys = [name.lower() for name in part]
             statement = select(Account.username_key, Account.id).where(Account.username_key.in_(keys))
             known: dict[str, str] = {row[0]: row[1] for row in session.execute(statement)}
-            for name in part:
-                if name.lower() not in known:
-                    known[name.lower()] = create_without_login(session, name).id
+            wanted = {name.lower(): name for name in part if name.lower() not in known}
+            made = create_many_without_login(session, list(wanted.values()), first)
+            known |= {name.lower(): account_id for name, account_id in made.items()}
             return {name: known[name.lower()] for name in part}
 
         found |= platform.db.write(unit)
@@ -241,8 +302,27 @@ def _authors(platform: Platform, names: list[str]) -> dict[str, str]:
 # Writing
 
 
+def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]:
+    """Account id → username, for the index of words."""
+    ids = sorted(set(authors.values()))
+
+    def unit(session: ReadSession) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), BATCH):
+            statement = select(Account.id, Account.username).where(Account.id.in_(ids[start : start + BATCH]))
+            found |= {row[0]: row[1] for row in session.execute(statement)}
+        return found
+
+    return platform.db.read(unit)
+
+
 def _write(
-    session: WriteSession, part: list[Entry], authors: Mapping[str, str], offset: int, report: ImportReport
+    session: WriteSession,
+    part: list[Entry],
+    authors: Mapping[str, str],
+    names: Mapping[str, str],
+    offset: int,
+    report: ImportReport,
 ) -> None:
     ids = [entry.id + offset for entry in part]
     held = set(session.scalars(select(Item.id).where(Item.id.in_(ids))))
@@ -250,21 +330,73 @@ def _write(
     rules, now = current(session), clock.now()
     rows = [_row(entry, authors, offset, rules, now) for entry in fresh]
     if rows:
-        session.execute(insert(Item), rows)
+        session.execute(insert(cast(Table, Item.__table__)), rows)
+    tags = [{"item_id": entry.id + offset, "tag": tag} for entry in fresh for tag in entry.tags]
+    if tags:
+        session.execute(insert(cast(Table, ItemTag.__table__)), tags)
+    _raise_karma(session, rows, now)
+    documents = [
+        searching.document(
+            row["id"], row["type"], row["title"], row["html"], row["url"], row["site"],
+            names.get(row["author_id"] or "", ""), row["created_at"],
+        )
+        for row in rows
+        if row["state"] != "deleted" and row["type"] != "pollopt"
+    ]  # fmt: skip
+    searching.index.index_new(session, documents)
+    report.read += len(part)
+    report.added += len(fresh)
+    report.unchanged += len(part) - len(fresh)
+
+
+def _raise_karma(session: WriteSession, rows: list[dict[str, Any]], now: datetime) -> None:
+    """What the items' points add to their authors' karma."""
     points: dict[str, int] = {}
     for row in rows:
         if row["author_id"] is not None:
             points[row["author_id"]] = points.get(row["author_id"], 0) + max(0, row["score"] - 1)
-    for account_id, gained in points.items():
-        first = {"user_id": account_id, "karma": 1, "karma_base": 1, "joined_at": now}
-        session.execute(insert_for(session)(Member).values(first).on_conflict_do_nothing())
-        raised = {"karma": Member.karma + gained, "karma_base": Member.karma_base + gained}
-        session.execute(update(Member).where(Member.user_id == account_id).values(raised))
-    for item in session.scalars(select(Item).where(Item.id.in_([row["id"] for row in rows]))):
-        searching.put(session, item)
-    report.read += len(part)
-    report.added += len(fresh)
-    report.unchanged += len(part) - len(fresh)
+    if not points:
+        return
+    since: dict[str, datetime] = {}
+    for row in rows:
+        since[row["author_id"]] = min(row["created_at"], since.get(row["author_id"], now))
+    first = [{"user_id": who, **_NEW_MEMBER, "joined_at": since[who]} for who in sorted(points)]
+    session.execute(insert_for(session)(cast(Table, Member.__table__)).on_conflict_do_nothing(), first)
+    table = cast(Table, Member.__table__)
+    more = bindparam("more", type_=table.c.karma.type)
+    raised = {"karma": table.c.karma + more, "karma_base": table.c.karma_base + more}
+    statement = update(table).where(table.c.user_id == bindparam("who")).values(raised)
+    changes = [{"who": who, "more": gained} for who, gained in points.items() if gained]
+    if changes:
+        session.execute(statement, changes)
+
+
+def _write_people(session: WriteSession, people: list[Person], report: ImportReport) -> None:
+    """Users of the file: when they came, what they say of themselves, and the karma that the file gives them.
+
+    Accounts that somebody can sign in to are their owners' affair and stay as they are."""
+    keys = {person.name.lower(): person for person in people}
+    statement = select(Account).where(Account.username_key.in_(sorted(keys)))
+    known = {account.username_key: account for account in session.scalars(statement)}
+    wanted = [person.name for key, person in keys.items() if key not in known]
+    for account_id in create_many_without_login(session, wanted).values():
+        made = session.get_one(Account, account_id)
+        known.setdefault(made.username_key, made)
+    report.read += len(people)
+    for key, person in keys.items():
+        account = known.get(key)
+        if account is None or account.password_hash is not None:
+            report.unchanged += 1
+            continue
+        row = members.member(session, account.id)
+        change = person.karma - row.karma
+        same = change == 0 and row.about == person.about and int(account.created_at.timestamp()) == person.created
+        account.created_at = row.joined_at = datetime.fromtimestamp(person.created, UTC)
+        row.karma, row.karma_base = person.karma, row.karma_base + change
+        row.about, row.delay = person.about, person.delay
+        report.unchanged += same
+        report.added += not same
+    session.flush()
 
 
 def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, now: datetime) -> dict[str, Any]:
@@ -290,6 +422,11 @@ def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, no
         "site": site_of(entry.url) if entry.url else None,
         "content": "" if entry.deleted else plain_text(entry.text),
         "html": "" if entry.deleted else entry.text,
+        "flags": 0,
+        "vouches": 0,
+        "descendants": 0,
+        "penalty": 1.0,
+        "reason": None,
         "score": entry.score,
         "score_base": entry.score,
         "counted": entry.score,

@@ -32,8 +32,7 @@ def refresh_ranks(session: WriteSession, context: JobContext, _payload: Nothing)
     """Move everything that was posted or voted on lately to where its age puts it, and note the front page."""
     refresh(session)
     top = [post.id for post in listing.posts(session, VISITOR, "top").items]
-    realtime = context.platform.realtime
-    session.after_commit(lambda: realtime.publish(live.topic("top"), "rank", {"ids": top}))
+    live.ranked(session, context.platform, top)
 
 
 def refresh(session: WriteSession) -> int:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 
+CHANGES = "news:changes"
+"""The channel that tells of every change of what all may see: only that there was one, and of which item."""
+
+
 def topic(name: str) -> str:
     """The channel of a topic: top, new, or item:ID."""
     return f"news:{name}"
@@ -42,6 +46,7 @@ def _publish(session: WriteSession, platform: Platform, topics: list[str], kind:
     def send() -> None:
         for name in topics:
             realtime.publish(topic(name), kind, data)
+        realtime.publish(CHANGES, "change", None)
 
     session.after_commit(send)
 
@@ -50,3 +55,8 @@ def changed(session: WriteSession, platform: Platform, item: Item) -> None:
     """An item says something else now, or is gone: what was kept of it is forgotten, and its thread learns of it."""
     data = {"id": item.id, "state": item.state}
     _publish(session, platform, [f"item:{item.root_id or item.id}"], "change", data)
+
+
+def ranked(session: WriteSession, platform: Platform, top: list[int]) -> None:
+    """The front page after all ranks were refreshed."""
+    _publish(session, platform, ["top"], "rank", {"ids": top})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, insert, or_, select
 
 from dodeca.commons.accounts import letters
 from dodeca.commons.accounts.models import Account
@@ -64,6 +65,33 @@ def create(
     if address and not email_verified:
         letters.ask_to_verify(session, account, address)
     return account
+
+
+def create_many(
+    session: WriteSession, wishes: Sequence[str], since: Mapping[str, datetime] | None = None
+) -> dict[str, str]:
+    """Accounts that nobody can sign in to, for the authors of an import: wish → account id.
+
+    `since` says of some how long they have been there. A wish that is a username and free is taken as it is, and such
+    accounts are made in one statement."""
+    usable = (wish for wish in wishes if text.USERNAME.fullmatch(wish) and wish.lower() not in text.RESERVED)
+    keys = {wish: wish.lower() for wish in usable}
+    taken = set(session.scalars(select(Account.username_key).where(Account.username_key.in_(sorted(keys.values())))))
+    made: dict[str, str] = {}
+    rows, now = [], clock.now()
+    for wish, key in keys.items():
+        if key in taken:
+            continue
+        taken.add(key)
+        made[wish] = ids.new_id()
+        begun = since.get(wish, now) if since is not None else now
+        rows.append({"id": made[wish], "username": wish, "username_key": key, "name": wish, "created_at": begun})
+    if rows:
+        session.execute(insert(Account), rows)
+    for wish in wishes:
+        if wish not in made:
+            made[wish] = create(session, free_username(session, wish), password_hash=None).id
+    return made
 
 
 def free_username(session: ReadSession, wish: str) -> str:

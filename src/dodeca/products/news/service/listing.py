@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dodeca.commons import following
 from dodeca.commons.accounts.public import Account, account_by_name, accounts_by_ids
@@ -141,6 +141,21 @@ def thread(
 
 def arranged(viewer: Viewer, rows: Sequence[Item], sort: str, rules: Rules) -> list[Node[Item]]:
     """Comments as trees in display order."""
+    return threaded(
+        rows,
+        key=lambda item: item.id,
+        parent=lambda item: item.parent_id,
+        order=_comment_order(sort, rules),
+        keep=lambda item: is_visible(viewer, item),
+    )
+
+
+def ordered(rows: Sequence[Item], sort: str, rules: Rules) -> list[Item]:
+    """Siblings in display order."""
+    return sorted(rows, key=_comment_order(sort, rules))
+
+
+def _comment_order(sort: str, rules: Rules) -> Callable[[Item], Any]:
     now = clock.now()
 
     def order(item: Item) -> Any:
@@ -153,13 +168,7 @@ def arranged(viewer: Viewer, rows: Sequence[Item], sort: str, rules: Rules) -> l
         plain = ranking.Standing(counted=item.counted, created_at=item.created_at, has_url=True, comments=0, flags=0)
         return (-ranking.base(plain, now, rules), item.id)
 
-    return threaded(
-        rows,
-        key=lambda item: item.id,
-        parent=lambda item: item.parent_id,
-        order=order,
-        keep=lambda item: is_visible(viewer, item),
-    )
+    return order
 
 
 def is_visible(viewer: Viewer, item: Item) -> bool:
@@ -302,3 +311,16 @@ def followed_people(session: ReadSession, account_id: str) -> list[str]:
     """The names of the members that somebody follows."""
     ids = session.scalars(following.followed(PRODUCT, account_id, "user")).all()
     return sorted(account.username for account in accounts_by_ids(session, list(ids)).values())
+
+
+def usernames(session: ReadSession, account_ids: Sequence[str]) -> dict[str, str]:
+    """Account ids → names."""
+    return {key: account.username for key, account in accounts_by_ids(session, list(account_ids)).items()}
+
+
+def replies_to(session: ReadSession, account_id: str, *, limit: int) -> Sequence[Item]:
+    """What others answered somebody, newest first."""
+    above = aliased(Item)
+    statement = select(Item).join(above, above.id == Item.parent_id).where(above.author_id == account_id)
+    others = statement.where(Item.type == "comment", Item.state == "live", Item.author_id != account_id)
+    return session.scalars(others.order_by(Item.created_at.desc(), Item.id.desc()).limit(limit)).all()

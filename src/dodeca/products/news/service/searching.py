@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 from sqlalchemy import String, cast, select
 
@@ -10,7 +12,7 @@ from dodeca.commons.discussion import plain_text
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.jobs import JobContext, job
-from dodeca.kernel.search import SearchIndex
+from dodeca.kernel.search import Document, SearchIndex
 from dodeca.products.news.models import Item, ItemTag
 from dodeca.products.news.service.members import Viewer, visible_to
 
@@ -43,16 +45,23 @@ def put(session: WriteSession, item: Item) -> None:
         return
     author = account_by_id(session, item.author_id) if item.author_id is not None else None
     name = author.username if author is not None else ""
-    index.index(
-        session,
-        str(item.id),
-        {"title": item.title, "text": plain_text(item.html), "author": name, "url": item.url or ""},
+    made = document(item.id, item.type, item.title, item.html, item.url, item.site, name, item.created_at)
+    index.index(session, made.doc_id, made.fields, filters=made.filters, at=made.at)
+
+
+def document(
+    item_id: int, kind: str, title: str, html: str, url: str | None, site: str | None, author: str, at: datetime
+) -> Document:
+    """What is found of an item."""
+    return Document(
+        doc_id=str(item_id),
+        fields={"title": title, "text": plain_text(html), "author": author, "url": url or ""},
         filters={
-            "type": "comment" if item.type == "comment" else "post",
-            "author": name.lower(),
-            **({"site": item.site} if item.site else {}),
+            "type": "comment" if kind == "comment" else "post",
+            "author": author.lower(),
+            **({"site": site} if site else {}),
         },
-        at=item.created_at,
+        at=at,
     )
 
 
