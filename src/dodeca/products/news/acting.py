@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from ipaddress import ip_address
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from dodeca.commons.accounts.public import Account, account_by_id, account_by_name, maybe_acting
 from dodeca.kernel.db import ReadSession
@@ -12,6 +12,9 @@ from dodeca.kernel.errors import Forbidden, Invalid, NotFound
 from dodeca.kernel.http import Call, InUnit
 from dodeca.kernel.limits import network
 from dodeca.products.news.service.members import Viewer, viewer_of
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
 
 
 def viewing(session: ReadSession, call: Call) -> Viewer:
@@ -66,3 +69,8 @@ def number(value: int | str | None) -> int:
         return value
     text = (value or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0
+
+
+def feed_token(platform: Platform, account_id: str) -> str:
+    """The secret in the address of a member's own feed."""
+    return hmac.digest(platform.keyring.key("news-feed"), account_id.encode(), "sha256").hex()[:32]

@@ -2,7 +2,9 @@
 
 Each module owns its shapes and errors, and reads through the service as a visitor does."""
 
-from dodeca.products.news.compat import algolia, feeds, firebase
+from dodeca.products.news.compat.algolia import router as search_api
+from dodeca.products.news.compat.feeds import router as feeds
+from dodeca.products.news.compat.firebase import router as firebase
 
-routers = [firebase.router, algolia.router, feeds.router]
+routers = [firebase, search_api, feeds]
 """Below /news."""

@@ -14,6 +14,7 @@ from dodeca.commons.accounts.public import account_by_name
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, get
+from dodeca.products.news.acting import feed_token
 from dodeca.products.news.compat.feed_formats import MEDIA_TYPES, Entry, Feed, written
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import items, listing
@@ -121,15 +122,10 @@ _MEMBERS: Final[dict[str, tuple[str, Callable[[ReadSession, str, str], Sequence[
 }
 
 
-def feed_token(call: Call, account_id: str) -> str:
-    """The secret in the address of a member's own feed."""
-    return hmac.digest(call.platform.keyring.key("news-feed"), account_id.encode(), "sha256").hex()[:32]
-
-
 def _own_feed(session: ReadSession, call: Call, given: dict[str, str]) -> Sequence[Item]:
     account = account_by_name(session, given.get("id", "")[:100])
     token = given.get("token", "").encode()
-    if account is None or not hmac.compare_digest(token, feed_token(call, account.id).encode()):
+    if account is None or not hmac.compare_digest(token, feed_token(call.platform, account.id).encode()):
         raise NotFound()
     posts, comments = listing.feed(session, Viewer(account.id), limit=MOST)
     return sorted([*posts, *comments], key=lambda row: -row.id)[:MOST]

@@ -73,7 +73,7 @@ def _child(value: Any, name: str) -> Any:
 
 
 @route(["GET", "HEAD"], "/v0/{path:path}", access=Access.PUBLIC, status=200)
-async def read(call: Calling, path: FromPath[str]) -> Any:
+async def read(call: Calling, path: FromPath[str]) -> Response[Any]:
     """A value, or a stream of it."""
     if not path.endswith(".json"):
         raise Refused(404, "Not found")

@@ -24,10 +24,10 @@ from dodeca.kernel.http import (
     get,
     post,
 )
-from dodeca.products.news.acting import Looking, viewing
+from dodeca.products.news.acting import Looking, feed_token, viewing
 from dodeca.products.news.models import POST_TYPES, Member
 from dodeca.products.news.pages.lists import show_comments, show_list
-from dodeca.products.news.pages.surroundings import Line, Text, back_to, page, rows, with_roots
+from dodeca.products.news.pages.surroundings import Line, Text, back_to, page, rows, with_query, with_roots
 from dodeca.products.news.service import listing, members, posting
 from dodeca.products.news.service.listing import Wanted
 from dodeca.products.news.service.members import Viewer
@@ -170,6 +170,7 @@ def feed(session: DbRead, call: Calling, account: Actor, viewer: Looking) -> Pag
         posts=rows(session, viewer, posts),
         comments=with_roots(session, viewer, rows(session, viewer, comments)),
         people=listing.followed_people(session, account.id),
+        feed_href=with_query("/news/rss/feed", id=account.username, token=feed_token(call.platform, account.id)),
         tags=sorted(session.scalars(following.followed(PRODUCT, account.id, "tag"))),
     )
 
