@@ -26,9 +26,14 @@ class ReadSession(Session):
         """`sqlite` or `postgresql`."""
         return self.get_bind().dialect.name
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether objects wait to be flushed; what `new`, `dirty` and `deleted` tell at a greater cost."""
+        return bool(self._new or self._deleted or self.identity_map._modified)
+
     def get(self, entity: type[T], ident: Any, **options: Any) -> T | None:  # type: ignore[override]
         """The row with this primary key, or None. The same as SQLAlchemy's `get`, at a fifth of its cost."""
-        if not options and not self._new and not self._deleted and not self.identity_map._modified:
+        if not options and not self.has_changes:
             quick = by_key(entity)
             key = ident if isinstance(ident, tuple) else (ident,)
             if quick is not None and len(key) == len(quick.parameters) and (entity, key, None) not in self.identity_map:
