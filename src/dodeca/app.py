@@ -184,6 +184,10 @@ def _without_logging(config: AppConfig) -> AppConfig:
     return config
 
 
+GENERIC = frozenset({404, 405, 413})
+"""What the framework itself says with these is shorter than what the page has to say."""
+
+
 def _answer_error(request: Request[Any, Any, Any], exception: Exception) -> Response[Any]:
     """A problem document for programs, a page for people."""
     path = request.scope["path"]
@@ -196,9 +200,11 @@ def _answer_error(request: Request[Any, Any, Any], exception: Exception) -> Resp
         back = quote(path + (f"?{query}" if query else ""), safe="/")
         return Response(b"", status_code=303, headers={"Location": f"/login?next={back}", "Cache-Control": "no-store"})
     platform: Platform = request.app.state.platform
-    call = Call(request, platform, None, None)
-    shell, cookies = platform.shell_for(None, call)
-    html = platform.renderer.render("error.html", {"shell": shell, "status": status, "message": error.message})
+    call = cast(dict[str, Any], request.scope).get("dodeca.call") or Call(request, platform, None, None)
+    shell, cookies = platform.shell_of_error(call)
+    generic = status == 500 or (isinstance(exception, HTTPException) and status in GENERIC)
+    context = {"shell": shell, "status": status, "message": None if generic else error.message}
+    html = platform.renderer.render("error.html", context)
     headers = {**PAGE_HEADERS, "Cache-Control": "no-store", **problems.error_headers(status, error)}
     return Response(
         html.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies

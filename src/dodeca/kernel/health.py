@@ -71,7 +71,8 @@ def examine(platform: Platform, *, deep: bool = True) -> Iterator[Check]:
         return  # the checks below ask tables that may not be there
     for manifest in platform.manifests:
         for name, invariant in manifest.invariants.items():
-            yield Check(f"{manifest.name}: {name}", _told(lambda i=invariant: map(str, platform.db.read(i))))  # type: ignore[misc]
+            title = f"{manifest.name}: {name.replace('_', ' ')}"
+            yield Check(title, _told(lambda i=invariant: map(str, platform.db.read(i))))  # type: ignore[misc]
         for further in manifest.doctor:
             yield Check(f"{manifest.name}: {_title(further)}", _told(lambda f=further: f(platform)))  # type: ignore[misc]
 

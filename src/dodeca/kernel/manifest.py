@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,9 @@ from dodeca.kernel.settings import SettingsGroup
 
 if TYPE_CHECKING:
     from dodeca.kernel.http.bridge import Lane
+    from dodeca.kernel.http.context import Call
     from dodeca.kernel.platform import Platform
+    from dodeca.kernel.web.shell import HomeItem
 
 Invariant = Callable[[ReadSession], Sequence[object]]
 """Gives the ids of rows that break a rule; an empty answer means that all is well."""
@@ -70,9 +72,11 @@ class Manifest:
     hosts: Callable[[Platform], Callable[[str, str], str | None]] | None = None
     """For a product that answers on hosts of its own: `function(host, path)` gives the platform's path, or None."""
     home: Callable[[ReadSession, Platform], Any] | None = None
+    mine: Callable[[ReadSession, Call, int], Sequence[HomeItem]] | None = None
+    """`function(session, call, limit)`: lines of the home card that are the signed-in caller's own."""
     prepare: Callable[[Platform], None] | None = None
-    search: Callable[..., Any] | None = None
-    """`function(session, call, text, limit)` -> `HomeItem`s for the platform's search page, best first."""
+    search: Callable[[ReadSession, Call, str, int], Iterable[HomeItem]] | None = None
+    """`function(session, call, text, limit)`: what the caller may see for the words, best first, for the search page."""
     bench: Callable[..., Any] | None = None
     doctor: Sequence[Callable[..., Any]] = ()
     """Further checks that `dodeca doctor` runs: `function(platform) -> Iterable[problem text]`."""

@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -181,6 +181,14 @@ class Platform:
             toasts=toasts,
         )
         return shell, cookies
+
+    def shell_of_error(self, call: Call) -> tuple[Shell, list[Cookie]]:
+        """The shell of an error page: made without the database, which may be what failed."""
+        shell, cookies = self.shell_for(None, call)
+        if call.principal is not None:
+            name, admin = call.principal.username, call.principal.is_admin
+            return replace(shell, account=ShellAccount(name=name, username=name, is_admin=admin)), cookies
+        return replace(shell, returning=SESSION_COOKIE in call.request.cookies), cookies
 
     def cookie(self, name: str, value: str, *, max_age: int | None, httponly: bool = True) -> Cookie:
         """A cookie of ours: HttpOnly, SameSite=Lax, Secure where the public address is https."""

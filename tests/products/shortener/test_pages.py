@@ -439,3 +439,43 @@ def test_a_blocked_domain_stops_links_until_it_is_unblocked(
 def test_every_page_opens_for_a_member(alices: Client) -> None:
     for path in ("", "links", "groups", "domains", "import", "keys", "tools", "report", "labels/tags"):
         assert alices.get(f"/shortener/{path}").status_code == 200
+
+
+# On the pages around the product
+
+
+def test_the_search_of_the_platform_finds_ones_own_links(alices: Client, strangers: Client) -> None:
+    alices.submit("/shortener/", {"long_url": "https://example.com/otters", "title": "Three quiet <otters>"})
+
+    mine, theirs = alices.get("/search?q=otters"), strangers.get("/search?q=otters")
+
+    assert "Three quiet &lt;otters&gt;" in mine.text
+    assert "Nothing found" in theirs.text
+
+
+def test_home_shows_a_member_what_is_theirs(alices: Client, strangers: Client) -> None:
+    alices.submit("/shortener/", {"long_url": "https://example.com/otters", "title": "Three quiet otters"})
+
+    assert "Three quiet otters" in alices.get("/").text
+    assert "Three quiet otters" not in strangers.get("/").text
+
+
+def test_an_error_page_keeps_who_is_signed_in(alices: Client, alice: Account) -> None:
+    refused, unknown = alices.get("/admin"), alices.get("/no/such/page")
+
+    assert refused.status_code == 403
+    assert f"@{alice.username}" in refused.text
+    assert unknown.status_code == 404
+    assert "Search may find it" in unknown.text
+
+
+def test_reported_links_stand_in_the_administration(anybody: Client, make: Factory, links: Links) -> None:
+    link = links.new(title="Free money")
+    for reason in ("deceit", "a copy"):
+        anybody.submit("/shortener/report", {"short_url": link.short_code, "reason": reason})
+    staff = anybody.with_token(make.token(make.account(roles_too=["admin"]))).with_headers(HTML)
+
+    shown = staff.get("/admin/reports").text
+
+    assert shown.count("Free money") == 1
+    assert "2 reports" in shown

@@ -54,7 +54,8 @@ def deliver(session: WriteSession, context: JobContext, event: service.Notified)
     wants_mail, wants_push = service.choice(session, row.account_id, row.product)
     if event.mail and wants_mail and account.verified_email:
         link, choices = (context.platform.url(path) for path in (f"/inbox/{row.id}", "/inbox/choices"))
-        text = f"{row.title}\n\n{row.body}\n\n{link}\n\n-- \nChoose what reaches you: {choices}\n"
+        said = [row.title, row.body, link] if row.body else [row.title, link]
+        text = "\n\n".join([*said, f"-- \nChoose what reaches you: {choices}\n"])
         mail.send(session, to=account.verified_email, subject=row.title, text=text, key=row.id)
     if wants_push:
         mine = select(PushSubscription.id).where(PushSubscription.account_id == row.account_id)

@@ -36,7 +36,8 @@ def inbox(session: DbRead, call: Calling, cursor: FromQuery[str | None] = None) 
     """What happened, newest first."""
     statement = service.visible_to(call.member())
     page = page_of(session, statement, order=[Notification.created_at, Notification.id], cursor=cursor)
-    return Page("notifications/inbox.html", notifications=page.items, next_cursor=page.next_cursor)
+    titles = {product.name: product.title for product in call.platform.shell_products}
+    return Page("notifications/inbox.html", notifications=page.items, titles=titles, next_cursor=page.next_cursor)
 
 
 @get("/inbox/{notification_id:str}", access=Access.MEMBER)

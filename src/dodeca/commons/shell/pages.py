@@ -21,9 +21,10 @@ from dodeca.kernel.http import (
 )
 from dodeca.kernel.platform import THEME_COOKIE
 from dodeca.kernel.web.design import context as design_examples
-from dodeca.kernel.web.shell import HomeCard, HomeItem
+from dodeca.kernel.web.shell import HomeCard
 
 RESULTS_A_PRODUCT = 8
+ITEMS_A_CARD = 4
 
 
 class ThemeChoice(ClosedRequest):
@@ -45,6 +46,8 @@ def _cards(session: DbRead, call: Call) -> list[HomeCard]:
         if not manifest.tagline:
             continue
         living: dict[str, Any] = dict(manifest.home(session, call.platform)) if manifest.home else {}
+        if manifest.mine and call.principal is not None:
+            living["items"] = manifest.mine(session, call, ITEMS_A_CARD) or living.get("items", ())
         cards.append(
             HomeCard(
                 name=manifest.name,
@@ -66,7 +69,7 @@ def search(session: DbRead, call: Calling, q: FromQuery[str] = "") -> Page:
     if text:
         for manifest in call.platform.manifests:
             if manifest.search is not None:
-                found: list[HomeItem] = list(manifest.search(session, call, text, RESULTS_A_PRODUCT))
+                found = manifest.search(session, call, text, RESULTS_A_PRODUCT)
                 results = [{"title": item.text, "href": item.href, "meta": item.meta} for item in found]
                 if results:
                     groups.append((manifest, results))

@@ -127,13 +127,13 @@ class Plan:
             platform.limit(Call(request, platform, None, product), None)
             raise
         call = Call(request, platform, principal, product)
+        cast(dict[str, Any], request.scope)["dodeca.call"] = call  # also for the page of an error
         check_access(self.access, principal, product)
         writes = request.method not in security.SAFE_METHODS
         check_permissions(principal, writes=writes)
         if writes and (principal.via == "session" if principal is not None else self.form is not None):
             await security.check_csrf(request, platform.own_hosts, platform.csrf_token(request))
         platform.limit(call, self.rate)
-        cast(dict[str, Any], request.scope)["dodeca.call"] = call
 
     async def _answer(self, call: Call, values: dict[str, Any]) -> Any:
         if self.wants_request:

@@ -91,6 +91,8 @@ class Shell:
     toasts: Sequence[Toast] = ()
     search_action: str = "/search"
     search_query: str = ""
+    returning: bool = False
+    """The browser has a session that nobody looked up, on an error page: it is offered its account."""
     links: ShellLinks = field(default_factory=ShellLinks)
 
     def with_look(self, theme: str, direction: str) -> Shell:

@@ -20,7 +20,7 @@ from dodeca.products.shortener import (
     pages,
     visits,
 )
-from dodeca.products.shortener.service import of
+from dodeca.products.shortener.service import moderation, of
 from dodeca.products.shortener.settings import ShortenerSettings
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ manifest = Manifest(
     hosts=visits.custom_hosts,
     compat=compat.routers,
     home=home.living,
+    mine=home.mine,
     prepare=prepare,
     search=home.search,
     doctor=invariants.doctor,
+    reports=moderation.open_for_admins,
 )

@@ -160,14 +160,17 @@ def run_import(job: JobContext, import_id: str) -> None:
     try:
         report = import_stream(of(platform), run.account_id, io.BytesIO(run.content), run.kind, progress)
         result = msgspec.to_builtins(report)
+        said = f"{report.added:,} added, {report.unchanged:,} there already, {report.refused:,} refused."
     except DodecaError as error:
+        report, said = None, error.message
         result = {"error": error.message, "field": error.field}
 
     def finish(session: WriteSession) -> None:
         row = session.get_one(ImportRun, import_id)
         row.report, row.content, row.finished_at = result, None, clock.now()
+        title = "Your import is done" if report is not None else "Your import failed"
         notice = Notice(
-            product="shortener", kind="imported", title="Your import is done", href="/shortener/import", key=import_id
+            product="shortener", kind="imported", title=title, body=said, href="/shortener/import", key=import_id
         )
         notify(session, row.account_id, notice)
 

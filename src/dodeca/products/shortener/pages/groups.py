@@ -24,9 +24,9 @@ from dodeca.products.shortener.pages.surroundings import Line, Member, page
 from dodeca.products.shortener.service import groups
 
 ROLES = (
-    ("viewer", "Viewer: looks at links and numbers"),
-    ("editor", "Editor: makes and changes links too"),
-    ("owner", "Owner: manages members too"),
+    ("viewer", "Viewer: only looks"),
+    ("editor", "Editor: changes links"),
+    ("owner", "Owner: manages members"),
 )
 
 

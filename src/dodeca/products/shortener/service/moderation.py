@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Principal
+from dodeca.kernel.manifest import OpenReport
 from dodeca.products.shortener.models import Link, Report, Takedown
 from dodeca.products.shortener.service import blocklist, links
 from dodeca.products.shortener.service.installation import Shortener
@@ -33,6 +34,25 @@ def report(session: WriteSession, shortener: Shortener, actor: Principal | None,
 def open_reports() -> Select[Report]:
     """What waits for a moderator."""
     return select(Report).where(Report.handled_at.is_(None))
+
+
+def open_for_admins(session: ReadSession, limit: int) -> list[OpenReport]:
+    """The links that wait for a moderator, the newest report first; each once, with how many reported it."""
+    newest, count = func.max(Report.created_at), func.count()
+    waiting = (
+        select(Link, newest, count, func.max(Report.reason))
+        .join(Report, Report.link_id == Link.id)
+        .where(Report.handled_at.is_(None))
+        .group_by(Link.id)
+        .order_by(newest.desc(), Link.id.desc())
+        .limit(limit)
+    )
+    return [
+        OpenReport(
+            title=link.title or link.long_url[:200], href="/shortener/moderation", reason=why, at=at, count=reports
+        )
+        for link, at, reports, why in session.execute(waiting)
+    ]
 
 
 def handle(

@@ -68,6 +68,13 @@ document.addEventListener("keydown", event => {
 })
 if (/Mac|iP(hone|ad)/.test(navigator.platform)) document.querySelectorAll(".search > kbd").forEach(key => { key.textContent = "⌘ K" })
 
+// A row of tabs that is wider than the screen starts at the tab one is on.
+for (const bar of document.querySelectorAll(".tabs, .subnav")) {
+  const tab = bar.querySelector("[aria-current]")?.getBoundingClientRect()
+  const box = bar.getBoundingClientRect()
+  if (tab) bar.scrollBy(tab.left + tab.width / 2 - box.left - box.width / 2, 0)
+}
+
 // Dialogs: a link to #id opens one as a modal; without this script :target shows it.
 document.addEventListener("click", event => {
   const opener = event.target.closest("a[data-dialog]")
