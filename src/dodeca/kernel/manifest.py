@@ -76,7 +76,7 @@ class Manifest:
     """`function(session, call, limit)`: lines of the home card that are the signed-in caller's own."""
     prepare: Callable[[Platform], None] | None = None
     search: Callable[[ReadSession, Call, str, int], Iterable[HomeItem]] | None = None
-    """`function(session, call, text, limit)`: what the caller may see for the words, best first, for the search page."""
+    """`function(session, call, text, limit)`: what the caller may see for the words, best first."""
     bench: Callable[..., Any] | None = None
     doctor: Sequence[Callable[..., Any]] = ()
     """Further checks that `dodeca doctor` runs: `function(platform) -> Iterable[problem text]`."""

@@ -1,4 +1,6 @@
-// <push-switch key-url subscribe-url>: a button that turns Web Push on and off in this browser.
+// <push-switch data-on data-off>: a button that turns Web Push on and off in this browser.
+import { toast } from "/static/shell/js/announce.js"
+
 const decode = text => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), c => c.charCodeAt(0))
 const send = (url, method, body) => fetch(url, {
   method,
@@ -11,14 +13,13 @@ customElements.define("push-switch", class extends HTMLElement {
     if (!("serviceWorker" in navigator) || !("PushManager" in window)) return
     this.registration = await navigator.serviceWorker.register("/push-worker.js")
     this.button = this.querySelector("button")
-    this.button.hidden = false
-    this.button.addEventListener("click", () => this.toggle())
+    this.button.addEventListener("click", () => this.toggle().catch(() => toast("This browser could not be told. Try again later.", "bad")))
     await this.show()
+    this.button.hidden = false
   }
 
   async show() {
     this.subscription = await this.registration.pushManager.getSubscription()
-    this.button.setAttribute("aria-pressed", String(Boolean(this.subscription)))
     this.button.textContent = this.subscription ? this.dataset.off : this.dataset.on
   }
 

@@ -44,10 +44,14 @@ customElements.define("qr-designer", class extends HTMLElement {
     this.form = this.querySelector("form")
     this.image = this.querySelector("[data-preview]")
     this.problem = this.querySelector("[data-problem]")
-    this.form.addEventListener("input", () => {
-      clearTimeout(this.timer)
-      this.timer = setTimeout(() => this.draw(), WAIT_MS)
-    })
+    this.form.addEventListener("input", () => this.plan())
+    // What was typed before this script came, or was put back by the browser, counts as well.
+    if ([...this.form.querySelectorAll("input")].some(input => input.value !== input.defaultValue)) this.plan()
+  }
+
+  plan() {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.draw(), WAIT_MS)
   }
 
   disconnectedCallback() {
