@@ -129,10 +129,10 @@ def test_submitting_commenting_editing_and_deleting_by_forms(client: Client, new
     assert "A <i>thought</i>." in browser.get(f"/news/item?id={number}").text
     assert "A <i>thought</i>." in browser.get(f"/news/item?id={comment}").text
 
-    page = f"/news/edit?id={comment}"
-    browser.submit("/news/edit", {"id": comment, "content": "Another thought."}, page=page)
+    form = f"/news/edit?id={comment}"
+    browser.submit("/news/edit", {"id": comment, "content": "Another thought."}, page=form)
     assert "Another thought." in browser.get(f"/news/item?id={number}").text
-    assert browser.submit("/news/delete", {"id": comment}, page=page).status_code == 303
+    assert browser.submit("/news/delete", {"id": comment}, page=form).status_code == 303
     assert "Another thought." not in browser.get(f"/news/item?id={number}").text
     empty = browser.submit("/news/comment", {"parent": number, "content": " "}, page=f"/news/item?id={number}")
     assert (empty.status_code, "Write something." in empty.text) == (400, True)
