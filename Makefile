@@ -38,7 +38,7 @@ serve: setup
 	@$(BIN)/dodeca serve --demo $(ARGS)
 
 $(VENV)/.dev-installed: requirements/dev.lock $(VENV)/.installed
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
 # PYTEST_ARGS goes to both halves of the tests.
@@ -58,4 +58,4 @@ clean:
 # Pins with hashes; the lock files name no index.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -c requirements/constraints.in -o requirements/base.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -c requirements/base.lock -c requirements/constraints.in -o requirements/dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -c requirements/base.lock -c requirements/constraints.in --override requirements/overrides.in -o requirements/dev.lock
