@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from dodeca.cli.data import Bar, progress_bar
 from dodeca.cli.main import config_of, data_option
 from dodeca.kernel import clock
 from dodeca.kernel.errors import Conflict, Invalid
-from dodeca.kernel.platform import Platform, exclusive
+from dodeca.kernel.platform import Platform, exclusive, saving
 
 DATABASE_ENTRY = "database"
-SKIPPED = {"invalidation", "server.lock"}
+SKIPPED = {"invalidation", "server.lock", "backup.lock"}
 CHUNK = 1 << 20
 
 
@@ -51,7 +52,7 @@ def backup(data: Path | None, file: Path, force: bool) -> None:
         raise Conflict(f"{file} exists. Use --force to replace it.")
     platform = app.compose(config_of(data))
     try:
-        with progress_bar() as bar:
+        with progress_bar() as bar, saving(platform.data):
             count = write_backup(platform, file, bar)
         click.echo(f"{file}: {count} entries, {file.stat().st_size / 1e6:.1f} MB.")
     finally:
@@ -71,7 +72,10 @@ def write_backup(platform: Platform, file: Path, bar: Bar) -> int:
         bar.start("Files", len(files))
         for path in files:
             name = "data/" + path.relative_to(platform.data).as_posix()
-            entries[name] = _add(out, path, name, zipfile.ZIP_STORED)
+            try:
+                entries[name] = _add(out, path, name, zipfile.ZIP_STORED)
+            except FileNotFoundError:  # deleted since it was listed: a picture that somebody took away
+                continue
             bar.advance()
         contents = Contents(1, platform.db.dialect, clock.rfc3339(clock.now()), entries)
         out.writestr("contents.json", msgspec.json.encode(contents))
@@ -120,7 +124,7 @@ def restore(data: Path | None, file: Path, force: bool) -> None:
     """
     settings = config_of(data).settings
     settings.data.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(file) as archive, progress_bar() as bar, exclusive(settings.data):
+    with _opened(file) as archive, progress_bar() as bar, exclusive(settings.data):
         contents = _checked(archive, bar)
         engine = "postgresql" if settings.database_url.startswith("postgres") else "sqlite"
         if contents.engine != engine:
@@ -137,6 +141,13 @@ def restore(data: Path | None, file: Path, force: bool) -> None:
     click.echo(f"Restored what was saved at {contents.made_at}. Check it with `dodeca doctor`.")
 
 
+def _opened(file: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise Invalid(f"{file} is no backup of Dodeca.") from error
+
+
 def _checked(archive: zipfile.ZipFile, bar: Bar) -> Contents:
     try:
         contents = msgspec.json.decode(archive.read("contents.json"), type=Contents)
@@ -147,9 +158,12 @@ def _checked(archive: zipfile.ZipFile, bar: Bar) -> Contents:
     bar.start("Checking", len(contents.entries))
     for name, expected in contents.entries.items():
         digest = hashlib.sha256()
-        with archive.open(name) as source:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
+        try:
+            with archive.open(name) as source:
+                while chunk := source.read(CHUNK):
+                    digest.update(chunk)
+        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+            raise Invalid(f"The entry {name} is damaged. Nothing was changed.") from error
         parts = Path(name).parts
         if digest.hexdigest() != expected or ".." in parts or name.startswith("/"):
             raise Invalid(f"The entry {name} is damaged. Nothing was changed.")

@@ -56,7 +56,7 @@ def dodeca() -> None:
 def main() -> None:
     """Run the command; expected errors end with one line and exit code 1."""
     try:
-        dodeca.main(standalone_mode=False)
+        dodeca.main(prog_name="dodeca", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

@@ -260,6 +260,33 @@ def exclusive(data: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def saving(data: Path) -> Iterator[None]:
+    """While a backup runs: what the copied database may still need is not removed from the data folder."""
+    with _backup_lock(data, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def removing(data: Path) -> Iterator[bool]:
+    """Remove files that the database needs no longer while the block runs; False where a backup is being made."""
+    with _backup_lock(data, fcntl.LOCK_EX | fcntl.LOCK_NB) as free:
+        yield free
+
+
+@contextmanager
+def _backup_lock(data: Path, kind: int) -> Iterator[bool]:
+    descriptor = os.open(data / "backup.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
 def secret_key(settings: Settings) -> str:
     """The root secret: the setting, else a file in the data folder, made on first use, readable by its owner only."""
     if settings.secret_key:

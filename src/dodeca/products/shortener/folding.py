@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Unavailable
+from dodeca.kernel.platform import removing
 from dodeca.products.shortener import metrics
 from dodeca.products.shortener.agents import is_bot, language_of, read_user_agent, referrer_host
 from dodeca.products.shortener.journal import Click as Recording
@@ -154,7 +155,9 @@ class Folder:
                 return total  # another process on a shared folder was faster
             offset = end
             total += len(batch)
-            reader.remove_folded(offset)
+            with removing(shortener.data) as free:  # a backup may hold an earlier offset: it takes the segments along
+                if free:
+                    reader.remove_folded(offset)
             if not eager:  # leave the processor to those who wait for answers
                 time.sleep(min(1.0, time.perf_counter() - started))
         for damage in reader.damage:

@@ -58,6 +58,7 @@ class Shortener:
         self.settings = platform.config.group(ShortenerSettings)
         self.public_url = platform.public_url
         self.own_host = next((h for h, product in platform.hostnames.items() if product == "shortener"), None)
+        self.data: Path = platform.data
         self.journal_folder: Path = platform.data / "journals" / "shortener"
         self.entries: Cache[Entry] = Cache(
             "shortener.entries",
