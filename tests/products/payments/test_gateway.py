@@ -22,9 +22,17 @@ from dodeca.kernel.db import metadata
 from dodeca.kernel.errors import Conflict, DodecaError, Invalid, NotFound
 from dodeca.kernel.platform import Platform
 from dodeca.products.payments import acquirers, flows, invariants
-from dodeca.products.payments.models import Delivery, PaymentEvent, Payout, RoutingDecision, Settlement, Webhook
-from dodeca.products.payments.service import captures, events, ledger, purse, refunds, routing, settlements
-from dodeca.products.payments.service.desk import platform_desk
+from dodeca.products.payments.models import (
+    Delivery,
+    Merchant,
+    PaymentEvent,
+    Payout,
+    RoutingDecision,
+    Settlement,
+    Webhook,
+)
+from dodeca.products.payments.service import captures, events, ledger, purse, refunds, risk, routing, settlements
+from dodeca.products.payments.service.desk import Desk, platform_desk
 from dodeca.products.payments.service.ledger import Place
 
 
@@ -242,6 +250,27 @@ def test_eight_declines_in_an_hour_block_the_card(shop: Shop) -> None:
     assert blocked.error is not None
     assert blocked.error["reason"] == "risk_blocked"
     assert blocked.risk["score"] == 100
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("challenge", "created"), ("review", "authorized"), ("allow", "captured")]
+)
+def test_a_risk_rule_asks_the_payer_or_waits_for_a_person(shop: Shop, action: str, status: str) -> None:
+    rule = {"name": "large", "when": "amount > 1000", "action": action}
+    merchant_id = shop.desk.merchant.id
+
+    def save(session: Any) -> None:
+        risk.set_rules(session, session.get_one(Merchant, merchant_id), [rule])
+
+    shop.platform.db.write(save)
+    desk = shop.platform.db.read(lambda s: Desk(s.get_one(Merchant, merchant_id), "test"))
+    shop.desk = desk
+
+    payment = shop.pay(order_id=shop.order(capture="automatic").id)
+
+    assert (payment.status, payment.risk["outcome"]) == (status, action)
+    if action == "challenge":
+        assert shop.answer(payment, "1234").status == "captured"
 
 
 def test_a_merchants_rule_decides_where_a_payment_goes(shop: Shop) -> None:

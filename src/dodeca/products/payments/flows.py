@@ -31,9 +31,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+def card_key(keyring: Keyring) -> bytes:
+    """The installation's key for cards' fingerprints."""
+    return keyring.key("payments.card")
+
+
 def card_facts(keyring: Keyring, card: CardData) -> CardFacts:
     """What of a card may enter the database."""
-    return facts(card, keyring.key("payments.card"))
+    return facts(card, card_key(keyring))
 
 
 async def pay(platform: Platform, desk: Desk, request: PayRequest, card: CardData | None = None) -> str:

@@ -93,6 +93,19 @@ def test_customers_and_tokens(client: Any, shop: Shop) -> None:
     assert client.token.all(customer["id"])["count"] == 0
 
 
+def test_a_card_is_kept_without_a_payment(client: Any) -> None:
+    customer = client.customer.create({"name": "Lea", "email": "lea@example.org", "fail_existing": "0"})
+
+    token = client.token.create({"customer_id": customer["id"], "method": "card", "card": CARD})
+
+    assert (token["card"]["last4"], token["status"]) == ("4242", "active")
+    assert client.token.fetchToken({"id": token["id"]})["customer_id"] == customer["id"]
+    by_number = client.card.requestCardReference({"number": CARD["number"]})["payment_account_reference"]
+    assert client.card.requestCardReference({"token": token["id"]})["payment_account_reference"] == by_number
+    assert client.token.cancel(customer["id"], token["id"])["status"] == "cancellation_initiated"
+    assert client.token.deleteToken({"id": token["id"]}) == []
+
+
 def test_settlements_and_recon(client: Any, shop: Shop) -> None:
     shop.paid(10_000)
     now = time.gmtime()

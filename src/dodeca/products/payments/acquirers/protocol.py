@@ -27,7 +27,9 @@ class CardData:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request to authorise. `vault` is the acquirer's own reference of the card; `number` counts our attempts."""
+    """A request to authorise. `vault` is the acquirer's own reference of the card; `number` counts our attempts.
+
+    With `challenge` the payer of a card has to authenticate (3-D Secure), whatever the issuer thinks."""
 
     key: str
     number: int
@@ -40,6 +42,7 @@ class Ask:
     wallet: str | None = None
     recurring: bool = False
     asked_at: datetime | None = None
+    challenge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

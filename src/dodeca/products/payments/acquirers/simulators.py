@@ -46,6 +46,7 @@ SCENARIOS = {
     "4000000000000259": "disputed",
 }
 """Test cards with a meaning. All others are authorised at once."""
+AUTHORISED = ("approve", "first_unavailable", "refund_fails", "disputed")
 LOST_SECONDS = 10
 """How long an authorisation without answer stays unknown to inquiries."""
 POLL_SECONDS = 1
@@ -97,17 +98,16 @@ class Simulator:
         return self._by_card(ask, _scenario(ask.vault))
 
     def _by_card(self, ask: Ask, scenario: str) -> Result:
-        if scenario == "challenge":
-            return (
-                Approved(self._reference(ask, "approve")) if ask.recurring else Challenge("otp", self._reference(ask))
-            )
+        if scenario == "challenge" or (ask.challenge and scenario in AUTHORISED):
+            reference = self._reference(ask, "approve" if scenario == "challenge" else scenario)
+            return Approved(reference) if ask.recurring else Challenge("otp", reference)
         if scenario == "first_unavailable" and ask.number == 1:
             return Unavailable()
         if scenario in ("lost_approved", "lost_declined"):
             return Unknown()
         if scenario == "later_declines":
             return Declined("payment_declined") if ask.recurring else Approved(self._reference(ask))
-        if scenario in ("approve", "first_unavailable", "refund_fails", "disputed"):
+        if scenario in AUTHORISED:
             return Approved(self._reference(ask, scenario))
         return Declined(scenario, hard=scenario not in SOFT_REASONS)
 

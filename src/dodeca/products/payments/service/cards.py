@@ -42,17 +42,28 @@ class CardFacts:
 
 def read_card(number: object, cvv: object, month: object, year: object, name: object) -> CardData:
     """A card as typed. Raises Invalid naming the field, never the value."""
-    digits = re.sub(r"[ -]", "", str(number)) if isinstance(number, (str, int)) else ""
-    if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 19):
-        raise Invalid("The card number is not valid.", field="card[number]")
-    if not luhn.is_valid(digits) and digits not in SCENARIOS:
-        raise Invalid("The card number is not valid: check its digits.", field="card[number]")
+    digits = digits_of(number)
     code = str(cvv) if isinstance(cvv, (str, int)) and not isinstance(cvv, bool) else ""
     if not re.fullmatch(r"[0-9]{3,4}", code):
         raise Invalid("The CVV has 3 or 4 digits.", field="card[cvv]")
     holder = text_of(name, "card[name]", 100) or ""
     expiry_month, expiry_year = read_expiry(month, year)
     return CardData(digits, code, expiry_month, expiry_year, holder)
+
+
+def digits_of(number: object) -> str:
+    """The digits of a card's number. Raises Invalid naming the field, never the value."""
+    digits = re.sub(r"[ -]", "", str(number)) if isinstance(number, (str, int)) else ""
+    if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 19):
+        raise Invalid("The card number is not valid.", field="card[number]")
+    if not luhn.is_valid(digits) and digits not in SCENARIOS:
+        raise Invalid("The card number is not valid: check its digits.", field="card[number]")
+    return digits
+
+
+def fingerprint(digits: str, key: bytes) -> str:
+    """What tells a card from others, of no use without the installation's key."""
+    return hmac.digest(key, digits.encode(), "sha256").hex()[:40]
 
 
 def read_expiry(month: object, year: object) -> tuple[int, int]:
@@ -79,7 +90,7 @@ def facts(card: CardData, key: bytes) -> CardFacts:
         card.expiry_month,
         card.expiry_year,
         card.name,
-        hmac.digest(key, card.number.encode(), "sha256").hex()[:40],
+        fingerprint(card.number, key),
     )
 
 

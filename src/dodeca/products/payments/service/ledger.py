@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -239,10 +240,21 @@ def _move(session: WriteSession, rows: Sequence[_Row]) -> None:
     with claiming(session, LedgerAccount, otherwise=short):
         for place in sorted(changes, key=lambda place: place.id):
             if place.is_hot:
-                open_account(session, place)
+                _open_once(session, place)
             elif not _change(session, place, changes[place]):
                 open_account(session, place)
                 _change(session, place, changes[place])
+
+
+_opened: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+"""By engine, hot accounts whose rows were committed by this process: accounts are never removed."""
+
+
+def _open_once(session: WriteSession, place: Place) -> None:
+    known = _opened.setdefault(session.connection().engine, set())
+    if place.id not in known:
+        open_account(session, place)
+        session.after_commit(lambda: known.add(place.id))
 
 
 def _change(session: WriteSession, place: Place, change: Sequence[int]) -> bool:

@@ -141,6 +141,8 @@ def begin(session: WriteSession, desk: Desk, request: PayRequest) -> Step:
         ip=request.ip,
         created_at=clock.now(),
     )
+    if payment.risk["outcome"] == "review" and not request.recurring:
+        payment.auto_capture = False  # somebody looks at it, and captures or lets it expire
     session.add(payment)
     if order is not None:
         order.attempts += 1
@@ -261,6 +263,7 @@ def ask_of(payment: Payment, attempt: Attempt) -> Ask:
         wallet=payment.wallet,
         recurring=payment.recurring,
         asked_at=attempt.created_at,
+        challenge=payment.risk.get("outcome") == "challenge",
     )
 
 

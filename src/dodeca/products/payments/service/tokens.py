@@ -12,6 +12,8 @@ from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, NotFound
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import Card, Customer, Payment, TestClock, Token
+from dodeca.products.payments.service import cards
+from dodeca.products.payments.service.cards import CardFacts
 from dodeca.products.payments.service.cycles import zone_of
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import contact_of, email_of, flag_of, notes_of, text_of
@@ -91,6 +93,30 @@ def remember(session: WriteSession, desk: Desk, payment: Payment, card: Card | N
         token.card_id = card.id
     session.flush()
     return token.id
+
+
+def add_card(
+    session: WriteSession, desk: Desk, customer: Customer, facts: CardFacts, vaults: Mapping[str, str]
+) -> tuple[Token, Card]:
+    """Keep a card for a customer without a payment; the known token of the same card is renewed."""
+    card = cards.keep(session, desk.merchant.id, facts)
+    card.vault = dict(vaults)
+    session.flush()
+    same = select(Token).where(Token.customer_id == customer.id, Token.fingerprint == facts.fingerprint)
+    token = session.scalar(same)
+    if token is None:
+        token = Token(
+            id=ids.new("token"),
+            merchant_id=desk.merchant.id,
+            mode=desk.mode,
+            customer_id=customer.id,
+            method="card",
+            fingerprint=facts.fingerprint,
+        )
+        session.add(token)
+    token.card_id, token.status, token.used_at = card.id, "active", clock.now()
+    session.flush()
+    return token, card
 
 
 def tokens_of(session: ReadSession, customer: Customer) -> list[tuple[Token, Card | None]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import NotFound
-from dodeca.products.payments import entities
+from dodeca.kernel.errors import Invalid, NotFound
+from dodeca.products.payments import entities, flows
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.pay import listed
 from dodeca.products.payments.compat.razorpay.requests import Context
 from dodeca.products.payments.models import Card, Customer, Token, Webhook
-from dodeca.products.payments.service import events, tokens
+from dodeca.products.payments.service import cards, events, tokens
+from dodeca.products.payments.service.inputs import text_of
 
 
 @call("POST", "/customers", "write")
@@ -67,6 +68,48 @@ def cancel_token(session: WriteSession, ctx: Context, customer_id: str, token_id
     """The same."""
     _cancel(session, _token(session, ctx, customer_id, token_id))
     return {"status": "cancellation_initiated"}
+
+
+@call("POST", "/tokens", "flow")
+async def create_token(ctx: Context) -> dict[str, Any]:
+    """Keep a customer's card: its number goes to the acquirers' vaults."""
+    given = ctx.body.get("card")
+    card = given if isinstance(given, dict) else {}
+    if str(ctx.body.get("method") or "card") != "card":
+        raise Invalid("The method is card.", field="method")
+    typed = cards.read_card(
+        card.get("number"), card.get("cvv"), card.get("expiry_month"), card.get("expiry_year"), card.get("name")
+    )
+    customer_id = text_of(ctx.body.get("customer_id"), "customer_id", 40) or ""
+    await ctx.platform.db.aread(lambda session: ctx.desk.find(session, Customer, customer_id))
+    vaults = await flows.tokenise_everywhere(ctx.platform, typed, ctx.desk.mode)
+    facts = flows.card_facts(ctx.platform.keyring, typed)
+
+    def add(session: WriteSession) -> dict[str, Any]:
+        customer = ctx.desk.find(session, Customer, customer_id)
+        token, kept = tokens.add_card(session, ctx.desk, customer, facts, vaults)
+        return entities.token(token, kept, customer)
+
+    return await ctx.platform.db.awrite(add)
+
+
+@call("POST", "/cards/fingerprints", "read")
+def card_reference(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """What tells the same card from others, without its number: of a typed card, or of a token."""
+    if ctx.body.get("token"):
+        token = ctx.desk.find(session, Token, str(ctx.body["token"]))
+        card = session.get_one(Card, token.card_id) if token.card_id else None
+        network, reference = (card.network if card else None), token.fingerprint
+    else:
+        digits = cards.digits_of(ctx.body.get("number"))
+        network, reference = cards.network(digits), cards.fingerprint(digits, flows.card_key(ctx.platform.keyring))
+    return {
+        "network": network,
+        "payment_account_reference": reference,
+        "network_reference_id": None,
+        "card_reference_number": reference,
+        "provider": "dodeca",
+    }
 
 
 @call("POST", "/tokens/fetch", "read")
