@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from dodeca.commons.accounts import public as accounts
 from dodeca.products.payments import flows, public
 from dodeca.products.payments.acquirers.protocol import CardData
-from dodeca.products.payments.service import orders, refunds
+from dodeca.products.payments.service import billing, invoices, orders, payment_links, receivers, refunds
 from dodeca.products.payments.service.desk import Desk, ensure_merchant, platform_desk
 from dodeca.products.payments.service.orders import OrderRequest
-from dodeca.products.payments.service.paying import PayRequest
+from dodeca.products.payments.service.paying import PURSE, PayRequest
 
 if TYPE_CHECKING:
     from dodeca.kernel.db import WriteSession
@@ -75,3 +75,35 @@ async def _load(platform: Platform) -> None:
         lambda s: public.create_order(s, payee, 45_000, "INR", "demo-purse", description="Cake", payer_id=payer_id)
     )
     await platform.db.awrite(lambda s: public.charge(s, bought.id, payer_id))
+    await _ask_for_money(platform, shop, payee, payer_id)
+
+
+async def _ask_for_money(platform: Platform, shop: Desk, payee: public.Payee, payer_id: str) -> None:
+    """Links, an invoice, a QR code, and a subscription that the payer's purse pays."""
+    party = {"amount": 240_000, "currency": "INR", "description": "Coffee for your party", "accept_partial": True}
+    person = {"name": "Bob Brewer", "email": "bob@example.org"}
+    link = await platform.db.awrite(lambda s: payment_links.create(s, shop, {**party, "customer": person}))
+    part = PayRequest(amount=80_000, currency="INR", method="card", order_id=link.order_id, email=person["email"])
+    await flows.pay(platform, shop, part, CardData("5555555555554444", "123", 12, 2040, person["name"]))
+    lines = [
+        {"name": "Espresso machine, service", "amount": 350_000},
+        {"name": "Parts", "amount": 42_000, "quantity": 2},
+    ]
+    bill = {"type": "invoice", "line_items": lines, "currency": "INR", "customer": person, "email_notify": False}
+    await platform.db.awrite(lambda s: invoices.create(s, shop, bill))
+    code = {"type": "upi_qr", "usage": "multiple_use", "name": "Counter", "description": "At the counter"}
+    await platform.db.awrite(lambda s: receivers.create_qr(s, shop, code))
+    wanted = (payer_id, "Coffee every month", 60_000, "INR", "demo-subscription")
+    made = await platform.db.awrite(lambda s: public.subscribe(s, payee, *wanted))
+    first = await platform.db.awrite(lambda s: billing.prepare_first(s, made.id))
+    agree = PayRequest(
+        amount=first.amount,
+        currency="INR",
+        method="wallet",
+        wallet=PURSE,
+        order_id=first.order_id,
+        invoice_id=first.invoice_id,
+        subscription_id=made.id,
+        payer_account_id=payer_id,
+    )
+    await flows.pay(platform, shop, agree)
