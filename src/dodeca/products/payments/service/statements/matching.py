@@ -37,6 +37,8 @@ CHUNK = 1000
 NEAR = timedelta(days=5)
 """How far a booking may lie from what it is suggested for."""
 _TOKEN = re.compile(r"[A-Za-z0-9_]{8,40}")
+_OURS = re.compile(r"[A-Z0-9]{12}|(pout|order)_[A-Za-z0-9]{14}|2223330\d{9}")
+"""A settlement's number, a payout, an order, a virtual account."""
 
 
 @dataclass(slots=True)
@@ -119,10 +121,11 @@ def add(
     ]
     chosen = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
     table = cast(Table, StatementLine.__table__)
-    fresh = set()
-    for some in (rows[i : i + 200] for i in range(0, len(rows), 200)):
-        wanted = chosen(table).values(some).on_conflict_do_nothing().returning(table.c.id)
-        fresh |= {row[0] for row in session.execute(wanted)}
+    session.execute(chosen(table).on_conflict_do_nothing(), rows)
+    kept = select(StatementLine.id).where(StatementLine.import_id == import_id)
+    fresh: set[str] = set()
+    for some in (rows[i : i + 500] for i in range(0, len(rows), 500)):
+        fresh |= set(session.scalars(kept.where(StatementLine.id.in_([row["id"] for row in some]))))
     new = [row for row in rows if row["id"] in fresh]
     matched = match(session, desk, new)
     counts.lines += len(rows)
@@ -153,12 +156,14 @@ def match(session: WriteSession, desk: Desk, rows: Sequence[dict[str, Any]]) -> 
 
 
 def _tokens(row: dict[str, Any]) -> set[str]:
+    """What in a line could be a name of ours."""
     text = f"{row['reference']} {row['text']}"
-    found = set(_TOKEN.findall(text))
-    squeezed = re.sub(r"[^A-Z0-9]", "", text.upper())
-    for start_at in (m.start() for m in re.finditer("RF", squeezed)):
-        pieces = (squeezed[start_at : start_at + length] for length in range(5, 26))
-        found |= {piece for piece in pieces if is_creditor_reference(piece)}
+    found = {token for token in _TOKEN.findall(text) if _OURS.fullmatch(token)}
+    if "RF" in text.upper():  # people write it with spaces
+        squeezed = re.sub(r"[^A-Z0-9]", "", text.upper())
+        for start_at in (m.start() for m in re.finditer("RF", squeezed)):
+            pieces = (squeezed[start_at : start_at + length] for length in range(5, 26))
+            found |= {piece for piece in pieces if is_creditor_reference(piece)}
     return found
 
 
@@ -227,10 +232,10 @@ def _credit(session: WriteSession, desk: Desk, row: dict[str, Any], target: Any)
     return payment.id
 
 
-def _near(session: ReadSession, desk: Desk, rows: Sequence[dict[str, Any]]) -> list[Settlement]:
-    """Settlements that no line has yet, around the lines' days."""
+def _near(session: ReadSession, desk: Desk, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], list[Settlement]]:
+    """Settlements that no line has yet, around the lines' days, by amount and currency."""
     if not rows:
-        return []
+        return {}
     first, last = min(r["booked_on"] for r in rows), max(r["booked_on"] for r in rows)
     taken = select(StatementLine.settles).where(StatementLine.settles.is_not(None))
     wanted = desk.owned(Settlement).where(
@@ -238,17 +243,19 @@ def _near(session: ReadSession, desk: Desk, rows: Sequence[dict[str, Any]]) -> l
         Settlement.created_at < _midnight(last) + NEAR,
         Settlement.id.not_in(taken),
     )
-    return list(session.scalars(wanted.order_by(Settlement.created_at).limit(5000)))
+    found: dict[tuple[int, str], list[Settlement]] = {}
+    for settlement in session.scalars(wanted.order_by(Settlement.created_at).limit(5000)):
+        found.setdefault((settlement.amount, settlement.currency), []).append(settlement)
+    return found
 
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _suggest(session: WriteSession, row: dict[str, Any], settled: Sequence[Settlement]) -> None:
-    for settlement in settled:
-        close = abs(settlement.created_at.date() - row["booked_on"]) <= NEAR
-        if close and settlement.amount == row["amount"] and settlement.currency == row["currency"]:
+def _suggest(session: WriteSession, row: dict[str, Any], settled: dict[tuple[int, str], list[Settlement]]) -> None:
+    for settlement in settled.get((row["amount"], row["currency"]), ()):
+        if abs(settlement.created_at.date() - row["booked_on"]) <= NEAR:
             _set(session, row["id"], status="suggested", suggested=settlement.id)
             return
 
