@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.news import accounts, api, compat, demo, exporters, home, importers, invariants, jobs, pages
+from dodeca.products.news import accounts, api, compat, demo, exporters, home, importers, invariants, jobs, lane, pages
 from dodeca.products.news.service import personal
 
 __all__ = ["manifest"]
@@ -25,6 +25,7 @@ manifest = Manifest(
     account_delete=accounts.delete_account,
     demo=demo.fill,
     home=home.living,
+    lane=lane.make_lane,
     search=home.search,
     reports=home.open_reports,
 )

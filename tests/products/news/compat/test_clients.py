@@ -163,3 +163,19 @@ def test_node_clients(live: Live) -> None:
     assert [child["id"] for child in seen["storyItem"]["children"]] == [live.comment]
     assert seen["commentItem"]["parent_id"] == live.post
     assert seen["searchUser"]["submission_count"] == 2
+
+
+def test_anonymous_pages_are_kept_for_a_moment_and_members_see_their_own(live: Live) -> None:
+    for path in ("/news/", f"/news/item?id={live.post}"):
+        first = httpx.get(live.base + path)
+        assert "s-maxage=2" in first.headers["cache-control"]
+        assert "The last lighthouse" in first.text
+        assert "csrf" not in first.headers.get("set-cookie", "")
+        again = httpx.get(live.base + path, headers={"If-None-Match": first.headers["etag"]})
+        assert again.status_code in (200, 304)
+        mine = httpx.get(live.base + path, headers=live.headers)
+        assert "no-store" in mine.headers["cache-control"]
+        assert "/news/feed" in mine.text
+        assert "/news/feed" not in httpx.get(live.base + path).text
+    assert httpx.get(f"{live.base}/news/item?id=99999999").status_code == 404
+    assert httpx.get(f"{live.base}/news/v0/item.json").json() == {"error": "Permission denied"}

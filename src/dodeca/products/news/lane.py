@@ -1,0 +1,170 @@
+"""The raw lane of anonymous reading: the front page, threads, and Hacker News' API, as ready bytes for a moment.
+
+What is kept is what a visitor without any cookie of ours sees; it is made anew after a second, so it needs no
+invalidation. Everybody else is left to the routes, which make the page by the same functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
+from litestar import Request
+
+from dodeca.kernel.cache import Cache
+from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import DodecaError
+from dodeca.kernel.http import Call, FormState, Page
+from dodeca.kernel.http.security import PAGE_HEADERS
+from dodeca.kernel.web.shell import Shell
+from dodeca.products.news.compat.firebase import Refused, value_at
+from dodeca.products.news.pages.lists import show_list
+from dodeca.products.news.pages.thread import show_item
+from dodeca.products.news.service import items
+from dodeca.products.news.service.members import VISITOR
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+SECONDS: Final = 1.0
+MAX_BYTES: Final = 64 * 1024 * 1024
+_OURS: Final = ("dodeca_session", "dodeca_toast", "dodeca_theme")
+_V0: Final = "/news/v0/"
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An answer, ready to be sent."""
+
+    headers: list[tuple[str, str]]
+    body: bytes
+    tag: str
+
+
+class ReadingLane:
+    """See the module's text."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._cache: Cache[Kept] = Cache(
+            "news-reading", max_bytes=MAX_BYTES, seconds=SECONDS, size=lambda kept: len(kept.body)
+        )
+
+    def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
+        """Answer what an anonymous reader asks for and give True, or leave it."""
+        path: str = scope.path
+        if scope.method != "GET" or not path.startswith("/news"):
+            return False
+        key = self._key(path, scope.query_string, scope.headers)
+        if key is None:
+            return False
+        kept = self._cache.get(key)
+        if kept is not None:
+            return _send(kept, scope, protocol)
+        return self._make_and_send(key, scope, protocol)
+
+    def _key(self, path: str, query: str, headers: Any) -> str | None:
+        """What is asked for, if it is the same for all who ask so."""
+        get = headers.get
+        if get("authorization") is not None or self._platform.hostnames:
+            return None
+        if path.startswith(_V0):
+            plain = not query and path.endswith(".json") and "event-stream" not in (get("accept") or "")
+            return path if plain else None
+        cookies = get("cookie")
+        if (cookies is not None and any(name in cookies for name in _OURS)) or get("hx-request") is not None:
+            return None
+        if path in ("/news/", "/news") and not query:
+            return "/news/"
+        number = query.removeprefix("id=")
+        if path == "/news/item" and number != query and number.isascii() and number.isdigit() and len(number) < 17:
+            return f"/news/item?id={int(number)}"
+        return None
+
+    async def _make_and_send(self, key: str, scope: Any, protocol: Any) -> bool:
+        maker: Callable[[ReadSession, str], Kept | None] = _value if key.startswith(_V0) else self.page
+
+        async def load() -> Kept | None:
+            return await self._platform.db.aread(lambda session: maker(session, key))
+
+        try:
+            kept = await self._cache.read(key, load)
+        except DodecaError:  # said better, and in its own shape, by the route
+            return False
+        return kept is not None and _send(kept, scope, protocol)
+
+    def page(self, session: ReadSession, key: str) -> Kept | None:
+        """A page made anew. `key` is its path with its query. Raises NotFound."""
+        path, _, query = key.partition("?")
+        call = _visit(self._platform, path.rstrip("/"), query)
+        if query:
+            item = items.find(session, VISITOR, int(query.removeprefix("id=")))
+            if item.merged_into is not None or item.type == "pollopt":
+                return None
+            page = show_item(session, call, VISITOR, item, "best", FormState())
+        else:
+            page = show_list(session, call, VISITOR, path="news", sort="top", title="Top posts")
+        return self._rendered(page, call, key)
+
+    def _rendered(self, page: Page, call: Call, here: str) -> Kept:
+        shell = Shell(products=self._platform.shell_products, product="news", path=here)
+        context = {"shell": shell, "request": call.request, **page.context}
+        body = self._platform.renderer.render(page.template, context).encode()
+        headers = {
+            "content-type": "text/html; charset=utf-8",
+            "cache-control": "public, max-age=0, s-maxage=2",
+            "vary": "Cookie, Authorization, HX-Request",
+            **{name.lower(): value for name, value in PAGE_HEADERS.items()},
+        }
+        return _kept(body, headers)
+
+
+def _visit(platform: Platform, path: str, query: str) -> Call:
+    """The call of a visitor who brings nothing along."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": query.encode("ascii"),
+        "headers": [],
+        "client": None,
+        "server": None,
+        "scheme": "http",
+        "root_path": "",
+        "state": {},
+    }
+    return Call(Request(cast(Any, scope)), platform, None, "news")
+
+
+def _value(session: ReadSession, key: str) -> Kept | None:
+    try:
+        value = value_at(session, key[len(_V0) :].removesuffix(".json"))
+    except (Refused, ValueError):
+        return None
+    headers = {
+        "content-type": "application/json; charset=utf-8",
+        "cache-control": "no-cache",
+        "access-control-allow-origin": "*",
+        "x-content-type-options": "nosniff",
+    }
+    return _kept(_encoder.encode(value), headers)
+
+
+def _kept(body: bytes, headers: dict[str, str]) -> Kept:
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    return Kept([*headers.items(), ("etag", tag)], body, tag)
+
+
+def _send(kept: Kept, scope: Any, protocol: Any) -> bool:
+    if scope.headers.get("if-none-match") == kept.tag:
+        protocol.response_empty(304, kept.headers)
+    else:
+        protocol.response_bytes(200, kept.headers, kept.body)
+    return True
+
+
+def make_lane(platform: Platform) -> ReadingLane:
+    """The lane of one process."""
+    return ReadingLane(platform)

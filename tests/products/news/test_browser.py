@@ -1,0 +1,194 @@
+"""Journeys in a real browser, over the demo's data: a newcomer, two readers at once, the keyboard, a moderator; axe."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from tests.support.browser import CHROMIUM, chromium, served, violations
+
+PASSWORD = "dodeca-demo-2026"
+WAIT_MS = 30_000
+pytestmark = pytest.mark.slow
+PAGES = (
+    "/news/", "/news/newest", "/news/ask", "/news/lists", "/news/newcomments", "/news/leaders", "/news/moderations",
+    "/news/search?q=time", "/news/user?id=marta",
+)  # fmt: skip
+OWN_PAGES = ("/news/", "/news/submit", "/news/feed", "/news/settings", "/news/favorites", "/news/mod")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with the demo."""
+    limits = {"DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0", "DODECA_REQUESTS_PER_MINUTE": "0"}
+    with served(tmp_path_factory.mktemp("site") / "data", "--only", "news", "--demo", environment=limits) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def somebody(browser: Browser, site: str) -> Iterator[BrowserContext]:
+    """A browser of nobody yet."""
+    context = browser.new_context(base_url=site)
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+def signed_in(context: BrowserContext, name: str) -> Page:
+    """A page of a demo account."""
+    page = context.new_page()
+    page.goto("/login?next=/news/")
+    page.fill("main input[name=username]", name)
+    page.fill("main input[name=password]", PASSWORD)
+    page.click("main form:has(input[name=password]) button")
+    page.wait_for_url(re.compile("/news"))
+    return page
+
+
+def test_a_newcomer_reads_signs_up_votes_and_submits(somebody: BrowserContext) -> None:
+    page = somebody.new_page()
+    page.goto("/news/")
+    expect(page.locator(".athing")).to_have_count(30)
+    page.goto("/register?next=/news/")
+    page.fill("main input[name=username]", "newcomer")
+    page.fill("main input[name=password]", "a long and quiet passphrase")
+    page.click("main form:has(input[name=password]) button")
+    page.wait_for_url(re.compile(r"^(?!.*register).*$"))
+    page.goto("/news/")
+
+    arrow = page.locator(".arrow--up").first
+    row = page.locator(".athing:has(.arrow--up)").first
+    before = int(row.locator(".score").inner_text().split()[0].replace("\u00a0points", "").split("\u00a0")[0])
+    arrow.click()
+
+    expect(arrow).to_have_attribute("aria-pressed", "true")
+    expect(row.locator(".score")).to_have_text(re.compile(rf"^{before + 1}\spoints$"))
+    page.goto("/news/submit")
+    page.fill("#f-url", "https://example.org/newcomer")
+    page.fill("#f-title", "What a newcomer found")
+    page.click("main form button:has-text('Submit')")
+    expect(page.locator("h1")).to_contain_text("What a newcomer found")
+    expect(page.locator(".athing .hnuser.is-new")).to_have_text("newcomer")
+
+
+def test_votes_and_comments_reach_another_browser_without_reload(browser: Browser, site: str) -> None:
+    contexts = [browser.new_context(base_url=site) for _ in range(2)]
+    for context in contexts:
+        context.set_default_timeout(WAIT_MS)
+    alice, reader = signed_in(contexts[0], "alice"), contexts[1].new_page()
+    alice.goto("/news/ask")
+    href = alice.locator(".athing:has(.arrow--up) .comments").first.get_attribute("href")
+    assert href is not None
+    alice.goto(href)
+    reader.goto(href)
+    expect(reader.locator("live-source")).to_have_attribute("data-state", "open")
+    score = reader.locator(".fat .score").first
+    before = score.inner_text()
+
+    alice.locator(".fat .arrow--up").click()
+    expect(score).not_to_have_text(before)
+    alice.fill(".fatitem form.reply textarea", "Does this arrive by *itself*?")
+    alice.click(".fatitem form.reply button:has-text('Comment')")
+
+    arrived = reader.locator(".comment.is-arrived")
+    expect(arrived).to_contain_text("Does this arrive by itself?")
+    expect(arrived.locator(".unread")).to_have_text("new")
+    expect(alice.locator("#tree .comment").first).to_contain_text("Does this arrive by itself?")
+    for context in contexts:
+        context.close()
+
+
+def test_the_keyboard_moves_opens_votes_and_replies(somebody: BrowserContext) -> None:
+    page = signed_in(somebody, "bob")
+    page.goto("/news/best")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(page.locator(".athing").first).to_have_class(re.compile("is-current"))
+    votable = page.locator(".athing:has(.arrow--up)").first
+    while "is-current" not in (votable.get_attribute("class") or ""):
+        page.keyboard.press("j")
+    pressed = votable.locator(".arrow--up").get_attribute("aria-pressed")
+    page.keyboard.press("u")
+    expect(votable.locator(".arrow--up")).to_have_attribute("aria-pressed", "false" if pressed == "true" else "true")
+    page.keyboard.press("c")
+    page.wait_for_url(re.compile(r"item\?id="))
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator(".comment textarea")).to_be_focused()
+    page.keyboard.type("From the keyboard.")
+    page.locator(".comment form.reply button:has-text('Reply')").click()
+    expect(page.locator(".comment.is-arrived")).to_contain_text("From the keyboard.")
+
+
+def test_collapsing_and_why_open_in_place(somebody: BrowserContext) -> None:
+    page = somebody.new_page()
+    page.goto("/news/active")
+    page.locator(".comments").first.click()
+    page.locator(".why summary").click()
+    expect(page.locator(".why__body")).to_contain_text("Its rank is")
+    first = page.locator("#tree .comment").first
+    first.locator(".togg").click()
+    expect(first.locator(".commtext")).to_be_hidden()
+    first.locator(".togg").click()
+    expect(first.locator(".commtext")).to_be_visible()
+
+
+def test_a_moderator_decides_in_two_clicks_and_all_read_it(
+    somebody: BrowserContext, browser: Browser, site: str
+) -> None:
+    page = signed_in(somebody, "admin")
+    page.goto("/news/mod")
+    waiting = page.locator(".queue > li")
+    before = waiting.count()
+    assert before > 0
+    first = waiting.first
+    first.locator("select[name=reason]").select_option("Within the rules")
+    first.locator("button:has-text('Keep')").click()
+    expect(waiting).to_have_count(before - 1)
+    other = browser.new_context(base_url=site)
+    log = other.new_page()
+    log.goto("/news/moderations")
+    expect(log.locator(".log li").first).to_contain_text("Within the rules")
+    other.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_axe_finds_nothing_and_no_page_is_wider_than_the_screen(
+    browser: Browser, site: str, width: int, scheme: str
+) -> None:
+    problems: dict[str, list[str]] = {}
+    for name, paths in (("", PAGES), ("admin", OWN_PAGES)):
+        context = browser.new_context(
+            base_url=site,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        context.set_default_timeout(WAIT_MS)
+        page = signed_in(context, name) if name else context.new_page()
+        page.goto("/news/active")
+        thread = page.locator(".comments").first.get_attribute("href") or ""
+        number = thread.partition("id=")[2]
+        inner = (f"/news/why?id={number}", f"/news/more?id={number}") if name else (f"/news/why?id={number}",)
+        for path in itertools.chain(paths, (thread, *inner)):
+            page.goto(path)
+            found = violations(page)
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                found.append("wider than the screen")
+            if found:
+                problems[f"{name}:{path}"] = found
+        context.close()
+    assert problems == {}
