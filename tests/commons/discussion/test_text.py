@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dodeca.commons.discussion import plain_text, rendered, sanitised, threaded
+from dodeca.commons.discussion import plain_text, rendered, reserialised, sanitised, threaded, typed
 
 
 @pytest.mark.parametrize(
-    ("typed", "shown"),
+    ("text", "shown"),
     [
         ("One\n\nTwo", "One<p>Two"),
         ("a *b* c * d", "a <i>b</i> c * d"),
@@ -22,14 +22,14 @@ from dodeca.commons.discussion import plain_text, rendered, sanitised, threaded
         ("javascript:alert(1)", "javascript:alert(1)"),
     ],
 )
-def test_the_dialect_of_hacker_news(typed: str, shown: str) -> None:
-    assert rendered(typed).startswith(shown)
+def test_the_dialect_of_hacker_news(text: str, shown: str) -> None:
+    assert rendered(text).startswith(shown)
 
 
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from(list("ab<>&\"'/*\n \thttps:.x")), max_size=300))
-def test_no_markup_but_ours_comes_out(typed: str) -> None:
-    bare = re.sub(r'</?(?:p|i|pre|code|a)>|<a href="[^"<>]*" rel="nofollow">', "", rendered(typed))
+def test_no_markup_but_ours_comes_out(text: str) -> None:
+    bare = re.sub(r'</?(?:p|i|pre|code|a)>|<a href="[^"<>]*" rel="nofollow">', "", rendered(text))
     assert "<" not in bare
     assert '"' not in bare
 
@@ -39,6 +39,22 @@ def test_foreign_html_loses_what_could_harm() -> None:
 
     assert clean == '<p>Hi <a rel="nofollow">y</a></p>'
     assert plain_text("a<p>b &lt;c&gt;") == "a\n\nb <c>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One\n\nTwo",
+        "a *b* c",
+        'x < y & "z"',
+        "See https://a.example/x?a=1&b=2 now.",
+        "Code:\n\n  x = 1\n\nEnd",
+        "it's 1/2",
+    ],
+)
+def test_rendered_text_comes_back_as_typed_and_passes_unchanged(text: str) -> None:
+    assert typed(rendered(text)) == text
+    assert reserialised(rendered(text)) == rendered(text)
 
 
 @given(st.lists(st.integers(0, 30), max_size=60))

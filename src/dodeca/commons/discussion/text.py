@@ -23,6 +23,9 @@ _LINK_TEXT: Final = 60
 _ALLOWED: Final = {"a", "b", "blockquote", "br", "code", "em", "i", "li", "ol", "p", "pre", "strong", "ul"}
 _BREAKS: Final = re.compile(r"<(?:p|br|/p|/pre|/blockquote|li)\b[^>]*>", re.IGNORECASE)
 _TAGS: Final = re.compile(r"<[^>]*>")
+_HREF: Final = re.compile(r'<a href="([^"]*)"[^>]*>')
+_LINKED: Final = re.compile(r'<a href="([^"]*)"[^>]*>.*?</a>', re.DOTALL)
+_ITALICS: Final = re.compile(r"<(?:i|em)>(.*?)</(?:i|em)>", re.DOTALL)
 # Bidirectional controls could turn a text around; zero characters are nothing that a database keeps.
 _UNWANTED: Final = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -50,6 +53,33 @@ def sanitised(markup: str) -> str:
     return nh3.clean(
         markup, tags=_ALLOWED, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"}, link_rel="nofollow"
     )
+
+
+def reserialised(markup: str) -> str:
+    """HTML from elsewhere, sanitised and written as `rendered` writes it: the same words give the same bytes."""
+    parts: list[str] = []
+    at = 0
+    clean = sanitised(markup).replace("</p>", "")
+    for tag in _TAGS.finditer(clean):
+        parts.append(_escape(html.unescape(clean[at : tag.start()])))
+        link = _HREF.fullmatch(tag[0])
+        parts.append(f'<a href="{_escape(html.unescape(link[1]))}" rel="nofollow">' if link else tag[0])
+        at = tag.end()
+    parts.append(_escape(html.unescape(clean[at:])))
+    return "".join(parts)
+
+
+def typed(markup: str) -> str:
+    """What somebody would type to get such HTML: the way back from `rendered`."""
+    text = _LINKED.sub(lambda match: match[1], markup)
+    parts = [part for part in re.split(r"<p>|</p>", _ITALICS.sub(r"*\1*", text)) if part.strip()]
+    return "\n\n".join(_typed_paragraph(part) for part in parts)
+
+
+def _typed_paragraph(part: str) -> str:
+    if part.startswith("<pre>"):
+        return html.unescape(_TAGS.sub("", part)).rstrip("\n")
+    return html.unescape(_TAGS.sub("", _BREAKS.sub("\n\n", part))).strip()
 
 
 def plain_text(markup: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Table, bindparam, func, insert, select, text, update
 
 from dodeca.commons.accounts.public import Account, create_many_without_login
-from dodeca.commons.discussion import plain_text, sanitised
+from dodeca.commons.discussion import reserialised, typed
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
@@ -144,7 +144,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
         type=kind,
         time=_time(raw.get("time", raw.get("created_at"))),
         by=str(raw.get("by", raw.get("author")) or "")[:64],
-        text=sanitised(str(raw.get("text") or "")[:100_000]),
+        text=reserialised(str(raw.get("text") or "")[:100_000]),
         score=_number(raw.get("score", raw.get("num_points", 1)), "score", -LARGEST_SCORE, LARGEST_SCORE),
         descendants=_number(raw.get("descendants", raw.get("num_comments", 0)), "descendants", 0, LARGEST_SCORE),
         dead=_truth(raw.get("dead")),
@@ -172,7 +172,7 @@ def _checked_person(line: int, raw: Mapping[str, Any]) -> Person:
         name=name[:64],
         created=_time(raw["created"]),
         karma=_number(raw["karma"], "karma", -LARGEST_SCORE, LARGEST_SCORE),
-        about=plain_text(str(raw.get("about") or "")[: 2 * LONGEST_ABOUT])[:LONGEST_ABOUT],
+        about=typed(reserialised(str(raw.get("about") or "")[: 2 * LONGEST_ABOUT]))[:LONGEST_ABOUT],
         delay=_number(raw.get("delay", 0), "delay", 0, 10),
     )
 
@@ -420,7 +420,7 @@ def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, no
         "url": None if entry.deleted else entry.url,
         "url_key": url_key(entry.url) if entry.url else None,
         "site": site_of(entry.url) if entry.url else None,
-        "content": "" if entry.deleted else plain_text(entry.text),
+        "content": "" if entry.deleted else typed(entry.text),
         "html": "" if entry.deleted else entry.text,
         "flags": 0,
         "vouches": 0,

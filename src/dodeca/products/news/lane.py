@@ -1,7 +1,7 @@
 """The raw lane of anonymous reading: the front page, threads, and Hacker News' API, as ready bytes for a moment.
 
-What is kept is what a visitor without any cookie of ours sees; it is made anew after a second, so it needs no
-invalidation. Everybody else is left to the routes, which make the page by the same functions.
+What is kept is what a visitor without any cookie of ours sees. Pages and lists are made anew after a second; items of
+the API are forgotten when they change. Everybody else is left to the routes, which make the page by the same functions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from litestar import Request
 
-from dodeca.kernel.cache import Cache
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.http import Call, FormState, Page
@@ -22,25 +21,19 @@ from dodeca.kernel.web.shell import Shell
 from dodeca.products.news.compat.firebase import Refused, value_at
 from dodeca.products.news.pages.lists import show_list
 from dodeca.products.news.pages.thread import show_item
+from dodeca.products.news.reading import V0, Kept, cache_of
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import VISITOR
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-SECONDS: Final = 1.0
-MAX_BYTES: Final = 64 * 1024 * 1024
+PAGE_SECONDS: Final = 1.0
+LIST_SECONDS: Final = 1.0
+ITEM_SECONDS: Final = 20.0
+"""Items are forgotten when they change; what time alone changes, the order of answers, may be a little old."""
 _OURS: Final = ("dodeca_session", "dodeca_toast", "dodeca_theme")
-_V0: Final = "/news/v0/"
 _encoder = msgspec.json.Encoder(order="sorted")
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """An answer, ready to be sent."""
-
-    headers: list[tuple[str, str]]
-    body: bytes
-    tag: str
 
 
 class ReadingLane:
@@ -48,9 +41,7 @@ class ReadingLane:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._cache: Cache[Kept] = Cache(
-            "news-reading", max_bytes=MAX_BYTES, seconds=SECONDS, size=lambda kept: len(kept.body)
-        )
+        self._cache = cache_of(platform)
 
     def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
         """Answer what an anonymous reader asks for and give True, or leave it."""
@@ -70,7 +61,7 @@ class ReadingLane:
         get = headers.get
         if get("authorization") is not None or self._platform.hostnames:
             return None
-        if path.startswith(_V0):
+        if path.startswith(V0):
             plain = not query and path.endswith(".json") and "event-stream" not in (get("accept") or "")
             return path if plain else None
         cookies = get("cookie")
@@ -84,13 +75,13 @@ class ReadingLane:
         return None
 
     async def _make_and_send(self, key: str, scope: Any, protocol: Any) -> bool:
-        maker: Callable[[ReadSession, str], Kept | None] = _value if key.startswith(_V0) else self.page
+        maker: Callable[[ReadSession, str], Kept | None] = _value if key.startswith(V0) else self.page
 
         async def load() -> Kept | None:
             return await self._platform.db.aread(lambda session: maker(session, key))
 
         try:
-            kept = await self._cache.read(key, load)
+            kept = await self._cache.read(key, load, seconds=_seconds(key))
         except DodecaError:  # said better, and in its own shape, by the route
             return False
         return kept is not None and _send(kept, scope, protocol)
@@ -121,6 +112,12 @@ class ReadingLane:
         return _kept(body, headers)
 
 
+def _seconds(key: str) -> float:
+    if not key.startswith(V0):
+        return PAGE_SECONDS
+    return ITEM_SECONDS if key.startswith(f"{V0}item/") and key.count("/") == 4 else LIST_SECONDS
+
+
 def _visit(platform: Platform, path: str, query: str) -> Call:
     """The call of a visitor who brings nothing along."""
     scope: dict[str, Any] = {
@@ -140,7 +137,7 @@ def _visit(platform: Platform, path: str, query: str) -> Call:
 
 def _value(session: ReadSession, key: str) -> Kept | None:
     try:
-        value = value_at(session, key[len(_V0) :].removesuffix(".json"))
+        value = value_at(session, key[len(V0) :].removesuffix(".json"))
     except (Refused, ValueError):
         return None
     headers = {

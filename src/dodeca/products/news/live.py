@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dodeca.kernel.db import WriteSession
+from dodeca.products.news import reading
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import items
 
@@ -23,6 +24,7 @@ def topic(name: str) -> str:
 
 def score_changed(session: WriteSession, platform: Platform, item: Item) -> None:
     """Points or number of comments of a post; a comment's points are its author's affair."""
+    _forget(session, platform, item)
     if item.type == "comment" or item.state != "live":
         return
     post_id = item.root_id or item.id
@@ -32,12 +34,19 @@ def score_changed(session: WriteSession, platform: Platform, item: Item) -> None
 
 def added(session: WriteSession, platform: Platform, item: Item, view: object) -> None:
     """A new post or comment, as the API shows it to visitors."""
+    _forget(session, platform, item)
     if item.state != "live":
         return
     if item.type == "comment":
         _publish(session, platform, [f"item:{item.root_id}"], "comment", view)
     else:
         _publish(session, platform, ["new"], "post", view)
+
+
+def _forget(session: WriteSession, platform: Platform, item: Item) -> None:
+    """What was kept of the item, of what it answers and of its post."""
+    ids = (item.id, item.parent_id, item.root_id)
+    session.after_commit(lambda: reading.forget(platform, *ids))
 
 
 def _publish(session: WriteSession, platform: Platform, topics: list[str], kind: str, data: object) -> None:
@@ -53,6 +62,7 @@ def _publish(session: WriteSession, platform: Platform, topics: list[str], kind:
 
 def changed(session: WriteSession, platform: Platform, item: Item) -> None:
     """An item says something else now, or is gone: what was kept of it is forgotten, and its thread learns of it."""
+    _forget(session, platform, item)
     data = {"id": item.id, "state": item.state}
     _publish(session, platform, [f"item:{item.root_id or item.id}"], "change", data)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dodeca.commons.accounts.public import Account, Actor
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import NotFound
-from dodeca.kernel.http import Access, AnyBody, ClosedRequest, DbWrite, FromPath, delete, post
+from dodeca.kernel.http import Access, AnyBody, Calling, ClosedRequest, DbWrite, FromPath, delete, post
+from dodeca.products.news import flows
 from dodeca.products.news.acting import Looking
 from dodeca.products.news.api.posts import Line
-from dodeca.products.news.service import marks
+from dodeca.products.news.service import items, marks
 from dodeca.products.news.service.members import Viewer
 
 MARKS = ("flag", "vouch", "favorite", "hide")
@@ -47,10 +48,18 @@ _PATHS = ["/posts/{item_id:int}/{mark:str}", "/comments/{item_id:int}/{mark:str}
 
 @post(_PATHS, access=Access.MEMBER, status=204)
 def put_mark(
-    session: DbWrite, account: Actor, viewer: Looking, item_id: FromPath[int], mark: FromPath[str], data: AnyBody[Mark]
+    session: DbWrite,
+    call: Calling,
+    account: Actor,
+    viewer: Looking,
+    item_id: FromPath[int],
+    mark: FromPath[str],
+    data: AnyBody[Mark],
 ) -> None:
     """Flag, vouch for, favour or hide an item."""
     _put(session, account, viewer, item_id, mark, data.reason)
+    if mark in ("flag", "vouch"):
+        flows.changed(session, call, items.locked(session, item_id))
 
 
 @delete(_PATHS, access=Access.MEMBER)

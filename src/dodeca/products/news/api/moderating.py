@@ -15,6 +15,7 @@ from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import (
     Access,
     AnyBody,
+    Calling,
     ClosedRequest,
     DbRead,
     DbWrite,
@@ -25,9 +26,10 @@ from dodeca.kernel.http import (
     post,
     put,
 )
+from dodeca.products.news import flows
 from dodeca.products.news.acting import Looking, number, require
 from dodeca.products.news.api.posts import Line, Text
-from dodeca.products.news.service import items, listing, moderating, rules, searching
+from dodeca.products.news.service import items, listing, moderating, rules
 from dodeca.products.news.service.rules import PRODUCT, Rules
 from dodeca.products.news.views import CommentView, PostView, comment_views, post_views
 
@@ -190,7 +192,7 @@ def read_log(session: DbRead, limit: FromQuery[int | None] = None, cursor: FromQ
 
 
 @post("/moderation/actions", access=Access.MODERATOR)
-def create_action(session: DbWrite, account: Actor, data: AnyBody[NewAction]) -> EntryView:
+def create_action(session: DbWrite, call: Calling, account: Actor, data: AnyBody[NewAction]) -> EntryView:
     """Act on a post, a comment, a user or a site."""
     message = "Action, target type, target ID, and reason are required."
     require(message, action=data.action, target_type=data.target_type, target_id=data.target_id, reason=data.reason)
@@ -204,7 +206,7 @@ def create_action(session: DbWrite, account: Actor, data: AnyBody[NewAction]) ->
         value=str(data.value),
     )
     if entry.target_type in ("post", "comment"):
-        searching.later(session, items.locked(session, number(entry.target_id)))
+        flows.changed(session, call, items.locked(session, number(entry.target_id)))
     return entry_views(session, [entry])[0]
 
 

@@ -13,7 +13,7 @@ from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, FromPath, delete, patch, post
 from dodeca.products.news import flows
 from dodeca.products.news.acting import Looking, check_id, check_name, require
-from dodeca.products.news.service import items, posting, searching
+from dodeca.products.news.service import items, posting
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.views import PostAnswer, post_view
 
@@ -111,21 +111,24 @@ def submit_text(
 
 @patch("/posts/{post_id:int}", access=Access.MEMBER)
 def change_post(
-    session: DbWrite, account: Actor, viewer: Looking, post_id: FromPath[int], data: AnyBody[PostChanges]
+    session: DbWrite,
+    call: Calling,
+    account: Actor,
+    viewer: Looking,
+    post_id: FromPath[int],
+    data: AnyBody[PostChanges],
 ) -> PostAnswer:
     """Change one's own post within two hours."""
     item = items.find_post(session, viewer, post_id, lock=True)
-    posting.edit(session, account, item, title=data.title, content=data.content, tags=data.tags)
-    searching.later(session, item)
+    flows.edit(session, call, account, item, title=data.title, content=data.content, tags=data.tags)
     return PostAnswer("Post updated successfully.", post_view(session, viewer, item))
 
 
 @delete("/posts/{post_id:int}", access=Access.MEMBER)
-def delete_post(session: DbWrite, account: Actor, viewer: Looking, post_id: FromPath[int]) -> None:
+def delete_post(session: DbWrite, call: Calling, account: Actor, viewer: Looking, post_id: FromPath[int]) -> None:
     """Delete one's own post within two hours, if nobody answered."""
     item = items.find_post(session, viewer, post_id, lock=True)
-    posting.remove(session, account, item)
-    searching.later(session, item)
+    flows.remove(session, call, account, item)
 
 
 routes = [create_post, submit_link, submit_text, change_post, delete_post]

@@ -23,7 +23,7 @@ from dodeca.kernel.http import (
 from dodeca.products.news import flows
 from dodeca.products.news.acting import Looking, check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line, Text
-from dodeca.products.news.service import items, listing, posting, searching
+from dodeca.products.news.service import items, listing
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.views import CommentAnswer, CommentView, comment_views, tree
 
@@ -104,21 +104,24 @@ def read_comment(
 
 @patch("/comments/{comment_id:int}", access=Access.MEMBER)
 def change_comment(
-    session: DbWrite, account: Actor, viewer: Looking, comment_id: FromPath[int], data: AnyBody[CommentChanges]
+    session: DbWrite,
+    call: Calling,
+    account: Actor,
+    viewer: Looking,
+    comment_id: FromPath[int],
+    data: AnyBody[CommentChanges],
 ) -> CommentAnswer:
     """Change one's own comment within two hours."""
     item = items.find_comment(session, viewer, comment_id, lock=True)
-    posting.edit(session, account, item, content=data.content)
-    searching.later(session, item)
+    flows.edit(session, call, account, item, content=data.content)
     return CommentAnswer("Comment updated successfully.", comment_views(session, viewer, [item])[0])
 
 
 @delete("/comments/{comment_id:int}", access=Access.MEMBER)
-def delete_comment(session: DbWrite, account: Actor, viewer: Looking, comment_id: FromPath[int]) -> None:
+def delete_comment(session: DbWrite, call: Calling, account: Actor, viewer: Looking, comment_id: FromPath[int]) -> None:
     """Delete one's own comment within two hours, if nobody answered."""
     item = items.find_comment(session, viewer, comment_id, lock=True)
-    posting.remove(session, account, item)
-    searching.later(session, item)
+    flows.remove(session, call, account, item)
 
 
 routes = [create_comment, create_named_comment, read_comment, change_comment, delete_comment]

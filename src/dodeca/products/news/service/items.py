@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import func, select
 
 from dodeca.kernel import clock
@@ -56,12 +58,16 @@ def comments_shown(item: Item) -> int:
 
 def standing(session: ReadSession, item: Item) -> ranking.Standing:
     """What the rank of a post depends on."""
-    site = session.get(Site, item.site) if item.site is not None else None
+    return standing_of(item, session.get(Site, item.site) if item.site is not None else None)
+
+
+def standing_of(item: Any, site: Site | None) -> ranking.Standing:
+    """The same from a row at hand, an Item or what was read of one, and what moderators decided about its site."""
     return ranking.Standing(
         counted=item.counted,
         created_at=max(item.created_at, item.pooled_at or item.created_at),
         has_url=item.url is not None,
-        comments=comments_shown(item),
+        comments=item.descendants or item.imported_descendants,
         flags=item.flags,
         penalty=item.penalty,
         penalty_reason=item.penalty_reason,

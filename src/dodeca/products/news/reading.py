@@ -1,0 +1,46 @@
+"""What anonymous readers were answered, ready to be sent again; what changed is forgotten in every process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from dodeca.kernel.cache import Cache
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+V0: Final = "/news/v0/"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An answer: headers, body, entity tag."""
+
+    headers: list[tuple[str, str]]
+    body: bytes
+    tag: str
+
+
+_caches: WeakKeyDictionary[Platform, Cache[Kept]] = WeakKeyDictionary()
+
+
+def cache_of(platform: Platform) -> Cache[Kept]:
+    """The cache of a platform."""
+    cache = _caches.get(platform)
+    if cache is None:
+        cache = _caches[platform] = Cache(
+            "news-reading",
+            max_bytes=MAX_BYTES,
+            size=lambda kept: len(kept.body),
+            invalidation=platform.invalidation,
+        )
+    return cache
+
+
+def forget(platform: Platform, *item_ids: int | None) -> None:
+    """Items say something else now. Call it after the commit."""
+    keys = [f"{V0}item/{item_id}.json" for item_id in item_ids if item_id is not None]
+    cache_of(platform).invalidate(*keys)
