@@ -177,6 +177,28 @@ def test_payers_pages_are_accessible(browser: Browser, shop: Shop, scheme: Any) 
     context.close()
 
 
+def sign_in(page: Page, shop: Shop) -> None:
+    page.goto(f"{shop.url}/login")
+    page.get_by_label("Username").fill(shop.username)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def test_the_dashboard_follows_payments_as_they_come(live: LiveServer, browser: Browser) -> None:
+    shop = new_shop(live)
+    page = browser.new_page(viewport=WIDE)
+    sign_in(page, shop)
+    page.goto(f"{live.url}/payments/dashboard")
+    expect(page.locator("live-source")).to_have_attribute("data-state", "open", timeout=20_000)
+
+    made = shop.paid()
+
+    expect(page.get_by_role("link", name=made["razorpay_payment_id"])).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("₹500.00").first).to_be_visible()
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_dashboard_is_accessible_wide_and_narrow(live: LiveServer, browser: Browser, scheme: Any) -> None:
     shop = new_shop(live)
@@ -190,11 +212,7 @@ def test_the_dashboard_is_accessible_wide_and_narrow(live: LiveServer, browser: 
     payment = shop.client.payment.all()["items"][0]["id"]
     context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
-    page.goto(f"{live.url}/login")
-    page.get_by_label("Username").fill(shop.username)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/login" not in url)
+    sign_in(page, shop)
     found, wide = {}, []
     paths = ("", "dashboard", f"dashboard/payments/{payment}", "dashboard/links", "dashboard/subscriptions",
              "dashboard/settlements", "dashboard/reconciliation", "dashboard/analytics", "dashboard/routing",
