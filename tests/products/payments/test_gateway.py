@@ -1,10 +1,13 @@
-"""From order to settlement: every instrument, every refusal, two at once. Both engines, real commits."""
+"""From order to settlement: every instrument, every refusal, two at once, with real commits.
+
+On SQLite; what a database decides is asked again of PostgreSQL in test_gateway_postgresql.py."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import hmac
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +34,17 @@ from dodeca.products.payments.models import (
     Settlement,
     Webhook,
 )
-from dodeca.products.payments.service import captures, events, ledger, purse, refunds, risk, routing, settlements
+from dodeca.products.payments.service import (
+    captures,
+    events,
+    ledger,
+    purse,
+    refunds,
+    reports,
+    risk,
+    routing,
+    settlements,
+)
 from dodeca.products.payments.service.desk import Desk, platform_desk
 from dodeca.products.payments.service.ledger import Place
 
@@ -39,6 +52,12 @@ from dodeca.products.payments.service.ledger import Place
 @pytest.fixture
 def settings() -> dict[str, object]:
     return {"outbound_allow_private": True}
+
+
+@pytest.fixture
+def prepared_url(tmp_path: Path, sqlite_template: Path) -> str:
+    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
+    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
 
 
 @pytest.fixture
@@ -563,3 +582,21 @@ def test_no_card_number_reaches_database_or_disk(shop: Shop, tmp_path: Path) -> 
     held = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()) + "".join(rows).encode()
     assert b"sim-alpha" in held  # else nothing was looked at
     assert [number for number in numbers if number.encode() in held] == []
+
+
+def test_figures_add_up_by_day_method_and_reason(shop: Shop) -> None:
+    shop.refund(shop.capture(shop.pay()), 10_000)
+    shop.pay("4000000000000127")
+
+    found = shop.platform.db.read(lambda s: reports.summary(s, shop.desk, clock.ago(days=1), clock.ahead(days=1)))
+
+    (day,), (method,) = found["by_day"], found["by_method"]
+    assert (day["payments"], day["volume"], day["refunds"], day["fees"]) == (2, 50_000, 10_000, 1180)
+    assert (method["method"], method["success_rate"]) == ("card", 0.5)
+    assert found["reasons"] == [{"reason": "incorrect_cvv", "payments": 1}]
+    rows = shop.platform.db.read(
+        lambda s: list(reports.transactions(s, shop.desk, clock.ago(days=1), clock.ahead(days=1)))
+    )
+    assert [(row["type"], row["net"]) for row in rows] == [("payment", 48_820), ("payment", 0), ("refund", -10_000)]
+    blocked = shop.platform.db.read(lambda s: risk.alerts(s, shop.desk.merchant, "test"))
+    assert blocked == []

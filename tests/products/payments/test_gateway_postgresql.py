@@ -1,0 +1,58 @@
+"""What a database decides, or could decide differently, on PostgreSQL: races, limits, sums by time, upserts."""
+
+from __future__ import annotations
+
+import pytest
+from tests.products.payments.test_gateway import (
+    _no_exploration,
+    settings,
+    shop,
+    test_a_capture_that_was_never_answered_is_repeated,
+    test_a_repeated_answer_changes_nothing,
+    test_a_short_purse_pays_nothing,
+    test_an_order_is_paid_once,
+    test_an_uncaptured_authorisation_is_voided_after_five_days,
+    test_eight_declines_in_an_hour_block_the_card,
+    test_figures_add_up_by_day_method_and_reason,
+    test_payments_succeed_through_an_outage,
+    test_refunds_together_do_not_exceed_the_payment,
+    test_settlements_pay_the_net_two_days_later,
+    test_strangers_see_nothing_of_a_merchant,
+    test_the_purse_pays_without_a_fee_and_is_refunded,
+    test_twenty_captures_at_once_have_one_effect,
+    test_twenty_payers_of_one_order_at_once_pay_it_once,
+    test_twenty_refunds_at_once_do_not_exceed_the_payment,
+)
+from tests.products.payments.test_statements import desk, test_a_settlement_is_matched_by_its_number_and_only_once
+from tests.products.payments.test_subscriptions import test_a_year_from_the_last_of_january_is_billed_to_the_day
+from tests.support import postgres
+
+__all__ = [
+    "_no_exploration",
+    "desk",
+    "settings",
+    "shop",
+    "test_a_capture_that_was_never_answered_is_repeated",
+    "test_a_repeated_answer_changes_nothing",
+    "test_a_settlement_is_matched_by_its_number_and_only_once",
+    "test_a_short_purse_pays_nothing",
+    "test_a_year_from_the_last_of_january_is_billed_to_the_day",
+    "test_an_order_is_paid_once",
+    "test_an_uncaptured_authorisation_is_voided_after_five_days",
+    "test_eight_declines_in_an_hour_block_the_card",
+    "test_figures_add_up_by_day_method_and_reason",
+    "test_payments_succeed_through_an_outage",
+    "test_refunds_together_do_not_exceed_the_payment",
+    "test_settlements_pay_the_net_two_days_later",
+    "test_strangers_see_nothing_of_a_merchant",
+    "test_the_purse_pays_without_a_fee_and_is_refunded",
+    "test_twenty_captures_at_once_have_one_effect",
+    "test_twenty_payers_of_one_order_at_once_pay_it_once",
+    "test_twenty_refunds_at_once_do_not_exceed_the_payment",
+]
+
+
+@pytest.fixture
+def prepared_url(postgres_cluster: postgres.Cluster, postgres_template: str) -> str:
+    """A database with all tables on PostgreSQL."""
+    return str(postgres_cluster.url(template=postgres_template))
