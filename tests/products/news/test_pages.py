@@ -10,6 +10,7 @@ from tests.products.news.conftest import News
 from tests.support.platform import PASSWORD, Client, work
 
 from dodeca.commons.accounts.models import Account
+from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.products.news import jobs
 from dodeca.products.news.models import Item
@@ -242,6 +243,24 @@ def test_why_a_post_stands_there_is_told_without_names(client: Client, news: New
     assert "voter" not in page
     piece = client.get(f"/news/why?id={post.id}", headers={"HX-Request": "true"}).text
     assert "<html" not in piece
+
+
+def test_a_member_who_asked_for_it_is_kept_from_staying_too_long(client: Client, news: News) -> None:
+    news.post(title="Something to read")
+    browser, _alice = signed_in(client, news)
+    wishes = {"noprocrast": "on", "maxvisit": "20", "minaway": "60"}
+    browser.submit("/news/settings", wishes)
+
+    assert browser.get("/news/").status_code == 200
+    clock.advance(19 * 60)
+    assert browser.get("/news/newest").status_code == 200
+    clock.advance(2 * 60)
+    kept_away = browser.get("/news/", headers={"Accept": "text/html"})
+    assert (kept_away.status_code, "You asked to be kept away until" in kept_away.text) == (403, True)
+    assert browser.get("/news/settings").status_code == 200
+    assert client.get("/news/").status_code == 200
+    clock.advance(60 * 60)
+    assert browser.get("/news/").status_code == 200
 
 
 def test_following_brings_posts_into_the_feed(client: Client, news: News) -> None:

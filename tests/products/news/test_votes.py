@@ -14,7 +14,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Forbidden, NotFound
 from dodeca.products.news.models import Member, Vote
-from dodeca.products.news.service import members, rules, voting
+from dodeca.products.news.service import members, rings, rules, voting
 
 
 def test_a_vote_moves_score_and_karma_once(session: WriteSession, news: News) -> None:
@@ -129,3 +129,19 @@ def test_any_order_of_votes_and_undoings_keeps_the_sums(
     for number, target in enumerate(targets):
         assert target.score == 1 + sum(d for (which, _), d in model.items() if which == number)
     assert news.broken() == {}
+
+
+def test_upvotes_that_fall_on_a_few_authors_count_no_longer_for_the_rank(news: News) -> None:
+    friends = [news.account() for _ in range(3)]
+    posts = [news.post(friends[number % 3]) for number in range(14)]
+    others = [news.post() for _ in range(6)]
+    ring, fair = news.account(), news.account()
+    for post in [*posts, *others]:
+        news.vote(post, ring)
+    for post in others:
+        news.vote(post, fair)
+
+    news.run(rings.find)
+
+    assert [(news.item(post.id).score, news.item(post.id).counted) for post in posts] == [(2, 1)] * 14
+    assert sorted(news.item(post.id).counted for post in others) == [2, 3, 3, 3, 3, 3]

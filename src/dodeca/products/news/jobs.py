@@ -14,7 +14,7 @@ from dodeca.kernel.db import WriteSession
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.news import live, ranking
 from dodeca.products.news.models import Item, RankPlace, Site
-from dodeca.products.news.service import items, listing
+from dodeca.products.news.service import items, listing, rings
 from dodeca.products.news.service.members import VISITOR, insert_for
 from dodeca.products.news.service.rules import PRODUCT, current
 from dodeca.products.news.service.searching import index_item
@@ -110,10 +110,16 @@ def _tell_released(session: WriteSession, item: Item) -> None:
         notifications.notify(session, item.author_id, notice)
 
 
+@job("news.find_rings", every=3600)
+def find_rings(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+    """Let votes that fall again and again on the same few authors count no longer."""
+    rings.find(session)
+
+
 @job("news.forget_places", cron="17 3 * * *")
 def forget_places(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
     """Remove old places on the front page."""
     session.execute(delete(RankPlace).where(RankPlace.at < clock.ago(days=HISTORY_DAYS)))
 
 
-jobs: list[Job[Any]] = [refresh_ranks, release, forget_places, index_item]
+jobs: list[Job[Any]] = [refresh_ranks, release, find_rings, forget_places, index_item]

@@ -9,6 +9,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, FromQuery, Page, get
 from dodeca.products.news.acting import Looking
+from dodeca.products.news.pages.staying import not_too_long
 from dodeca.products.news.pages.surroundings import page, rows, with_query, with_roots
 from dodeca.products.news.service import listing
 from dodeca.products.news.service.listing import Wanted
@@ -73,7 +74,7 @@ def show_list(
     )
 
 
-@get(["/", "/news"], access=Access.PUBLIC)
+@get(["/", "/news"], access=Access.PUBLIC, guards=[not_too_long])
 def front_page(
     session: DbRead,
     call: Calling,
@@ -89,7 +90,7 @@ def _plain(name: str) -> Any:
     """The page of one sort."""
     sort, title = SORTS_OF_PAGES[name]
 
-    @get(f"/{name}", access=Access.PUBLIC, name=f"news_page_{name}")
+    @get(f"/{name}", access=Access.PUBLIC, name=f"news_page_{name}", guards=[not_too_long])
     def plain(
         session: DbRead,
         call: Calling,
@@ -102,7 +103,7 @@ def _plain(name: str) -> Any:
     return plain
 
 
-@get("/front", access=Access.PUBLIC)
+@get("/front", access=Access.PUBLIC, guards=[not_too_long])
 def past_front_page(
     session: DbRead,
     call: Calling,
@@ -243,13 +244,13 @@ def show_comments(
     )
 
 
-@get("/newcomments", access=Access.PUBLIC)
+@get("/newcomments", access=Access.PUBLIC, guards=[not_too_long])
 def new_comments(session: DbRead, call: Calling, viewer: Looking, cursor: FromQuery[str | None] = None) -> Page:
     """All comments, newest first."""
     return show_comments(session, call, viewer, path="newcomments", title="New comments", cursor=cursor)
 
 
-@get("/bestcomments", access=Access.PUBLIC)
+@get("/bestcomments", access=Access.PUBLIC, guards=[not_too_long])
 def best_comments(session: DbRead, call: Calling, viewer: Looking, cursor: FromQuery[str | None] = None) -> Page:
     """The best comments lately."""
     return show_comments(

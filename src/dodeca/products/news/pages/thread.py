@@ -28,6 +28,7 @@ from dodeca.kernel.http import (
 from dodeca.products.news import flows, ranking
 from dodeca.products.news.acting import Looking, viewing
 from dodeca.products.news.models import POST_TYPES, Item, RankPlace
+from dodeca.products.news.pages.staying import not_too_long
 from dodeca.products.news.pages.surroundings import ItemId, Line, Row, Text, is_fragment, page, rows, with_roots
 from dodeca.products.news.service import items, listing, marks, members, posting, voting
 from dodeca.products.news.service.members import Viewer
@@ -87,7 +88,7 @@ def comment_rows(session: ReadSession, viewer: Viewer, root: Item, top: Item, so
     return made
 
 
-@get("/item", access=Access.PUBLIC)
+@get("/item", access=Access.PUBLIC, guards=[not_too_long])
 def item_page(session: DbRead, call: Calling, viewer: Looking, sort: FromQuery[str] = "best") -> Page | Redirect:
     """A post with its thread, or a comment with what is below it."""
     item = items.find(session, viewer, _number(call))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
@@ -137,3 +138,31 @@ def saw(session: WriteSession, account_id: str, root_id: int, until: int) -> Non
         where=Visit.seen_until < until,
     )
     session.execute(later)
+
+
+class KeptAway(Forbidden):
+    """A member asked to be kept from staying too long."""
+
+
+def wants_limits(session: ReadSession, account_id: str) -> bool:
+    """Whether a member asked to be kept from staying too long (noprocrast)."""
+    return bool(session.scalar(select(Member.noprocrast).where(Member.user_id == account_id)))
+
+
+def visit(session: WriteSession, account_id: str) -> None:
+    """Note that a member reads now. Raises KeptAway once `maxvisit` minutes are over, for `minaway` minutes."""
+    row = session.get(Member, account_id, with_for_update=True)
+    if row is None or not row.noprocrast:
+        return
+    now = clock.now()
+    began, seen = row.visit_began_at, row.visit_seen_at
+    ends = began + timedelta(minutes=row.maxvisit) if began is not None else None
+    away = timedelta(minutes=row.minaway)
+    over = ends is None or now >= ends + away
+    if over or (seen is not None and now - seen >= away):
+        row.visit_began_at = now
+    elif ends is not None and now >= ends:
+        back = ends + away
+        raise KeptAway(f"You asked to be kept away until {back:%H:%M} UTC. Your settings on news can change that.")
+    row.visit_seen_at = now
+    session.flush()

@@ -1,0 +1,56 @@
+"""Rings: who votes up the same few authors again and again is not counted for the rank. The score stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.products.news.models import Vote
+from dodeca.products.news.service import items
+from dodeca.products.news.service.rules import current
+
+VOTES_LOOKED_AT = 20
+AUTHORS = 4
+"""Under five."""
+SHARE = 0.6
+LATELY_HOURS = 2
+VOTERS_AT_ONCE = 2000
+
+
+def find(session: WriteSession) -> int:
+    """Look at everybody who voted lately; gives how many votes count no longer."""
+    lately = select(Vote.user_id).where(Vote.created_at > clock.ago(hours=LATELY_HOURS), Vote.direction == 1).distinct()
+    suspect: list[tuple[int, str]] = []
+    for voter_id in session.scalars(lately.limit(VOTERS_AT_ONCE)).all():
+        suspect += [(item_id, voter_id) for item_id in _suspect_items(session, voter_id)]
+    rules = current(session)
+    for item_id, voter_id in sorted(suspect):  # one order of locks for all
+        item = items.locked(session, item_id)
+        marking = update(Vote).where(Vote.item_id == item_id, Vote.user_id == voter_id, Vote.counted.is_(True))
+        marked = session.execute(
+            marking.values(counted=False, suspicion="ring").returning(Vote.direction),
+            execution_options={"synchronize_session": "fetch"},
+        ).scalar_one_or_none()
+        if marked is not None:
+            item.counted -= marked
+            if item.parent_id is None:
+                items.rerank(session, item, rules)
+    session.flush()
+    return len(suspect)
+
+
+def _suspect_items(session: ReadSession, voter_id: str) -> Sequence[int]:
+    """The items of the few authors on whom most of somebody's last upvotes fall."""
+    last = select(Vote.item_id, Vote.author_id, Vote.counted).where(Vote.user_id == voter_id, Vote.direction == 1)
+    rows = session.execute(last.order_by(Vote.created_at.desc()).limit(VOTES_LOOKED_AT)).all()
+    if len(rows) < VOTES_LOOKED_AT:
+        return ()
+    favoured = Counter(row[1] for row in rows if row[1] is not None).most_common(AUTHORS)
+    if sum(count for _author, count in favoured) < SHARE * VOTES_LOOKED_AT:
+        return ()
+    authors = {author for author, _count in favoured}
+    return [row[0] for row in rows if row[1] in authors and row[2]]
