@@ -140,6 +140,8 @@ class _Exchange:
             log.exception("http.application_failed", path=self._scope.path)
             if self._transport is None and not self._ended:
                 self._protocol.response_str(500, [("content-type", "text/plain")], "Internal Server Error")
+        finally:
+            self._end_stream()
 
     async def receive(self) -> dict[str, Any]:
         if self._body_read:
@@ -170,6 +172,8 @@ class _Exchange:
             self._status = message["status"]
             self._headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())]
             return
+        if self._ended:
+            return
         body = message.get("body", b"")
         more = message.get("more_body", False)
         if self._transport is None:
@@ -183,6 +187,15 @@ class _Exchange:
             self._transport = self._protocol.response_stream(self._status, self._headers)
         if body:
             await self._transport.send_bytes(bytes(body))
+        if not more:
+            self._end_stream()
+
+    def _end_stream(self) -> None:
+        """Granian ends a streamed answer when its transport is gone; the exchange itself may live on for a while in
+        a cycle with the application's request."""
+        if self._transport is not None:
+            self._transport = None
+            self._ended = True
 
 
 class _Socket:
