@@ -240,6 +240,7 @@ def dismiss(
         number = int(target_id) if target_id.isascii() and target_id.isdigit() and len(target_id) < 16 else 0
         item = items.find(session, _MODERATOR, number, target_type)
         action = "unkill" if item.state in ("flagged", "shadow") else "clear_flags"
+        _count_all_votes(session, item.id)
         return act(session, moderator, action=action, target_type=target_type, target_id=target_id, reason=reason)
     moderation.close_reports(session, product=PRODUCT, target_type=target_type, target_id=target_id, upheld=False)
     return moderation.record(
@@ -251,6 +252,18 @@ def dismiss(
         target_id=target_id,
         reason=reason,
     )
+
+
+def _count_all_votes(session: WriteSession, item_id: int) -> None:
+    """Let votes that looked suspect count: a moderator has looked at them."""
+    item = items.locked(session, item_id)
+    counting = update(Vote).where(Vote.item_id == item_id, Vote.counted.is_(False))
+    votes = session.scalars(
+        counting.values(counted=True, suspicion=None).returning(Vote.direction),
+        execution_options={"synchronize_session": "fetch"},
+    ).all()
+    item.counted += sum(votes)
+    session.flush()
 
 
 def flag_reasons(session: ReadSession, item_ids: Sequence[int]) -> dict[int, dict[str, int]]:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.products.news.models import Vote
+from dodeca.products.news.models import Item, Vote
 from dodeca.products.news.service import items
 from dodeca.products.news.service.rules import current
 
@@ -19,10 +19,15 @@ AUTHORS = 4
 SHARE = 0.6
 LATELY_HOURS = 2
 VOTERS_AT_ONCE = 2000
+LEAST_AUTHORS = 20
+"""Where fewer people write, everybody's votes fall on few: then it says nothing."""
+LATELY_DAYS = 30
 
 
 def find(session: WriteSession) -> int:
     """Look at everybody who voted lately; gives how many votes count no longer."""
+    if not _many_write(session):
+        return 0
     lately = select(Vote.user_id).where(Vote.created_at > clock.ago(hours=LATELY_HOURS), Vote.direction == 1).distinct()
     suspect: list[tuple[int, str]] = []
     for voter_id in session.scalars(lately.limit(VOTERS_AT_ONCE)).all():
@@ -41,6 +46,13 @@ def find(session: WriteSession) -> int:
                 items.rerank(session, item, rules)
     session.flush()
     return len(suspect)
+
+
+def _many_write(session: ReadSession) -> bool:
+    authors = select(Item.author_id).where(
+        Item.parent_id.is_(None), Item.created_at > clock.ago(days=LATELY_DAYS), Item.author_id.is_not(None)
+    )
+    return len(session.scalars(authors.distinct().limit(LEAST_AUTHORS)).all()) >= LEAST_AUTHORS
 
 
 def _suspect_items(session: ReadSession, voter_id: str) -> Sequence[int]:
