@@ -173,7 +173,7 @@ def read_hidden(session: DbRead, account: Actor, viewer: Looking) -> PostsAnswer
     return _marked(session, viewer, account.id, "hidden")
 
 
-@get("/users/me/export", access=Access.MEMBER)
+@get("/users/me/export", access=Access.MEMBER, produces=("application/zip",))
 def export_me(session: DbRead, account: Actor) -> Response[bytes]:
     """All that news holds of oneself, as a ZIP."""
     headers = {"Content-Disposition": 'attachment; filename="news.zip"', "Cache-Control": "no-store"}
