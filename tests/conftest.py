@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,6 +75,13 @@ def _real_time() -> Iterator[None]:
     """A test that moves the clock does not move it for others."""
     yield
     clock.reset()
+
+
+@pytest.fixture
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still: the windows of limits move on while a busy machine is still counting."""
+    moment = time.time()
+    monkeypatch.setattr(clock, "_time", SimpleNamespace(time=lambda: moment, monotonic=time.monotonic))
 
 
 @pytest.fixture

@@ -169,6 +169,7 @@ def test_other_methods_are_refused(visitor: Client, links: Links) -> None:
     assert {visitor.request(m, f"/s/{link.short_code}").status_code for m in ("POST", "PUT", "DELETE")} == {405}
 
 
+@pytest.mark.usefixtures("standing_clock")
 def test_guessing_codes_is_slowed_down(visitor: Client, shortener: Shortener) -> None:
     answers = [visitor.at("198.51.100.7").get(f"/s/guess{n}").status_code for n in range(130)]
 
@@ -306,6 +307,7 @@ def test_a_password_opens_the_link(visitor: Client, links: Links) -> None:
     assert counts(links, link)[0] == 1
 
 
+@pytest.mark.usefixtures("standing_clock")
 def test_passwords_cannot_be_guessed_at_will(visitor: Client, links: Links) -> None:
     link = links.new(password="open sesame")
 
