@@ -5,19 +5,14 @@ On SQLite; what a database decides is asked again of PostgreSQL in test_gateway_
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from standardwebhooks.webhooks import Webhook as StandardWebhook
 from tests.products.payments.gateway import GOOD, Shop
 
 from dodeca.kernel import clock
@@ -26,21 +21,16 @@ from dodeca.kernel.errors import Conflict, DodecaError, Invalid, NotFound
 from dodeca.kernel.platform import Platform
 from dodeca.products.payments import acquirers, flows, invariants
 from dodeca.products.payments.models import (
-    Delivery,
     Merchant,
-    PaymentEvent,
     Payout,
     RoutingDecision,
     Settlement,
-    Webhook,
 )
 from dodeca.products.payments.service import (
     captures,
-    events,
     ledger,
     purse,
     refunds,
-    reports,
     risk,
     routing,
     settlements,
@@ -492,86 +482,6 @@ def test_strangers_see_nothing_of_a_merchant(shop: Shop) -> None:
         shop.platform.db.write(lambda s: refunds.begin(s, other.desk, payment.id, 1).id)
 
 
-class Receiver:
-    """A web server of a merchant's that answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                outer.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(outer.status)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    opened = Receiver()
-    yield opened
-    opened.server.shutdown()
-    opened.server.server_close()
-
-
-def hook(shop: Shop, url: str) -> str:
-    box = events.secret_box(shop.platform.keyring)
-    values = {"url": url, "events": ["payment.captured"], "secret": "whisper", "alert_email": "a@example.org"}
-    return shop.platform.db.write(lambda s: events.set_webhook(s, shop.desk, box, values).id)
-
-
-def test_a_webhook_is_signed_in_both_ways(shop: Shop, receiver: Receiver) -> None:
-    hook(shop, receiver.url)
-
-    shop.capture(shop.pay())
-    shop.work()
-
-    ((headers, body),) = receiver.got
-    assert headers["x-razorpay-signature"] == hmac.new(b"whisper", body, hashlib.sha256).hexdigest()
-    assert StandardWebhook(b"whisper").verify(body.decode(), headers)["event"] == "payment.captured"
-
-
-def test_a_webhook_that_fails_is_tried_again_and_then_turned_off(shop: Shop, receiver: Receiver) -> None:
-    receiver.status = 500
-    hook_id = hook(shop, receiver.url)
-    shop.capture(shop.pay())
-
-    for seconds in (1, *events.RETRY_SECONDS):
-        clock.advance(seconds + 1)
-        shop.work()
-
-    assert len(receiver.got) == 9
-    (row,) = shop.platform.db.read(lambda s: list(s.scalars(select(Delivery))))
-    assert row.state == "given_up"
-    found = shop.platform.db.read(lambda s: s.get_one(Webhook, hook_id))
-    assert found.disabled_at is not None
-
-
-def test_an_event_can_be_sent_again(shop: Shop, receiver: Receiver) -> None:
-    hook(shop, receiver.url)
-    shop.capture(shop.pay())
-    shop.work()
-    event = shop.platform.db.read(
-        lambda s: s.scalars(select(PaymentEvent).where(PaymentEvent.type == "payment.captured")).one()
-    )
-
-    clock.advance(1)
-    assert shop.platform.db.write(lambda s: events.replay(s, shop.desk, event.id)) == 1
-    shop.work()
-
-    assert [h["x-razorpay-event-id"] for h, _b in receiver.got] == [event.id] * 2
-
-
 def test_no_card_number_reaches_database_or_disk(shop: Shop, tmp_path: Path) -> None:
     numbers = (GOOD, "4111111111111111", "4000000000000002", "4000000000006660")
     for number in numbers:
@@ -582,21 +492,3 @@ def test_no_card_number_reaches_database_or_disk(shop: Shop, tmp_path: Path) -> 
     held = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()) + "".join(rows).encode()
     assert b"sim-alpha" in held  # else nothing was looked at
     assert [number for number in numbers if number.encode() in held] == []
-
-
-def test_figures_add_up_by_day_method_and_reason(shop: Shop) -> None:
-    shop.refund(shop.capture(shop.pay()), 10_000)
-    shop.pay("4000000000000127")
-
-    found = shop.platform.db.read(lambda s: reports.summary(s, shop.desk, clock.ago(days=1), clock.ahead(days=1)))
-
-    (day,), (method,) = found["by_day"], found["by_method"]
-    assert (day["payments"], day["volume"], day["refunds"], day["fees"]) == (2, 50_000, 10_000, 1180)
-    assert (method["method"], method["success_rate"]) == ("card", 0.5)
-    assert found["reasons"] == [{"reason": "incorrect_cvv", "payments": 1}]
-    rows = shop.platform.db.read(
-        lambda s: list(reports.transactions(s, shop.desk, clock.ago(days=1), clock.ahead(days=1)))
-    )
-    assert [(row["type"], row["net"]) for row in rows] == [("payment", 48_820), ("payment", 0), ("refund", -10_000)]
-    blocked = shop.platform.db.read(lambda s: risk.alerts(s, shop.desk.merchant, "test"))
-    assert blocked == []

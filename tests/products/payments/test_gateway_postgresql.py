@@ -13,7 +13,6 @@ from tests.products.payments.test_gateway import (
     test_an_order_is_paid_once,
     test_an_uncaptured_authorisation_is_voided_after_five_days,
     test_eight_declines_in_an_hour_block_the_card,
-    test_figures_add_up_by_day_method_and_reason,
     test_payments_succeed_through_an_outage,
     test_refunds_together_do_not_exceed_the_payment,
     test_settlements_pay_the_net_two_days_later,
@@ -23,6 +22,7 @@ from tests.products.payments.test_gateway import (
     test_twenty_payers_of_one_order_at_once_pay_it_once,
     test_twenty_refunds_at_once_do_not_exceed_the_payment,
 )
+from tests.products.payments.test_reports import test_figures_add_up_by_day_method_and_reason
 from tests.products.payments.test_statements import desk, test_a_settlement_is_matched_by_its_number_and_only_once
 from tests.products.payments.test_subscriptions import test_a_year_from_the_last_of_january_is_billed_to_the_day
 from tests.support import postgres

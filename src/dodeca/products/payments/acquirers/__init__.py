@@ -25,20 +25,19 @@ def installed(session: ReadSession, mode: str) -> dict[str, tuple[Acquirer, bool
     if mode != "test":
         return {}
     rows = {row.name: row for row in session.query(AcquirerSetting)}
-    found: dict[str, tuple[Acquirer, bool]] = {}
-    for name, capabilities in SIMULATORS.items():
-        row = rows.get(name)
-        settings = msgspec.convert(row.settings, SimulatorSettings) if row is not None else SimulatorSettings()
-        found[name] = (Simulator(name, capabilities, settings), row.enabled if row is not None else True)
-    return found
+    return {name: _made(name, rows.get(name)) for name in SIMULATORS}
+
+
+def _made(name: str, row: AcquirerSetting | None) -> tuple[Acquirer, bool]:
+    settings = msgspec.convert(row.settings, SimulatorSettings) if row is not None else SimulatorSettings()
+    return Simulator(name, SIMULATORS[name], settings), row.enabled if row is not None else True
 
 
 def acquirer(session: ReadSession, name: str) -> Acquirer:
     """The acquirer of a name with its present settings. Raises NotFound."""
-    found = installed(session, "test").get(name)
-    if found is None:
+    if name not in SIMULATORS:
         raise NotFound(f"There is no acquirer {name[:40]}.")
-    return found[0]
+    return _made(name, session.get(AcquirerSetting, name))[0]
 
 
 def configure(session: WriteSession, name: str, changes: Mapping[str, object], enabled: bool | None) -> None:
