@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
 import re
+import shlex
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
+import click
 import pytest
+
+from dodeca.cli.main import dodeca
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -16,7 +23,29 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_python_examples_are_python(page: Path) -> None:
     for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
-        ast.parse(block)
+        tree = ast.parse(block)
+
+        for node in ast.walk(tree):  # what an example imports from us is there
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dodeca"):
+                module = importlib.import_module(str(node.module))
+                assert [name.name for name in node.names if not _has(module, name.name)] == []
+
+
+def _has(module: ModuleType, name: str) -> bool:
+    return hasattr(module, name) or importlib.util.find_spec(f"{module.__name__}.{name}") is not None
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda p: p.name)
+def test_commands_of_the_examples_have_these_options(page: Path) -> None:
+    lines = re.findall(r"^(?:\.venv/bin/)?dodeca (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    for line in lines:
+        command: click.Command = dodeca
+        words = shlex.split(line.split(" #")[0])
+        while isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), words[0])
+            assert found is not None, line
+            command, words = found, words[1:]
+        command.make_parser(click.Context(command)).parse_args(words)  # raises NoSuchOption
 
 
 def test_every_dependency_has_its_reason_in_the_handbook() -> None:

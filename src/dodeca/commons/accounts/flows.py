@@ -184,7 +184,9 @@ async def _admit(platform: Platform, authenticator: AccountAuthenticator, origin
         authenticator.guard.attempt(login, origin)
     except TooMany:
         if authenticator.guard.is_first_block(login):
-            await platform.db.awrite(lambda session: _note_block(session, login, origin))
+            account, _ = await platform.db.aread(lambda session: _candidate(session, login, origin))
+            if account is not None:  # names that are made up cost no write
+                await platform.db.awrite(lambda session: _note_block(session, login, origin))
         raise
 
 
