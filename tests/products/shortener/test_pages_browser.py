@@ -28,7 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     environment = {"DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0", "DODECA_SHORTENER_ANONYMOUS_PER_MINUTE": "0"}
-    with served(tmp_path_factory.mktemp("served") / "data", environment=environment) as address:
+    with served(tmp_path_factory.mktemp("served") / "data", "--only", "shortener", environment=environment) as address:
         yield address
 
 
