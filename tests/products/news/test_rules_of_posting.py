@@ -10,6 +10,7 @@ from tests.products.news.conftest import News
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
+from dodeca.kernel.jobs import JobContext
 from dodeca.products.news import jobs
 from dodeca.products.news.models import Revision, Site
 from dodeca.products.news.service import items, listing, posting, rules
@@ -144,7 +145,7 @@ def test_the_same_text_thrice_a_day_waits_for_a_moderator_and_then_goes_live(ses
         items.find(session, VISITOR, hidden.id)
 
     clock.advance(73 * 3600)
-    jobs.release.handler(session, None, None)
+    jobs.release.handler(session, JobContext(news.platform, "", 1), None)
 
     assert items.find(session, VISITOR, hidden.id).state == "live"
 
@@ -160,7 +161,7 @@ def test_a_delayed_post_is_seen_by_its_author_first(session: WriteSession, news:
         items.find(session, VISITOR, post.id)
 
     clock.advance(301)
-    jobs.release.handler(session, None, None)
+    jobs.release.handler(session, JobContext(news.platform, "", 1), None)
 
     assert items.find(session, VISITOR, post.id)
 
