@@ -16,6 +16,7 @@ from tests.support import postgres
 from tests.support.server import LiveServer, dodeca
 
 from dodeca import app as composition
+from dodeca.kernel.platform import removing, saving
 from dodeca.kernel.settings import Config
 from dodeca.products.shortener.models import Link
 from dodeca.products.shortener.service import of
@@ -116,6 +117,15 @@ def test_a_backup_made_under_load_holds_all_that_was_acknowledged_before_it(
     assert rows[int(load.target["id"])] >= followed
     assert (fresh / "secret.key").read_bytes() == (server.data / "secret.key").read_bytes()
     assert (fresh / "secret.key").stat().st_mode & 0o077 == 0
+
+
+def test_nothing_is_removed_while_a_backup_is_made(tmp_path: Path) -> None:
+    with saving(tmp_path), saving(tmp_path), removing(tmp_path) as during:
+        pass
+    with removing(tmp_path) as after:
+        pass
+
+    assert (during, after) == (False, True)
 
 
 def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:

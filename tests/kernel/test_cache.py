@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dodeca.kernel import clock
 from dodeca.kernel.cache import ENTRY_OVERHEAD_BYTES, Cache
 
 
@@ -310,3 +311,13 @@ def test_threads_may_read_write_and_invalidate_at_once(cache: Cache[bytes]) -> N
 
     assert failures == []
     assert cache.bytes == sum(entry.size for entry in cache._fresh.values())
+
+
+def test_the_test_clock_ages_what_is_kept() -> None:
+    cache: Cache[bytes] = Cache("aged", max_bytes=10_000, seconds=60)
+    cache.put("k", b"v", cache.mark())
+    fresh = cache.get("k")
+
+    clock.advance(61)
+
+    assert (fresh, cache.get("k")) == (b"v", None)

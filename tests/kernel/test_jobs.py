@@ -20,7 +20,7 @@ from tests.support.server import ROOT, environment
 from dodeca.kernel import clock, outbox
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Unavailable
-from dodeca.kernel.jobs import Job, JobContext, JobRunner, Nothing, QueuedJob, job
+from dodeca.kernel.jobs import GiveUp, Job, JobContext, JobRunner, Nothing, QueuedJob, job
 from dodeca.kernel.jobs.runner import retry_dead
 from dodeca.kernel.mail import SentMail
 from dodeca.kernel.platform import Platform
@@ -120,6 +120,20 @@ def test_a_job_that_always_fails_becomes_a_dead_letter_and_frees_its_key(platfor
 
     assert (row.state, row.attempts, row.key) == ("dead", 3, None)
     assert run(platform, fail) == 0
+
+
+@job("probe.refuse", payload=Work)
+async def refuse(_context: JobContext, _payload: Work) -> None:
+    raise GiveUp("No such user")
+
+
+def test_a_job_that_gives_up_is_a_dead_letter_at_once(platform: Platform) -> None:
+    enqueue(platform, refuse, "a")
+
+    run(platform, refuse)
+
+    (row,) = queue(platform)
+    assert (row.state, row.attempts, row.last_error) == ("dead", 1, "GiveUp: No such user")
 
 
 def test_a_dead_letter_can_be_retried_with_all_its_attempts(platform: Platform) -> None:
