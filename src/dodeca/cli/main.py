@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -39,8 +41,17 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        command: click.Command = getattr(_imported(module), name)
         return command
+
+
+def _imported(module: str) -> ModuleType:
+    """Import without the garbage collector, which would search everything again and again: a fifth of a start."""
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.enable()
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

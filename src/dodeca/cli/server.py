@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -68,6 +69,8 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         worker = _start_worker(platform)
         serving = asyncio.create_task(server.serve())
         await _until_listening(host, port, serving)
+        gc.collect()
+        gc.freeze()  # what is here now stays: the collector need not look at it again
         click.echo(f"Dodeca is ready: {platform.public_url}/")
         sys.stdout.flush()
         await serving

@@ -17,7 +17,12 @@ LONGEST_TITLE: Final = 150
 _TRACKING: Final = re.compile(r"utm_.*|fbclid|gclid", re.IGNORECASE)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _KINDS: Final = ((re.compile(r"ask(?: hn)?:", re.I), "ask"), (re.compile(r"show(?: hn)?:", re.I), "show"))
-_suffixes = PublicSuffixList()
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    """Read when first needed: it takes as long as a page."""
+    return PublicSuffixList()
 
 
 def checked_url(url: str) -> str:
@@ -49,7 +54,7 @@ def url_key(url: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def _registered(host: str) -> str:
-    return str(_suffixes.privatesuffix(host) or host)
+    return str(_suffixes().privatesuffix(host) or host)
 
 
 def site_of(url: str) -> str:
