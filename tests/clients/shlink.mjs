@@ -26,10 +26,10 @@ seen.getShortUrlRedirectRules = await shlink.getShortUrlRedirectRules(which)
 
 await fetch(seen.createShortUrl.shortUrl, { redirect: 'manual', headers: { 'User-Agent': 'Mozilla/5.0 Firefox/140.0' } })
 for (let tries = 0; tries < 100; tries++) {
-  seen.getVisitsOverview = await shlink.getVisitsOverview()
   if ((await shlink.getShortUrl(which)).visitsSummary.total) break
   await new Promise((resolve) => setTimeout(resolve, 100))
 }
+seen.getVisitsOverview = await shlink.getVisitsOverview()
 seen.getShortUrlVisits = await shlink.getShortUrlVisits(which, { page: 1, itemsPerPage: 10, excludeBots: true })
 seen.getTagVisits = await shlink.getTagVisits('one', { domain: 'DEFAULT' })
 seen.getDomainVisits = await shlink.getDomainVisits('DEFAULT')
