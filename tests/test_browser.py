@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
-from tests.support.browser import CHROMIUM, chromium, served, violations
+from tests.support.browser import chromium, needs_chromium, served, violations
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [needs_chromium, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 DEMO_PASSWORD = "dodeca-demo-2026"
 PHONE = 360
 
@@ -76,8 +76,6 @@ STAFF = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served platform with demo data, on a name that passkeys can be bound to."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
     environment = {"DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0"}
     with served(
         tmp_path_factory.mktemp("demo") / "data", "--demo", "--only", "shortener", environment=environment
@@ -88,8 +86,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the module."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
     with chromium() as running:
         yield running
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from tests.support.browser import CHROMIUM, chromium, served, violations
+from tests.support.browser import chromium, needs_chromium, served, violations
 
 PASSWORD = "dodeca-demo-2026"
 WAIT_MS = 30_000
-pytestmark = pytest.mark.slow
+pytestmark = [needs_chromium, pytest.mark.browser, pytest.mark.slow]
 PAGES = (
     "/news/", "/news/newest", "/news/ask", "/news/lists", "/news/newcomments", "/news/leaders", "/news/moderations",
     "/news/search?q=time", "/news/user?id=marta",
@@ -31,8 +31,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
     with chromium() as running:
         yield running
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
-from tests.support.browser import CHROMIUM, chromium, served
+from tests.support.browser import chromium, needs_chromium, served
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [needs_chromium, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0 Safari/537.36"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
 PASSWORD = "three quiet otters"
@@ -25,8 +25,6 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served platform without data."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
     environment = {"DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0", "DODECA_SHORTENER_ANONYMOUS_PER_MINUTE": "0"}
     with served(tmp_path_factory.mktemp("served") / "data", "--only", "shortener", environment=environment) as address:
         yield address
@@ -35,8 +33,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the module."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
     with chromium() as running:
         yield running
 

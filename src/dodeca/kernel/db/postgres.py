@@ -7,14 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import structlog
 from sqlalchemy import Engine, create_engine
 
 from dodeca.kernel.db import units
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
 
 T = TypeVar("T")
-log = structlog.get_logger(__name__)
 
 
 class PostgresDatabase:
@@ -55,11 +53,7 @@ class PostgresDatabase:
             result = unit(session)
             session.commit()
             callbacks = session.committed()
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception:
-                log.exception("database.after_commit_failed")
+        units.call_back(callbacks)
         return result
 
     def close(self) -> None:

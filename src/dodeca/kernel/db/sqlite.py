@@ -203,7 +203,7 @@ class SqliteDatabase:
         by_loop: dict[asyncio.AbstractEventLoop | None, list[_Unit]] = {}
         for unit in group:
             if unit.error is None:
-                _call_back(unit.callbacks)
+                units.call_back(unit.callbacks)
             by_loop.setdefault(unit.loop, []).append(unit)
         for loop, answered in by_loop.items():
             if loop is None:
@@ -259,14 +259,6 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 def _deliver(answered: Iterable[_Unit]) -> None:
     for unit in answered:
         unit.deliver(unit.result, unit.error)
-
-
-def _call_back(callbacks: list[Callable[[], None]]) -> None:
-    for callback in callbacks:
-        try:
-            callback()
-        except Exception:
-            log.exception("database.after_commit_failed")
 
 
 def _engine(url: str, *, readonly: bool) -> Engine:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from dodeca.kernel.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 ATTEMPTS = 6
@@ -79,3 +82,13 @@ def repeated(unit: Callable[[], T]) -> T:
                 raise translated(error) from error
             pause(attempt)
     raise AssertionError("unreachable")
+
+
+def call_back(callbacks: Iterable[Callable[[], None]]) -> None:
+    """Run what was to happen after a commit. Whatever one raises is logged: the unit is stored, so its caller must not
+    be told that it failed, and the other callbacks still run."""
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            log.exception("database.after_commit_failed")

@@ -136,7 +136,7 @@ class _Exchange:
             self._body_read = "transfer-encoding" not in self._scope.headers
         try:
             await asgi(scope, self.receive, self.send)
-        except Exception:
+        except Exception:  # granian would drop the connection without an answer, and say nothing
             log.exception("http.application_failed", path=self._scope.path)
             if self._transport is None and not self._ended:
                 self._protocol.response_str(500, [("content-type", "text/plain")], "Internal Server Error")
@@ -215,7 +215,7 @@ class _Socket:
         scope["subprotocols"] = [part.strip() for part in wanted.split(",") if part.strip()]
         try:
             await asgi(scope, self.receive, self.send)
-        except Exception:
+        except Exception:  # the socket is closed below; granian would lose the reason
             log.exception("websocket.application_failed", path=self._scope.path)
         finally:
             if not self._closed:

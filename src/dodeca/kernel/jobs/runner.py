@@ -64,7 +64,7 @@ class JobRunner:
                 except Unavailable as error:
                     log.warning("jobs.database_unavailable", error=str(error))
                     worked = 0
-                except Exception:
+                except Exception:  # one bad step must not end the queue for all jobs
                     log.exception("jobs.step_failed")
                     worked = 0
                 if not worked:

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests.products.payments.live.conftest import PASSWORD, Shop, new_shop
-from tests.support.browser import CHROMIUM, chromium, violations
+from tests.support.browser import chromium, needs_chromium, violations
 from tests.support.server import LiveServer
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    needs_chromium,
 ]
 PICTURES = os.environ.get("DODECA_PICTURES")
 SHOP_PAGE = """<!doctype html><html lang="en"><title>Corner shop</title><h1>Corner shop</h1>
