@@ -292,6 +292,19 @@ def test_a_cursor_is_read_back_as_it_was_written() -> None:
 # Input
 
 
+def test_a_number_is_a_number_in_json_and_digits_in_a_form_or_a_query(client: Client, member: Client) -> None:
+    quoted = [
+        member.post("/api/probe/items", json={"name": "a", "amount": amount}) for amount in ("7", "", True, 7.5, None)
+    ]
+    plain = member.post("/api/probe/items", json={"name": "a", "amount": 7})
+    form = client.submit("/probe/form", {"name": "Ada", "amount": "7"})
+    listed = client.get("/api/probe/items?limit=7")
+
+    assert {(answer.status_code, answer.json()["field"]) for answer in quoted} == {(400, "amount")}
+    assert (plain.status_code, form.status_code, listed.status_code) == (201, 303, 200)
+    assert [item["amount"] for item in listed.json()["items"]] == [7, 7]
+
+
 def test_a_problem_has_the_members_of_the_rfc_and_ours(client: Client) -> None:
     answer = client.get("/api/probe/items/none")
 

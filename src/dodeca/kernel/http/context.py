@@ -64,7 +64,9 @@ class CallParameter:
 
 @dataclass(frozen=True)
 class BodyParameter:
-    """Marks a body that may come as JSON or as a form, and is converted to the annotated struct."""
+    """Marks a body that is converted to the annotated type. It comes as JSON, or also as a form where `forms`."""
+
+    forms: bool = True
 
 
 DbRead = Annotated[ReadSession, SessionParameter(writes=False)]

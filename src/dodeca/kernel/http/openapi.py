@@ -1,7 +1,7 @@
 """What `/api/openapi.json` says beyond what Litestar reads off a signature: errors, bodies and the bearer token.
 
 Every route can be refused in the same ways, and always answers with the same shape; a body that the plan reads itself
-(`AnyBody`) is described by the type that really checks it.
+is described by the type that really checks it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def components() -> Components:
     return Components(security_schemes={BEARER: SecurityScheme(type="http", scheme="bearer", description=text)})
 
 
-def described(options: dict[str, Any], access: Access, body: Any, returns: Any) -> dict[str, Any]:
-    """Litestar's keywords of a route, with what its document lacks. `body` is the type that the plan converts to.
+def described(options: dict[str, Any], access: Access, returns: Any, *, body: Any, forms: bool) -> dict[str, Any]:
+    """Litestar's keywords of a route, with what its document lacks. `body` is the type that the plan converts to, from
+    JSON, or also from `forms`.
 
     A route that `returns` a Response of its own making names its `media_type` itself, or all that it `produces`."""
     options = dict(options)
@@ -73,21 +74,24 @@ def described(options: dict[str, Any], access: Access, body: Any, returns: Any) 
     security = options.get("security") or (None if access is Access.PUBLIC else [{BEARER: []}])
     more: dict[str, Any] = {}
     if body is not None or produces:
-        more["operation_class"] = _operation(body, produces)
+        more["operation_class"] = _operation(
+            body, ("application/json", FORM) if forms else ("application/json",), produces
+        )
     if returns is ServerSentEvent:
         more["media_type"] = "text/event-stream"
     return {**more, **options, "responses": responses, "security": security}
 
 
-def _operation(body: Any, produces: Sequence[str]) -> type[Operation]:
-    """An operation with a body of the given type, as JSON or as a form, and with files of these types as its answer."""
+def _operation(body: Any, takes: Sequence[str], produces: Sequence[str]) -> type[Operation]:
+    """An operation with a body of the given type, in one of the formats that it `takes`, and with files of these types
+    as its answer."""
 
     @dataclass
     class Described(Operation):
         def __post_init__(self) -> None:
             if body is not None:
                 schema = json_schema(body)
-                media = {name: OpenAPIMediaType(schema=cast(Any, schema)) for name in ("application/json", FORM)}
+                media = {name: OpenAPIMediaType(schema=cast(Any, schema)) for name in takes}
                 self.request_body = RequestBody(content=media, required=bool(schema.get("required")))
             success = (self.responses or {}).get("200")
             if produces and isinstance(success, OpenAPIResponse):

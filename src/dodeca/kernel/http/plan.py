@@ -63,6 +63,7 @@ class Plan:
         self.resolvers: dict[str, InUnit] = {}
         self.body_name = ""
         self.body_type: Any = None
+        self.takes_forms = False
         self.signature, self.annotations = self._read_signature()
         if self.status == 200 and self.annotations["return"] is type(None):
             self.status = 204  # what an answer without content is sent with
@@ -97,7 +98,7 @@ class Plan:
             elif isinstance(mark, InUnit):
                 self.resolvers[name] = mark
             elif isinstance(mark, BodyParameter):
-                self.body_name, self.body_type = name, get_args(hint)[0]
+                self.body_name, self.body_type, self.takes_forms = name, get_args(hint)[0], mark.forms
             else:
                 continue
             return True
@@ -108,7 +109,7 @@ class Plan:
         call: Call = cast(dict[str, Any], request.scope)["dodeca.call"]
         try:
             if self.body_name:
-                values[self.body_name] = await read_body(request, self.body_type)
+                values[self.body_name] = await read_body(request, self.body_type, forms=self.takes_forms)
             return await self._answer(call, values)
         except DodecaError as error:
             if self.form is None:
@@ -216,10 +217,10 @@ def _is_data(hint: Any) -> bool:
     return not any(isinstance(k, type) and k.__module__.endswith("http.pages") for k in kinds)
 
 
-async def read_body(request: AnyRequest, kind: type[T]) -> T:
-    """Read a body that may be JSON or a form and convert it to `kind`. Raises Invalid naming the field."""
+async def read_body(request: AnyRequest, kind: type[T], *, forms: bool = True) -> T:
+    """Read a body of JSON, or of a form where `forms`, and convert it to `kind`. Raises Invalid naming the field."""
     content_type = request.content_type[0]
-    if content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+    if forms and content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
         form = await request.form()
         raw: Any = _from_form([(k, v) for k, v in form.multi_items() if k != security.CSRF_FIELD], kind)
         strict = False

@@ -81,7 +81,7 @@ def route(
             plan=plan,
             guards=[plan.admit, *options.pop("guards", ())],
             idempotent=idempotent,
-            **described(options, access, plan.body_type, plan.annotations["return"]),
+            **described(options, access, plan.annotations["return"], body=plan.body_type, forms=plan.takes_forms),
         )(handler)
 
     return decorate
