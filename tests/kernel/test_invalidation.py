@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dodeca.kernel.cache import Cache
-from dodeca.kernel.invalidation import FileInvalidation, RedisInvalidation
+from dodeca.kernel.invalidation import FileInvalidation
+from dodeca.kernel.redis_invalidation import RedisInvalidation
 
 
 class Listener:

@@ -225,7 +225,7 @@ class TestRedis:
             asyncio.run(six())
 
     def test_it_returns_to_redis(self, redis_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dodeca.kernel.limits._REDIS_PAUSE", 0.0)
+        monkeypatch.setattr("dodeca.kernel.shared_limits.PAUSE", 0.0)
         limits = Limits(redis_server.url)
         redis_server.stop()
         hits(limits, 5)

@@ -10,33 +10,23 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-import time
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 from math import floor
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
-import redis
-import structlog
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import RedisStorage as AsyncRedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter as AsyncSlidingWindow
-from limits.storage import RedisStorage
 from limits.storage.base import SlidingWindowCounterSupport, Storage
 from limits.strategies import SlidingWindowCounterRateLimiter as SlidingWindow
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from dodeca.kernel import clock
 from dodeca.kernel.errors import TooMany
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from dodeca.kernel.shared_limits import SharedLimits
 
 _UNITS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-_REDIS_TIMEOUT: Final = 0.25
-_REDIS_PAUSE: Final = 5.0
 _MAX_KEY: Final = 128
 
 
@@ -86,7 +76,11 @@ class Limits:
         """`max_keys` bounds what is remembered of each name, in memory; the longest idle go first."""
         self._memory_storage = _Memory(max_keys, now)
         self._memory = SlidingWindow(self._memory_storage)
-        self._shared: _Shared | None = _Shared(redis_url) if redis_url else None
+        self._shared: SharedLimits | None = None
+        if redis_url:
+            from dodeca.kernel.shared_limits import SharedLimits  # Redis' client is a tenth of a start's imports
+
+            self._shared = SharedLimits(redis_url)
 
     def hit(
         self, name: str, key: str, rate: Rate, *, cost: int = 1, message: str = "", field: str | None = None
@@ -103,7 +97,7 @@ class Limits:
                     return
                 window = self._shared.storage.get_sliding_window(item.key_for(name, key), rate.seconds)
                 raise _too_many(rate, cost, window, message, field)
-            except redis.RedisError as error:
+            except self._shared.Error as error:
                 self._shared.failed(error)
         self._hit_in_memory(name, key, item, rate, cost, message, field)
 
@@ -119,7 +113,7 @@ class Limits:
                     return
                 window = await self._shared.async_storage.get_sliding_window(item.key_for(name, key), rate.seconds)
                 raise _too_many(rate, cost, window, message, field)
-            except redis.RedisError as error:
+            except self._shared.Error as error:
                 self._shared.failed(error)
         self._hit_in_memory(name, key, item, rate, cost, message, field)
 
@@ -132,7 +126,7 @@ class Limits:
         if self._shared is not None and self._shared.is_up():
             try:
                 self._shared.strategy.clear(item, name, key)
-            except redis.RedisError as error:
+            except self._shared.Error as error:
                 self._shared.failed(error)
 
     def _hit_in_memory(
@@ -141,35 +135,6 @@ class Limits:
         if not self._memory.hit(item, name, key, cost=cost):
             window = self._memory_storage.get_sliding_window(item.key_for(name, key), rate.seconds)
             raise _too_many(rate, cost, window, message, field)
-
-
-class _Shared:
-    """The counters in Redis or Valkey, for threads and for the event loop, and whether to try them now."""
-
-    def __init__(self, url: str) -> None:
-        url = re.sub("^valkey", "redis", url)
-        # One try each: a request must not wait through redis-py's default of several retries.
-        options: dict[str, Any] = {
-            "key_prefix": "dodeca:limits",
-            "socket_timeout": _REDIS_TIMEOUT,
-            "socket_connect_timeout": _REDIS_TIMEOUT,
-        }
-        once: dict[str, Any] = {"retry": Retry(NoBackoff(), 0)}
-        once_async: dict[str, Any] = {"retry": AsyncRetry(NoBackoff(), 0), "implementation": "redispy"}
-        self.storage = RedisStorage(url, **options, **once)
-        self.strategy = SlidingWindow(self.storage)
-        self.async_storage = AsyncRedisStorage(f"async+{url}", **options, **once_async)
-        self.async_strategy = AsyncSlidingWindow(self.async_storage)
-        self._pause_until = 0.0
-
-    def is_up(self) -> bool:
-        """Whether the last failure is long enough ago."""
-        return time.monotonic() >= self._pause_until
-
-    def failed(self, error: redis.RedisError) -> None:
-        """Leave Redis alone for a while: each request would otherwise wait for the time-out."""
-        self._pause_until = time.monotonic() + _REDIS_PAUSE
-        log.warning("limits.redis_unreachable", error=str(error), counting="in this process")
 
 
 def _short(key: str) -> str:

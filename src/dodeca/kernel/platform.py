@@ -27,7 +27,7 @@ from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.http.access import Authenticator
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.security import Proxies
-from dodeca.kernel.invalidation import FileInvalidation, Invalidation, RedisInvalidation
+from dodeca.kernel.invalidation import FileInvalidation, Invalidation
 from dodeca.kernel.limits import Limits, Rate, network
 from dodeca.kernel.manifest import Manifest
 from dodeca.kernel.media import MediaStore
@@ -96,6 +96,8 @@ class Platform:
 
     def _bus(self) -> Invalidation:
         if self.settings.redis_url:
+            from dodeca.kernel.redis_invalidation import RedisInvalidation
+
             return RedisInvalidation(self.settings.redis_url)
         return FileInvalidation(self.data / "invalidation")
 
@@ -223,13 +225,11 @@ class Platform:
     async def start(self) -> None:
         """Connect what needs an event loop."""
         await self.realtime.start()
-        if isinstance(self.invalidation, RedisInvalidation):
-            self.invalidation.start()
+        self.invalidation.start()
 
     async def stop(self) -> None:
         """Undo `start`."""
-        if isinstance(self.invalidation, RedisInvalidation):
-            await self.invalidation.stop()
+        await self.invalidation.stop()
         await self.realtime.stop()
         await self.outbound.close()
 

@@ -11,14 +11,16 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 from litestar.response import ServerSentEvent, ServerSentEventMessage
-from redis import RedisError
-from redis import asyncio as redis_asyncio
 
 from dodeca.kernel import clock, ids
+
+if TYPE_CHECKING:  # Redis' client is a tenth of a start's imports: it comes with the first URL
+    from redis.asyncio import Redis
 
 log = structlog.get_logger(__name__)
 OUTGOING = 10_000
@@ -49,7 +51,7 @@ class Realtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: dict[str, set[asyncio.Queue[Message]]] = {}
         self._history: deque[Message] = deque(maxlen=HISTORY_MESSAGES)
-        self._redis: redis_asyncio.Redis | None = None
+        self._redis: Redis | None = None
         self._listener: asyncio.Task[None] | None = None
         self._outgoing: asyncio.Queue[Message] = asyncio.Queue(OUTGOING)
         self._sender: asyncio.Task[None] | None = None
@@ -58,7 +60,9 @@ class Realtime:
         """Begin to deliver on this event loop."""
         self._loop = asyncio.get_running_loop()
         if self._redis_url:
-            self._redis = redis_asyncio.from_url(self._redis_url)
+            from redis.asyncio import Redis
+
+            self._redis = Redis.from_url(self._redis_url)
             self._listener = asyncio.create_task(self._listen())
             self._sender = asyncio.create_task(self._send_to_redis())
 
@@ -94,6 +98,8 @@ class Realtime:
 
     async def _send_to_redis(self) -> None:
         """Hand messages over one after the other, so that they keep their order."""
+        from redis import RedisError
+
         while True:
             message = await self._outgoing.get()
             try:
@@ -114,6 +120,8 @@ class Realtime:
 
     async def _listen(self) -> None:
         """Follow Redis, and come back after it was away."""
+        from redis import RedisError
+
         while True:
             try:
                 assert self._redis is not None

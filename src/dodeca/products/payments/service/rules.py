@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import cel
-
 from dodeca.kernel.errors import Invalid
 
 LONGEST = 500
@@ -27,6 +25,8 @@ _LOOPS = re.compile(r"\.\s*(map|filter|all|exists|exists_one)\s*\(|matches\s*\("
 
 @lru_cache(maxsize=2048)
 def _program(expression: str) -> Any:
+    import cel  # it brings its command line along, a fifth of what a start imports; few shops write rules
+
     return cel.compile(expression)
 
 
