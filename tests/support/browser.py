@@ -67,10 +67,13 @@ def served(data: Path, *options: str, environment: Mapping[str, str] | None = No
         server.wait(20)
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core finds on the page, with its best practices: rule, element and what is wrong with it."""
-    page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+def violations(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds on the page, with its best practices: rule, element and what is wrong with it. With `rules`,
+    only these are asked."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    options: dict[str, Any] = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
         for rule in found["violations"]
