@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,10 +17,10 @@ import feedparser
 import hackernews
 import httpx
 import pytest
+from tests.support.npm import CLIENTS, packages
 from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[4]
-CLIENTS = ROOT / "tests" / "clients"
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 
@@ -138,12 +137,7 @@ def test_firebase_streaming_tells_of_a_vote(live: Live) -> None:
 
 
 def test_node_clients(live: Live) -> None:
-    if shutil.which("npm") is None:
-        pytest.skip("Node is not installed")
-    modules = CLIENTS / "node_modules"
-    if not (modules / "node-hn-api").exists() or not (modules / "hacker-news-api").exists():
-        install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(install, cwd=CLIENTS, check=True, capture_output=True, timeout=110)
+    packages()
     command = ["node", str(CLIENTS / "hackernews.cjs"), live.base, str(live.post), str(live.comment), "Keeper"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.products.payments.live.conftest import Shop
+from tests.support.npm import CLIENTS, packages
 
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
-CLIENTS = Path(__file__).parents[3].parent / "tests" / "clients"
 PROMISED = {
     "order": ("orders", "RazorpayOrder"),
     "payment": ("payments", "RazorpayPayment"),
@@ -36,15 +35,8 @@ PROMISED = {
 
 @pytest.fixture(scope="module")
 def package() -> Path:
-    """The npm package, installed beside the scripts unless it is there."""
-    if shutil.which("npm") is None:
-        pytest.skip("Node is not installed")
-    wanted = json.loads((CLIENTS / "package.json").read_text())["dependencies"]["razorpay"]
-    manifest = CLIENTS / "node_modules/razorpay/package.json"
-    if not manifest.exists() or json.loads(manifest.read_text())["version"] != wanted:
-        install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(install, cwd=CLIENTS, check=True, capture_output=True, timeout=110)
-    return manifest.parent
+    """The npm package."""
+    return packages() / "razorpay"
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
-import socket
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +18,13 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+from tests.support.npm import CLIENTS, packages
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[4]
-CLIENTS = ROOT / "tests" / "clients"
 HOST = "short.example"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -179,22 +172,10 @@ def test_python_yourls_with_a_password(live: Live) -> None:
 # Node
 
 
-@pytest.fixture(scope="module")
-def packages() -> Path:
-    """The npm packages, installed beside the scripts unless they are there."""
-    if shutil.which("npm") is None:
-        pytest.skip("Node is not installed")
-    wanted = json.loads((CLIENTS / "package.json").read_text())["dependencies"]
-    modules = CLIENTS / "node_modules"
-
-    def installed(name: str) -> str | None:
-        manifest = modules / name / "package.json"
-        return json.loads(manifest.read_text())["version"] if manifest.exists() else None
-
-    if any(installed(name) != version for name, version in wanted.items()):
-        install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(install, cwd=CLIENTS, check=True, capture_output=True, timeout=110)
-    return modules
+@pytest.fixture(scope="module", name="packages")
+def installed_packages() -> Path:
+    """The npm packages beside the scripts."""
+    return packages()
 
 
 class Terminator:
