@@ -8,6 +8,7 @@ away asks again for the state; `history` lets a stream resume after a short brea
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -30,6 +31,7 @@ BACKLOG = 1000
 HISTORY_SECONDS = 300
 HISTORY_MESSAGES = 2000
 KEEPALIVE_SECONDS = 20.0
+CONFLATED_SECONDS = 0.25
 _TOPIC = "dodeca:realtime"
 
 
@@ -55,6 +57,8 @@ class Realtime:
         self._listener: asyncio.Task[None] | None = None
         self._outgoing: asyncio.Queue[Message] = asyncio.Queue(OUTGOING)
         self._sender: asyncio.Task[None] | None = None
+        self._latest: dict[tuple[str, str, object], object] = {}
+        self._latest_lock = threading.Lock()
 
     async def start(self) -> None:
         """Begin to deliver on this event loop."""
@@ -86,6 +90,24 @@ class Realtime:
             return
         message = Message(ids.new_id(), channel, kind, msgspec.json.encode(data).decode(), clock.timestamp())
         loop.call_soon_threadsafe(self._send, message)
+
+    def publish_latest(self, channel: str, kind: str, data: object, *, key: object) -> None:
+        """The same for a state that a later one of the same `key` replaces, such as a score: what changes many times
+        within a quarter of a second is told once, as it is then."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        with self._latest_lock:
+            first = not self._latest
+            self._latest[channel, kind, key] = data
+        if first:
+            loop.call_soon_threadsafe(loop.call_later, CONFLATED_SECONDS, self._send_latest)
+
+    def _send_latest(self) -> None:
+        with self._latest_lock:
+            latest, self._latest = self._latest, {}
+        for (channel, kind, _key), data in latest.items():
+            self._send(Message(ids.new_id(), channel, kind, msgspec.json.encode(data).decode(), clock.timestamp()))
 
     def _send(self, message: Message) -> None:
         if self._redis is None:

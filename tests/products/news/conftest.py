@@ -16,6 +16,7 @@ from dodeca.products.news.invariants import invariants
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import members, posting, voting
 from dodeca.products.news.service.members import Viewer
+from dodeca.products.news.service.voting import VotedItem
 
 _numbers = itertools.count(1)
 
@@ -54,10 +55,12 @@ class News:
         text = content or f"What I think, number {next(_numbers)}."
         return self.run(lambda session: posting.comment(session, author, Viewer(author.id), on.id, text))
 
-    def vote(self, item: Item, voter: Account | None = None, direction: int = 1, address: str | None = None) -> Item:
+    def vote(
+        self, item: Item, voter: Account | None = None, direction: int = 1, address: str | None = None
+    ) -> VotedItem:
         """A vote."""
         voter = voter or self.account()
-        return self.run(lambda session: voting.vote(session, voter, item.id, direction, address_hash=address))
+        return self.run(lambda session: voting.vote(session, voter.id, item.id, direction, address_hash=address))
 
     def item(self, item_id: int) -> Item:
         """The item as it is now."""

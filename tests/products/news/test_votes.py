@@ -38,12 +38,12 @@ def test_the_opposite_vote_replaces_the_first(session: WriteSession, news: News)
 def test_a_vote_can_be_taken_back_for_an_hour(session: WriteSession, news: News) -> None:
     voter, post = news.account(), news.post()
     news.vote(post, voter)
-    assert voting.undo(session, voter, post.id).score == 1
+    assert voting.undo(session, voter.id, post.id).score == 1
     news.vote(post, voter)
     clock.advance(3601)
 
     with pytest.raises(voting.VoteStands):
-        voting.undo(session, voter, post.id)
+        voting.undo(session, voter.id, post.id)
     with pytest.raises(voting.VoteStands):
         news.vote(post, voter, -1)
 
@@ -63,7 +63,7 @@ def test_dead_deleted_and_foreign_things_take_no_votes(session: WriteSession, ne
     with pytest.raises(Forbidden):
         news.vote(post)
     with pytest.raises(NotFound):
-        voting.vote(session, news.account(), 10**12, 1)
+        voting.vote(session, news.account().id, 10**12, 1)
 
 
 def test_voting_down_needs_the_karma_that_the_site_asks_for(session: WriteSession, news: News) -> None:
@@ -120,7 +120,7 @@ def test_any_order_of_votes_and_undoings_keeps_the_sums(
         if own and direction == -1:
             continue
         if direction == 0:
-            voting.undo(session, people[who], targets[which].id)
+            voting.undo(session, people[who].id, targets[which].id)
             model.pop((which, who), None)
         else:
             news.vote(targets[which], people[who], direction)

@@ -62,7 +62,7 @@ def test_opposite_votes_at_once_leave_one_each(news: News) -> None:
 
 
 def _vote(person: Any, item_id: int, direction: int = 1) -> Any:
-    return lambda session: voting.vote(session, person, item_id, direction)
+    return lambda session: voting.vote(session, person.id, item_id, direction)
 
 
 class VoteMachine(RuleBasedStateMachine):
@@ -99,7 +99,7 @@ class VoteMachine(RuleBasedStateMachine):
     def undo(self, person: int, on_comment: bool) -> None:
         """Take it back."""
         item_id = self._item(on_comment)
-        self.news.run(lambda session: voting.undo(session, self.people[person], item_id))
+        self.news.run(lambda session: voting.undo(session, self.people[person].id, item_id))
         self.votes.pop((person, item_id), None)
 
     @invariant()

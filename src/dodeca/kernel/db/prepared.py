@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Float, Numeric
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
 from dodeca.kernel.db import observe
@@ -46,27 +47,62 @@ class Prepared:
         cursor, _form = self._send(session, values)
         return int(cursor.rowcount)
 
+    def run_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]]) -> None:
+        """The same statement for each of `rows`, in one call into the driver."""
+        if not rows:
+            return
+        if session.autoflush and session.has_changes:
+            session.flush()
+        connection = session.connection()
+        form = self._forms.get(connection.dialect.name) or self._compile(connection)
+        observe.note(form.sql)
+        cursor = cast(Any, connection.connection.dbapi_connection).cursor()
+        try:
+            cursor.executemany(form.sql, [form.bind(row) for row in rows])
+        except Exception as error:
+            raise _as_sqlalchemys(error, form.sql, connection) from error
+
     def _send(self, session: ReadSession, values: Mapping[str, object]) -> tuple[Any, _Form]:
         if session.autoflush and session.has_changes:
             session.flush()
         driver = session.info.get("driver")
         if driver is None:
             connection = session.connection()
-            driver = cast(Any, connection.connection.dbapi_connection)
             form = self._forms.get("postgresql") or self._compile(connection)
             observe.note(form.sql)
-            cursor = driver.cursor()
-            cursor.execute(form.sql, form.bind(values), prepare=True)
+            cursor = cast(Any, connection.connection.dbapi_connection).cursor()
+            try:
+                cursor.execute(form.sql, form.bind(values), prepare=True)
+            except Exception as error:
+                raise _as_sqlalchemys(error, form.sql, connection) from error
             return cursor, form
         form = self._forms.get("sqlite") or self._compile(session.info["connection"])
         observe.note(form.sql)
-        if not driver.in_transaction:  # a unit of work sees one snapshot
-            driver.execute("BEGIN")
-        return driver.execute(form.sql, form.bind(values)), form
+        try:
+            if not driver.in_transaction:  # a unit of work sees one snapshot
+                driver.execute("BEGIN")
+            return driver.execute(form.sql, form.bind(values)), form
+        except Exception as error:
+            raise _as_sqlalchemys(error, form.sql, session.info["connection"]) from error
 
     def _compile(self, connection: Connection) -> _Form:
         form = self._forms[connection.dialect.name] = _Form(self._statement, connection)
         return form
+
+
+def _as_sqlalchemys(error: Exception, sql: str, connection: Connection) -> BaseException:
+    """The error that SQLAlchemy would raise for the driver's: whoever repeats units or answers a violated constraint
+    knows those only. A broken connection does not go back to the pool."""
+    dialect = cast(Any, connection.dialect)
+    if not isinstance(error, dialect.dbapi.Error):
+        return error
+    broken = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+    if broken:
+        connection.invalidate(error)
+    raised: BaseException = DBAPIError.instance(
+        sql, None, error, dialect.dbapi.Error, connection_invalidated=broken, dialect=dialect
+    )
+    return raised
 
 
 def _wire_type(kind: Any) -> int | None:
@@ -83,26 +119,38 @@ class _Form:
     def __init__(self, statement: Executable, connection: Connection) -> None:
         compiled = cast(Any, statement).compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
         self.sql: str = str(compiled)
-        self.positional: list[str] | None = list(compiled.positiontup) if compiled.positional else None
-        self.defaults: dict[str, object] = dict(compiled.params)
-        self.binders: dict[str, Callable[[Any], Any]] = dict(compiled._bind_processors)
+        binders: dict[str, Callable[[Any], Any]] = dict(compiled._bind_processors)
+        given: dict[str, object] = dict(compiled.params)
+        self.fixed = {
+            name: binders[name](value) if name in binders and value is not None else value
+            for name, value in given.items()
+        }
+        names = list(compiled.positiontup) if compiled.positional else list(given)
+        self.places = [(name, binders.get(name)) for name in names]
+        self.positional = bool(compiled.positional)
         columns = getattr(compiled, "_result_columns", ())
         dialect = connection.dialect
         converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in columns]
-        self.converters = converters
-        self.converts = any(converters)
+        self.converts = [(place, convert) for place, convert in enumerate(converters) if convert is not None]
 
     def bind(self, values: Mapping[str, object]) -> Any:
         """The parameters in the driver's order, converted."""
-        given = {**self.defaults, **values}
-        for name, convert in self.binders.items():
-            given[name] = convert(given[name])
-        return given if self.positional is None else [given[name] for name in self.positional]
+        fixed = self.fixed
+        if self.positional:
+            return [
+                (values[name] if convert is None else convert(values[name])) if name in values else fixed[name]
+                for name, convert in self.places
+            ]
+        return {
+            name: (values[name] if convert is None else convert(values[name])) if name in values else fixed[name]
+            for name, convert in self.places
+        }
 
     def convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row with Python's types."""
         if not self.converts:
             return tuple(row)
-        return tuple(
-            value if convert is None else convert(value) for convert, value in zip(self.converters, row, strict=True)
-        )
+        converted = list(row)
+        for place, convert in self.converts:
+            converted[place] = convert(converted[place])
+        return tuple(converted)

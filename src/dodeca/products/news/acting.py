@@ -6,7 +6,7 @@ import hmac
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
-from dodeca.commons.accounts.public import Account, account_by_id, account_by_name, maybe_acting
+from dodeca.commons.accounts.public import account_by_id, account_by_name, maybe_acting
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Forbidden, Invalid, NotFound
 from dodeca.kernel.http import Call, InUnit
@@ -38,18 +38,18 @@ def address_hash(call: Call) -> str | None:
     return hmac.digest(key, network(call.address).encode(), "sha256").hex()[:32]
 
 
-def check_id(session: ReadSession, account: Account, given: object) -> None:
+def check_id(session: ReadSession, call: Call, given: object) -> None:
     """The id in a request is the caller's own. Raises Forbidden for another's, NotFound for nobody's."""
-    if str(given) == account.id:
+    if str(given) == call.member().account_id:
         return
     if account_by_id(session, str(given)) is None:
         raise NotFound("User not found.")
     raise Forbidden("You can act for yourself only.")
 
 
-def check_name(session: ReadSession, account: Account, given: str) -> None:
+def check_name(session: ReadSession, call: Call, given: str) -> None:
     """The same for a username."""
-    if given.lower() == account.username.lower():
+    if given.lower() == call.member().username.lower():
         return
     if account_by_name(session, given) is None:
         raise NotFound("User not found.")

@@ -131,11 +131,11 @@ def _post(
         item, _new = posting.submit(session, author, submission)
         fans = [who for who in people if who.id != author.id and generator.random() < liked]
         for fan in fans:
-            voting.vote(session, fan, item.id, 1)
+            voting.vote(session, fan.id, item.id, 1)
         _talk(session, generator, people, item, round(liked * 7 * generator.random() + liked * 2))
         for option in session.query(Item).filter(Item.parent_id == item.id, Item.type == "pollopt"):
             for fan in generator.sample(people, generator.randint(1, 6)):
-                voting.vote(session, fan, option.id, 1)
+                voting.vote(session, fan.id, option.id, 1)
         session.flush()
         _move_back(session, item, hours, generator)
         return item.id
@@ -155,7 +155,7 @@ def _talk(session: WriteSession, generator: random.Random, people: list[Account]
         said.append(comment)
         for fan in people:
             if fan.id != author.id and generator.random() < 0.1:
-                voting.vote(session, fan, comment.id, 1)
+                voting.vote(session, fan.id, comment.id, 1)
 
 
 def _has_said(session: WriteSession, author: Account, text: str) -> bool:

@@ -35,12 +35,15 @@ def comment(session: WriteSession, call: Call, account: Account, viewer: Viewer,
     return item
 
 
-def vote(session: WriteSession, call: Call, account: Account, item_id: int, direction: int) -> Item:
-    """Vote up (1), down (-1), or take the vote back (0). See `voting.vote` and `voting.undo`."""
+def vote(
+    session: WriteSession, call: Call, item_id: int, direction: int, *, what: str | None = None
+) -> voting.VotedItem:
+    """Vote up (1), down (-1), or take the vote back (0), as the caller. See `voting.vote` and `voting.undo`."""
+    voter_id = call.member().account_id
     if direction == 0:
-        item = voting.undo(session, account, item_id)
+        item = voting.undo(session, voter_id, item_id, what=what)
     else:
-        item = voting.vote(session, account, item_id, direction, address_hash=address_hash(call))
+        item = voting.vote(session, voter_id, item_id, direction, what=what, address_hash=address_hash(call))
     live.score_changed(session, call.platform, item)
     return item
 

@@ -48,10 +48,11 @@ def refresh(session: WriteSession) -> int:
         table.c.parent_id.is_(None), table.c.state == "live", table.c.voted_at >= since
     )
     found = session.execute(statement.order_by(table.c.voted_at.desc()).limit(CANDIDATES)).all()
-    sites = {row.site: row for row in session.scalars(select(Site).where(Site.penalty != 1.0))}
+    penalties = select(Site.site, Site.penalty, Site.reason).where(Site.penalty != 1.0)
+    sites = {site: (penalty, reason) for site, penalty, reason in session.execute(penalties)}
     changed = []
     for row in found:
-        rank = ranking.rank(items.standing_of(row, sites.get(row.site)), now, rules)
+        rank = ranking.rank(items.standing_of(row, *sites.get(row.site, ())), now, rules)
         if rank != row.rank:
             changed.append({"which": row.id, "to": rank})
     if changed:

@@ -8,6 +8,7 @@ from dodeca.kernel.db import WriteSession
 from dodeca.products.news import reading
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import items
+from dodeca.products.news.service.voting import VotedItem
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -22,14 +23,21 @@ def topic(name: str) -> str:
     return f"news:{name}"
 
 
-def score_changed(session: WriteSession, platform: Platform, item: Item) -> None:
+def score_changed(session: WriteSession, platform: Platform, item: Item | VotedItem) -> None:
     """Points or number of comments of a post; a comment's points are its author's affair."""
-    _forget(session, platform, item)
+    session.after_commit(lambda: reading.forget(platform, item.id))
     if item.type == "comment" or item.state != "live":
         return
     post_id = item.root_id or item.id
     data = {"id": item.id, "score": item.score, "comments_count": items.comments_shown(item)}
-    _publish(session, platform, ["top", "new", f"item:{post_id}"], "score", data)
+    realtime = platform.realtime
+
+    def send() -> None:
+        for name in ("top", "new", f"item:{post_id}"):
+            realtime.publish_latest(topic(name), "score", data, key=item.id)
+        realtime.publish_latest(CHANGES, "change", None, key=None)
+
+    session.after_commit(send)
 
 
 def added(session: WriteSession, platform: Platform, item: Item, view: object) -> None:

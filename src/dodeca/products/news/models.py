@@ -31,7 +31,8 @@ class Item(Model):
     `score` = `score_base` + the sum of its votes' directions, `counted` = the same over the votes that count for rank;
     `score_base` is 1, the author's own point (0 for an option), or what an import brought. `descendants` counts the
     live comments below a post; `imported_descendants` is what a file said, shown while none is held.
-    `kind` refines `type`: ask and show are stories. Deleting keeps the row without its text."""
+    `kind` refines `type`: ask and show are stories. Deleting keeps the row without its text. `accepted_id` is the
+    comment that the author of an Ask post accepted as the answer."""
 
     __tablename__ = "news_items"
 
@@ -67,6 +68,7 @@ class Item(Model):
     locked_at: Mapped[datetime | None]
     pooled_at: Mapped[datetime | None]
     merged_into: Mapped[int | None]
+    accepted_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 
@@ -83,7 +85,7 @@ class Item(Model):
         _partial("ix_news_posts_heat", "parent_id IS NULL", "heat", "id"),
         _partial("ix_news_posts_active", "parent_id IS NULL", "active_at", "id"),
         _partial("ix_news_posts_created", "parent_id IS NULL", "created_at", "id"),
-        _partial("ix_news_posts_kind", "parent_id IS NULL", "kind", "rank", "id"),
+        _partial("ix_news_posts_kind", "parent_id IS NULL AND kind <> 'story'", "kind", "rank", "id"),
         _partial("ix_news_posts_score", "parent_id IS NULL", "score", "id"),
         _partial("ix_news_posts_site", "parent_id IS NULL", "site", "created_at", "id"),
         _partial("ix_news_posts_url_key", "parent_id IS NULL", "url_key"),
@@ -135,7 +137,8 @@ class Vote(Model):
         CheckConstraint("author_id IS NULL OR author_id <> user_id", name="not_own"),
         CheckConstraint("counted = (suspicion IS NULL)", name="suspicion"),
         Index("ix_news_votes_user", "user_id", "created_at"),
-        Index("ix_news_votes_author", "author_id"),
+        _partial("ix_news_votes_down", "direction = -1", "user_id", "created_at"),
+        _partial("ix_news_votes_address", "address_hash IS NOT NULL", "item_id", "address_hash"),
     )
 
 
@@ -265,6 +268,42 @@ class Visit(Model):
     user_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     root_id: Mapped[int] = mapped_column(ForeignKey("news_items.id"), primary_key=True)
     seen_until: Mapped[int]
+
+
+class Invitation(Model):
+    """A code (primary key) with which one member let one other in: an account uses one at most (unique)."""
+
+    __tablename__ = "news_invitations"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    inviter_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    used_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"), unique=True)
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        CheckConstraint("(used_by IS NULL) = (used_at IS NULL)", name="used"),
+        CheckConstraint("used_by IS NULL OR used_by <> inviter_id", name="not_own"),
+    )
+
+
+class ShelfEntry(Model):
+    """Something that a member brought along from elsewhere (primary key): a private shelf, never points or public.
+
+    `kind` is `item` (what the member wrote there) or `favorite`; `ref` is its id there or its address."""
+
+    __tablename__ = "news_shelf"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(default="")
+    url: Mapped[str | None]
+    html: Mapped[str] = mapped_column(default="")
+    written_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (CheckConstraint("kind IN ('item', 'favorite')", name="kind"),)
 
 
 class RankPlace(Model):

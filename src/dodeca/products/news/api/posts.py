@@ -77,7 +77,7 @@ def create_post(
     message = "Author ID, title, and content are required."
     text = data.content or data.url or ("poll" if data.options else None)
     require(message, author_id=data.author_id, title=data.title, content=text)
-    check_id(session, account, data.author_id)
+    check_id(session, call, data.author_id)
     if data.kind is not None and data.kind not in KINDS:
         raise Invalid("kind is story, ask, show or poll.", field="kind")
     if (data.kind == "poll") != bool(data.options) and (data.kind == "poll" or data.options):
@@ -92,7 +92,7 @@ def submit_link(
 ) -> Response[bytes]:
     """Post a link. One that was posted within 30 days gets an upvote instead."""
     require("Title, URL, and username are required.", title=data.title, url=data.url, username=data.username)
-    check_name(session, account, data.username or "")
+    check_name(session, call, data.username or "")
     submission = posting.Submission(data.title or "", data.url)
     return _submit(session, call, account, viewer, submission, "Post submitted successfully.")
 
@@ -104,7 +104,7 @@ def submit_text(
     """Post a text."""
     message = "Title, content, and username are required."
     require(message, title=data.title, content=data.content, username=data.username)
-    check_name(session, account, data.username or "")
+    check_name(session, call, data.username or "")
     submission = posting.Submission(data.title or "", None, data.content or "")
     return _submit(session, call, account, viewer, submission, "Post submitted successfully.")
 

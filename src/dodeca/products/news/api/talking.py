@@ -73,7 +73,7 @@ def create_comment(
     """Comment on a post."""
     message = "Post ID, author ID, and content are required."
     require(message, post_id=data.post_id, author_id=data.author_id, content=data.content)
-    check_id(session, account, data.author_id)
+    check_id(session, call, data.author_id)
     return _comment(session, call, account, viewer, data)
 
 
@@ -84,7 +84,7 @@ def create_named_comment(
     """Comment on a post."""
     message = "Post ID, username, and content are required."
     require(message, post_id=data.post_id, username=data.username, content=data.content)
-    check_name(session, account, data.username or "")
+    check_name(session, call, data.username or "")
     return _comment(session, call, account, viewer, data)
 
 

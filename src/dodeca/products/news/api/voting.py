@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from dodeca.commons.accounts.public import Account, Actor
-from dodeca.kernel.db import WriteSession
-from dodeca.kernel.errors import Invalid, NotFound
-from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, FromQuery, delete, post
+from dodeca.kernel.errors import Invalid
+from dodeca.kernel.http import Access, AnyBody, Calling, ClosedRequest, DbWrite, FromQuery, delete, post
 from dodeca.products.news import flows
-from dodeca.products.news.acting import Looking, check_id, check_name, number, require
+from dodeca.products.news.acting import check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line
-from dodeca.products.news.models import POST_TYPES, Item
-from dodeca.products.news.service import items, listing
-from dodeca.products.news.service.members import Viewer
+from dodeca.products.news.service import listing, voting
 
 DIRECTIONS = {"upvote": 1, "downvote": -1}
-TARGETS = {"post": POST_TYPES, "comment": ("comment",), "pollopt": ("pollopt",)}
 INVALID = "Invalid input data."
 
 
@@ -68,21 +63,14 @@ class Recorded(msgspec.Struct):
     message: str = "Vote recorded successfully."
 
 
-def _target(session: WriteSession, viewer: Viewer, target_type: str, target_id: int) -> Item:
-    flagged_too = Viewer(viewer.account_id, viewer.is_moderator, showdead=True)
-    item = items.find(session, flagged_too, target_id, "post" if target_type == "post" else "comment")
-    if item.type not in TARGETS[target_type]:
-        raise NotFound(f"{'Post' if target_type == 'post' else 'Comment'} not found.")
-    return item
-
-
-def _vote(session: WriteSession, call: Call, account: Account, item: Item, vote_type: str | None) -> Recorded:
-    flows.vote(session, call, account, item.id, DIRECTIONS[vote_type or ""])
-    return Recorded()
+def _direction(vote_type: str | None) -> int:
+    if vote_type not in DIRECTIONS:
+        raise Invalid(INVALID, field="vote_type")
+    return DIRECTIONS[vote_type]
 
 
 @post("/votes", access=Access.MEMBER)
-def create_vote(session: DbWrite, call: Calling, account: Actor, viewer: Looking, data: AnyBody[NewVote]) -> VoteAnswer:
+def create_vote(session: DbWrite, call: Calling, data: AnyBody[NewVote]) -> VoteAnswer:
     """Vote on a post, a comment or an option of a poll."""
     message = "Voter ID, target type, target ID, and vote type are required."
     require(
@@ -92,53 +80,43 @@ def create_vote(session: DbWrite, call: Calling, account: Actor, viewer: Looking
         target_id=data.target_id,
         vote_type=data.vote_type,
     )
-    if data.target_type not in TARGETS or data.vote_type not in DIRECTIONS:
-        raise Invalid(INVALID, field="vote_type" if data.target_type in TARGETS else "target_type")
-    check_id(session, account, data.voter_id)
-    item = _target(session, viewer, data.target_type or "", number(data.target_id))
-    answer = _vote(session, call, account, item, data.vote_type)
-    target, vote_type = data.target_type or "", data.vote_type or ""
-    return VoteAnswer(answer.message, VoteView(f"{item.id}-{account.id}", account.id, target, item.id, vote_type))
+    target_type, vote_type = data.target_type or "", data.vote_type or ""
+    if target_type not in voting.TARGETS:
+        raise Invalid(INVALID, field="target_type")
+    direction = _direction(vote_type)
+    check_id(session, call, data.voter_id)
+    item = flows.vote(session, call, number(data.target_id), direction, what=target_type)
+    voter_id = call.member().account_id
+    view = VoteView(f"{item.id}-{voter_id}", voter_id, target_type, item.id, vote_type)
+    return VoteAnswer(Recorded().message, view)
 
 
 @delete("/votes", access=Access.MEMBER)
-def delete_vote(
-    session: DbWrite,
-    call: Calling,
-    account: Actor,
-    viewer: Looking,
-    target_type: FromQuery[str],
-    target_id: FromQuery[int],
-) -> None:
+def delete_vote(session: DbWrite, call: Calling, target_type: FromQuery[str], target_id: FromQuery[int]) -> None:
     """Take one's vote back within the hour."""
-    if target_type not in TARGETS:
+    if target_type not in voting.TARGETS:
         raise Invalid(INVALID, field="target_type")
-    item = _target(session, viewer, target_type, target_id)
-    flows.vote(session, call, account, item.id, 0)
+    flows.vote(session, call, target_id, 0, what=target_type)
 
 
 @post("/posts/vote", access=Access.MEMBER, status=200)
-def vote_by_title(session: DbWrite, call: Calling, account: Actor, data: AnyBody[TitledVote]) -> Recorded:
+def vote_by_title(session: DbWrite, call: Calling, data: AnyBody[TitledVote]) -> Recorded:
     """Vote on a post by its title."""
     require(INVALID, post_title=data.post_title, username=data.username, vote_type=data.vote_type)
-    if data.vote_type not in DIRECTIONS:
-        raise Invalid(INVALID, field="vote_type")
-    check_name(session, account, data.username or "")
-    item = listing.newest_of_title(session, data.post_title or "")
-    return _vote(session, call, account, item, data.vote_type)
+    direction = _direction(data.vote_type)
+    check_name(session, call, data.username or "")
+    flows.vote(session, call, listing.newest_of_title(session, data.post_title or ""), direction, what="post")
+    return Recorded()
 
 
 @post("/vote", access=Access.MEMBER, status=200)
-def vote_by_name(
-    session: DbWrite, call: Calling, account: Actor, viewer: Looking, data: AnyBody[NamedVote]
-) -> Recorded:
+def vote_by_name(session: DbWrite, call: Calling, data: AnyBody[NamedVote]) -> Recorded:
     """Vote on a post."""
     require(INVALID, post_id=data.post_id, username=data.username, vote_type=data.vote_type)
-    if data.vote_type not in DIRECTIONS:
-        raise Invalid(INVALID, field="vote_type")
-    check_name(session, account, data.username or "")
-    item = _target(session, viewer, "post", number(data.post_id))
-    return _vote(session, call, account, item, data.vote_type)
+    direction = _direction(data.vote_type)
+    check_name(session, call, data.username or "")
+    flows.vote(session, call, number(data.post_id), direction, what="post")
+    return Recorded()
 
 
 routes = [create_vote, delete_vote, vote_by_title, vote_by_name]

@@ -139,7 +139,7 @@ def _tag(session: ReadSession, tag: str) -> ColumnElement[bool]:
     if tag in _TYPES:
         return Item.type == tag
     if tag in _KINDS:
-        return Item.kind == _KINDS[tag]
+        return listing.of_kind(_KINDS[tag])
     if tag == "front_page":
         top = listing.posts(session, VISITOR, "top", limit=FRONT_PAGE).items
         return Item.id.in_([item.id for item in top])

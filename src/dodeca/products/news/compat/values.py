@@ -33,7 +33,7 @@ LISTS: Final[dict[str, Callable[[ReadSession], list[int]]]] = {
 def _ids(session: ReadSession, order: str, limit: int, kind: str | None = None) -> list[int]:
     statement = select(Item.id).where(Item.state == "live", listing.IS_POST, Item.merged_into.is_(None))
     if kind is not None:
-        statement = statement.where(Item.kind == kind)
+        statement = statement.where(listing.of_kind(kind))
     elif order == "created_at":
         statement = statement.where(Item.kind != "job")
     return list(session.scalars(statement.order_by(getattr(Item, order).desc(), Item.id.desc()).limit(limit)))

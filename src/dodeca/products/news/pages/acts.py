@@ -17,11 +17,11 @@ from dodeca.kernel.errors import DodecaError, Invalid, TooMany
 from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, Redirect, post
 from dodeca.products.news import flows
 from dodeca.products.news.acting import Looking
-from dodeca.products.news.models import Item
 from dodeca.products.news.pages.surroundings import ItemId, Line, back_to, is_fragment
 from dodeca.products.news.service import items, listing, marks, posting
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import PRODUCT
+from dodeca.products.news.service.voting import VotedItem
 
 _VOTES = {"up": 1, "down": -1, "un": 0}
 _MARKS = {"hide": "hide", "fave": "favorite"}
@@ -104,7 +104,7 @@ def _carry_out(
     session: WriteSession, call: Call, account: Account, viewer: Viewer, verb: str, item_id: int, reason: str
 ) -> Acted:
     if verb in _VOTES:
-        item = flows.vote(session, call, account, item_id, _VOTES[verb])
+        item = flows.vote(session, call, item_id, _VOTES[verb])
         return Acted(item_id, verb, _score(viewer, item), _VOTES[verb] if item.author_id != account.id else 0)
     if verb == "flag":
         marks.flag(session, account, viewer, item_id, reason)
@@ -125,7 +125,7 @@ def _carry_out(
     return Acted(item_id, verb, text=_DONE[verb])
 
 
-def _score(viewer: Viewer, item: Item) -> int | None:
+def _score(viewer: Viewer, item: VotedItem) -> int | None:
     """The points, where the voter may see them."""
     return None if item.type == "comment" and not viewer.is_moderator else item.score
 

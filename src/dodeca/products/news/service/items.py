@@ -51,29 +51,30 @@ def locked(session: WriteSession, item_id: int) -> Item:
     return session.scalars(statement).one()
 
 
-def comments_shown(item: Item) -> int:
-    """The number of comments that lists show."""
-    return item.descendants or item.imported_descendants
+def comments_shown(item: Any) -> int:
+    """The number of comments that lists show of an Item, or of what was read of one."""
+    return int(item.descendants or item.imported_descendants)
 
 
 def standing(session: ReadSession, item: Item) -> ranking.Standing:
     """What the rank of a post depends on."""
-    return standing_of(item, session.get(Site, item.site) if item.site is not None else None)
+    site = session.get(Site, item.site) if item.site is not None else None
+    return standing_of(item, site.penalty, site.reason) if site is not None else standing_of(item)
 
 
-def standing_of(item: Any, site: Site | None) -> ranking.Standing:
+def standing_of(item: Any, site_penalty: float | None = None, site_reason: str | None = None) -> ranking.Standing:
     """The same from a row at hand, an Item or what was read of one, and what moderators decided about its site."""
     return ranking.Standing(
         counted=item.counted,
         created_at=max(item.created_at, item.pooled_at or item.created_at),
         has_url=item.url is not None,
-        comments=item.descendants or item.imported_descendants,
+        comments=comments_shown(item),
         flags=item.flags,
         penalty=item.penalty,
         penalty_reason=item.penalty_reason,
         site=item.site,
-        site_penalty=site.penalty if site is not None else 1.0,
-        site_reason=site.reason if site is not None else "",
+        site_penalty=1.0 if site_penalty is None else site_penalty,
+        site_reason=site_reason or "",
     )
 
 

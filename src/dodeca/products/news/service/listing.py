@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dodeca.commons import following
@@ -35,6 +35,13 @@ _ORDERS: dict[str, InstrumentedAttribute[Any]] = {
     "pool": Item.pooled_at,
     "past": Item.score,
 }
+
+
+def of_kind(kind: str) -> ColumnElement[bool]:
+    """Posts of a kind other than story, in the words of their partial index."""
+    return and_(IS_POST, Item.kind == kind, Item.kind != "story")
+
+
 COMMENT_SORTS = ("best", "new", "old", "top")
 
 
@@ -67,7 +74,7 @@ def posts(
     if viewer.account_id is not None:
         statement = _without_unwanted(statement, viewer.account_id, wanted)
     if sort in ("ask", "show", "job", "poll"):
-        statement = statement.where(Item.kind == sort)
+        statement = statement.where(of_kind(sort))
     if sort == "pool":
         statement = statement.where(Item.pooled_at.is_not(None))
     order = _ORDERS.get(sort, Item.rank)
@@ -259,13 +266,13 @@ def position(session: ReadSession, item: Item) -> int | None:
     return (session.scalar(above) or 0) + 1
 
 
-def newest_of_title(session: ReadSession, title: str) -> Item:
-    """The newest live post of a title. Raises NotFound."""
-    statement = select(Item).where(Item.title == title, Item.state == "live", IS_POST)
-    item = session.scalar(statement.order_by(Item.id.desc()).limit(1))
-    if item is None:
+def newest_of_title(session: ReadSession, title: str) -> int:
+    """The id of the newest live post of a title. Raises NotFound."""
+    statement = select(Item.id).where(Item.title == title, Item.state == "live", IS_POST)
+    item_id = session.scalar(statement.order_by(Item.id.desc()).limit(1))
+    if item_id is None:
         raise NotFound("Post not found.")
-    return item
+    return item_id
 
 
 def root_of(session: ReadSession, viewer: Viewer, item: Item) -> Item:

@@ -28,7 +28,7 @@ def flag(session: WriteSession, account: Account, viewer: Viewer, item_id: int, 
         raise Invalid("reason is off_topic, already_posted, spam or unkind.", field="reason")
     if item.author_id == account.id:
         raise Forbidden("You cannot flag what is your own.")
-    need_karma(acting_member(session, account.id), rules.karma_to_flag, "flag")
+    need_karma(acting_member(session, account.id).karma, rules.karma_to_flag, "flag")
     if item.state == "deleted" or item.created_at < clock.ago(days=rules.flag_days):
         raise Conflict(f"Items can be flagged for {rules.flag_days} days.")
     if _put(session, Flag, {"item_id": item_id, "user_id": account.id, "reason": reason}):
@@ -64,7 +64,7 @@ def vouch(session: WriteSession, account: Account, viewer: Viewer, item_id: int)
         if session.get(Vouch, (item_id, account.id)) is not None:
             return
         raise Conflict("Only what was flagged can be vouched for.")
-    need_karma(acting_member(session, account.id), rules.karma_to_vouch, "vouch")
+    need_karma(acting_member(session, account.id).karma, rules.karma_to_vouch, "vouch")
     if _put(session, Vouch, {"item_id": item_id, "user_id": account.id}):
         item.vouches += 1
     if item.vouches >= rules.vouches_to_revive:

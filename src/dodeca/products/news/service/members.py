@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.discussion.text import cleaned
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Forbidden, Invalid
 from dodeca.products.news.models import Item, Member, TagFilter, Visit
 
@@ -34,6 +34,9 @@ class Viewer:
 VISITOR = Viewer()
 
 
+_showdead = Prepared(select(Member.showdead).where(Member.user_id == bindparam("account_id")))
+
+
 class Banned(Forbidden):
     """A moderator banned this account from news."""
 
@@ -47,8 +50,8 @@ def viewer_of(session: ReadSession, account: Account | None, *, is_moderator: bo
     """The viewer that an account is."""
     if account is None:
         return VISITOR
-    showdead = session.scalar(select(Member.showdead).where(Member.user_id == account.id))
-    return Viewer(account.id, is_moderator, bool(showdead))
+    row = _showdead.first(session, account_id=account.id)
+    return Viewer(account.id, is_moderator, row is not None and bool(row[0]))
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
@@ -74,15 +77,20 @@ def member(session: WriteSession, account_id: str) -> Member:
 def acting_member(session: WriteSession, account_id: str) -> Member:
     """The same, for somebody who wants to post, vote or flag. Raises Banned."""
     row = member(session, account_id)
-    if row.banned_reason is not None:
-        raise Banned(f"This account is banned from news: {row.banned_reason}")
+    check_banned(row.banned_reason)
     return row
 
 
-def need_karma(row: Member, least: int, what: str) -> None:
+def check_banned(reason: str | None) -> None:
+    """Raise Banned where a moderator gave a reason."""
+    if reason is not None:
+        raise Banned(f"This account is banned from news: {reason}")
+
+
+def need_karma(karma: int, least: int, what: str) -> None:
     """Raise Forbidden below a threshold."""
-    if row.karma < least:
-        raise Forbidden(f"You need a karma of {least} to {what}; yours is {row.karma}.")
+    if karma < least:
+        raise Forbidden(f"You need a karma of {least} to {what}; yours is {karma}.")
 
 
 def change_profile(session: WriteSession, account_id: str, changes: Mapping[str, object]) -> Member:

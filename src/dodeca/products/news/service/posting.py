@@ -16,6 +16,7 @@ from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, TooMany
+from dodeca.products.news import ranking
 from dodeca.products.news.models import Item, ItemTag, Member, Revision, Site, UrlClaim
 from dodeca.products.news.service import items, voting
 from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
@@ -60,7 +61,7 @@ def submit(
     tags = checked_tags(submission.tags)
     options = _checked_options(submission.options)
     if options:
-        need_karma(who, rules.karma_to_poll, "make polls")
+        need_karma(who.karma, rules.karma_to_poll, "make polls")
     if url is None and not content and not options:
         raise Invalid("Give a link or a text.", field="url")
     held = holder(session, url) if url is not None else None
@@ -126,7 +127,7 @@ def same_page(session: ReadSession, url: str, *, limit: int = 5) -> Sequence[Ite
 
 def _already_posted(session: WriteSession, author: Account, held: Item, address_hash: str | None) -> Item:
     if held.author_id != author.id:
-        voting.vote(session, author, held.id, 1, address_hash=address_hash)
+        voting.vote(session, author.id, held.id, 1, address_hash=address_hash)
     return held
 
 
@@ -190,6 +191,8 @@ def comment(session: WriteSession, author: Account, viewer: Viewer, parent_id: i
         content=content,
         html=rendered(content),
     )
+    item.created_at = clock.now()
+    item.heat = ranking.heat(1, item.created_at)
     _decide_state(session, item, who)
     session.add(item)
     session.flush()

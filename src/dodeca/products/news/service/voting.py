@@ -1,73 +1,162 @@
-"""Votes: one a person an item, whatever happens at once; vote, score and karma commit together."""
+"""Votes: one a person an item, whatever happens at once; vote, score and karma commit together.
+
+A vote is the most frequent write and a handful of reads by key, so it goes by prepared statements past the ORM; what
+the Session holds of the item and its author is read anew.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, update
 
-from dodeca.commons.accounts.public import Account
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import Conflict, Forbidden, Invalid, TooMany
-from dodeca.products.news.models import Item, Member, Vote
-from dodeca.products.news.service import items
-from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
+from dodeca.products.news import ranking
+from dodeca.products.news.models import POST_TYPES, Item, Member, Site, Vote
+from dodeca.products.news.service import items, members
+from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import Rules, current
 
 DOWNVOTES_RUNNING = 3
 """More downvotes in a row on one author do not count: it is about the person then."""
+TARGETS = {"post": POST_TYPES, "comment": ("comment",), "pollopt": ("pollopt",)}
 
 
 class VoteStands(Conflict):
     """The time in which a vote could be changed is over."""
 
 
+class VotedItem(NamedTuple):
+    """What a vote needs to know of an item, under the names of its columns, and what it leaves there."""
+
+    id: int
+    type: str
+    state: str
+    author_id: str | None
+    root_id: int | None
+    created_at: datetime
+    pooled_at: datetime | None
+    url: str | None
+    score: int
+    counted: int
+    descendants: int
+    imported_descendants: int
+    flags: int
+    penalty: float
+    penalty_reason: str | None
+    site: str | None
+    rank: float
+    site_penalty: float | None
+    site_reason: str | None
+
+
+class _Voter(NamedTuple):
+    """What a vote needs to know of who votes."""
+
+    user_id: str
+    karma: int
+    joined_at: datetime
+    banned_reason: str | None
+
+
+class _Cast(NamedTuple):
+    """A vote that was cast before."""
+
+    direction: int
+    counted: bool
+    created_at: datetime
+
+
+_items, _votes, _members = (cast(Table, table.__table__) for table in (Item, Vote, Member))
+_item = Prepared(
+    select(*(_items.c[name] for name in VotedItem._fields[:-2]), Site.penalty, Site.reason)
+    .outerjoin(Site, Site.site == _items.c.site)
+    .where(_items.c.id == bindparam("item_id"))
+    .with_for_update(of=_items)
+)
+_voter = Prepared(
+    select(*(_members.c[name] for name in _Voter._fields)).where(_members.c.user_id == bindparam("voter_id"))
+)
+_this_vote = (_votes.c.item_id == bindparam("which_item")) & (_votes.c.user_id == bindparam("which_voter"))
+_cast = Prepared(select(_votes.c.direction, _votes.c.counted, _votes.c.created_at).where(_this_vote))
+_votes_since = Prepared(
+    select(func.count()).where(_votes.c.user_id == bindparam("voter_id"), _votes.c.created_at > bindparam("since"))
+)
+_same_address = Prepared(
+    select(_votes.c.user_id)
+    .where(_votes.c.item_id == bindparam("item_id"), _votes.c.address_hash == bindparam("address_hash"))
+    .limit(1)
+)
+_last_downvoted = Prepared(
+    select(_votes.c.author_id)
+    .where(_votes.c.user_id == bindparam("voter_id"), _votes.c.direction == -1)
+    .order_by(_votes.c.created_at.desc())
+    .limit(DOWNVOTES_RUNNING)
+)
+_add_vote = Prepared(insert(_votes).values({column: bindparam(f"new_{column.name}") for column in _votes.c}))
+_turn_vote = Prepared(update(_votes).where(_this_vote).values(direction=bindparam("to"), created_at=bindparam("at")))
+_remove_vote = Prepared(delete(_votes).where(_this_vote))
+_move_item = Prepared(
+    update(_items)
+    .where(_items.c.id == bindparam("item_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("score", "counted", "rank", "heat", "voted_at")})
+)
+_raise_karma = Prepared(
+    update(_members)
+    .where(_members.c.user_id == bindparam("author_id"))
+    .values(karma=_members.c.karma + bindparam("more", type_=_members.c.karma.type))
+)
+
+
 def vote(
-    session: WriteSession, voter: Account, item_id: int, direction: int, *, address_hash: str | None = None
-) -> Item:
+    session: WriteSession,
+    voter_id: str,
+    item_id: int,
+    direction: int,
+    *,
+    what: str | None = None,
+    address_hash: str | None = None,
+) -> VotedItem:
     """Vote up (1) or down (-1); the same again changes nothing, the opposite replaces it within the hour.
 
-    Raises NotFound, Forbidden, VoteStands, TooMany."""
+    `what` says what the item has to be: post, comment or pollopt. Raises NotFound, Forbidden, VoteStands, TooMany."""
     rules = current(session)
-    items.find(session, Viewer(voter.id, showdead=True), item_id)
-    item = items.locked(session, item_id)
+    item = _locked(session, voter_id, item_id, what)
     _check_item(item, direction)
-    if item.author_id == voter.id:
+    if item.author_id == voter_id:
         if direction < 0:
             raise Forbidden("You cannot vote down what is your own.")
         return item
-    who = acting_member(session, voter.id)
+    who = _acting(session, voter_id)
     if direction < 0:
-        need_karma(who, rules.karma_to_downvote, "vote down")
-    row = session.get(Vote, (item.id, voter.id))
-    if row is None:
+        members.need_karma(who.karma, rules.karma_to_downvote, "vote down")
+    before = _vote_of(session, voter_id, item.id)
+    if before is None:
         _limit(session, who, rules)
         suspicion = _suspicion(session, who, item, direction, address_hash)
-        _insert(session, voter, item, direction, suspicion, address_hash)
-        _move(session, item, direction, direction if suspicion is None else 0, rules)
-    elif row.direction != direction:
-        _check_time(row, rules)
-        row.direction, row.created_at = direction, clock.now()
-        _move(session, item, 2 * direction, 2 * direction if row.counted else 0, rules)
-    session.flush()
-    return item
+        _add(session, voter_id, item, direction, suspicion, address_hash)
+        return _moved(session, item, direction, direction if suspicion is None else 0, rules)
+    if before.direction == direction:
+        return item
+    _check_time(before, rules)
+    _turn_vote.run(session, which_item=item.id, which_voter=voter_id, to=direction, at=clock.now())
+    return _moved(session, item, 2 * direction, 2 * direction if before.counted else 0, rules)
 
 
-def undo(session: WriteSession, voter: Account, item_id: int) -> Item:
+def undo(session: WriteSession, voter_id: str, item_id: int, *, what: str | None = None) -> VotedItem:
     """Take one's vote back within the hour; nothing happens where there is none. Raises NotFound, VoteStands."""
     rules = current(session)
-    items.find(session, Viewer(voter.id, showdead=True), item_id)
-    item = items.locked(session, item_id)
-    row = session.get(Vote, (item.id, voter.id))
-    if row is None:
+    item = _locked(session, voter_id, item_id, what)
+    before = _vote_of(session, voter_id, item.id)
+    if before is None:
         return item
-    _check_time(row, rules)
-    session.execute(delete(Vote).where(Vote.item_id == item.id, Vote.user_id == voter.id))
-    session.expunge(row)
-    _move(session, item, -row.direction, -row.direction if row.counted else 0, rules)
-    session.flush()
-    return item
+    _check_time(before, rules)
+    _remove_vote.run(session, which_item=item.id, which_voter=voter_id)
+    return _moved(session, item, -before.direction, -before.direction if before.counted else 0, rules)
 
 
 def my_votes(session: ReadSession, viewer: Viewer, item_ids: Iterable[int]) -> dict[int, int]:
@@ -86,7 +175,18 @@ def uncounted(session: ReadSession, item_id: int) -> int:
     return session.scalar(statement) or 0
 
 
-def _check_item(item: Item, direction: int) -> None:
+def _locked(session: WriteSession, voter_id: str, item_id: int, what: str | None) -> VotedItem:
+    """The item with its row held until the end of the unit. Raises NotFound for what the voter cannot know of."""
+    row = _item.first(session, item_id=item_id) if 0 < item_id < items.LARGEST_ID else None
+    if row is not None:
+        item = VotedItem._make(row)
+        known = item.state in ("live", "flagged", "dead", "deleted") or item.author_id == voter_id
+        if known and (what is None or item.type in TARGETS[what]):
+            return item
+    raise NotFound(f"{'Item' if what is None else 'Post' if what == 'post' else 'Comment'} not found.")
+
+
+def _check_item(item: VotedItem, direction: int) -> None:
     if direction not in (1, -1):
         raise Invalid("A vote is up or down.", field="vote_type")
     if item.state in ("dead", "deleted", "pending") or item.type == "job":
@@ -95,67 +195,104 @@ def _check_item(item: Item, direction: int) -> None:
         raise Forbidden("Options of polls are voted up only.")
 
 
-def _check_time(row: Vote, rules: Rules) -> None:
-    if row.created_at < clock.ago(minutes=rules.vote_change_minutes):
+def _acting(session: WriteSession, voter_id: str) -> _Voter:
+    """Who votes. Raises Banned."""
+    row = _voter.first(session, voter_id=voter_id)
+    if row is None:
+        members.member(session, voter_id)
+        row = _voter.first(session, voter_id=voter_id)
+    who = _Voter._make(row or ())
+    members.check_banned(who.banned_reason)
+    return who
+
+
+def _vote_of(session: ReadSession, voter_id: str, item_id: int) -> _Cast | None:
+    row = _cast.first(session, which_item=item_id, which_voter=voter_id)
+    return _Cast._make(row) if row is not None else None
+
+
+def _check_time(before: _Cast, rules: Rules) -> None:
+    if before.created_at < clock.ago(minutes=rules.vote_change_minutes):
         raise VoteStands(f"A vote can be changed for {rules.vote_change_minutes} minutes.")
 
 
-def _limit(session: ReadSession, who: Member, rules: Rules) -> None:
+def _limit(session: ReadSession, who: _Voter, rules: Rules) -> None:
     young = who.karma < 2 and who.joined_at > clock.ago(days=1)
     most = rules.new_votes_an_hour if young else rules.votes_an_hour
-    recent = select(func.count()).where(Vote.user_id == who.user_id, Vote.created_at > clock.ago(hours=1))
-    if (session.scalar(recent) or 0) >= most:
+    recent = _votes_since.first(session, voter_id=who.user_id, since=clock.ago(hours=1))
+    if recent is not None and recent[0] >= most:
         raise TooMany(f"That is more than {most} votes an hour. Wait a little.", retry_after=600)
 
 
-def _suspicion(session: ReadSession, who: Member, item: Item, direction: int, address_hash: str | None) -> str | None:
+def _suspicion(
+    session: ReadSession, who: _Voter, item: VotedItem, direction: int, address_hash: str | None
+) -> str | None:
     """Why a vote does not count for the rank, if it does not."""
     if who.karma < 1:
         return "karma"
-    if who.karma < 2 and address_hash is not None:
-        same = select(Vote.user_id).where(Vote.item_id == item.id, Vote.address_hash == address_hash)
-        if session.scalar(same.limit(1)) is not None:
-            return "address"
+    if who.karma < 2 and address_hash is not None and _seen_from(session, item, address_hash):
+        return "address"
     if direction < 0 and item.author_id is not None:
-        last = select(Vote.author_id).where(Vote.user_id == who.user_id, Vote.direction == -1)
-        authors = session.scalars(last.order_by(Vote.created_at.desc()).limit(DOWNVOTES_RUNNING)).all()
-        if len(authors) == DOWNVOTES_RUNNING and set(authors) == {item.author_id}:
+        authors = [author for (author,) in _last_downvoted.rows(session, voter_id=who.user_id)]
+        if authors == [item.author_id] * DOWNVOTES_RUNNING:
             return "downvotes"
     return None
 
 
-def _insert(
-    session: WriteSession, voter: Account, item: Item, direction: int, suspicion: str | None, address_hash: str | None
+def _seen_from(session: ReadSession, item: VotedItem, address_hash: str) -> bool:
+    return _same_address.first(session, item_id=item.id, address_hash=address_hash) is not None
+
+
+def _add(
+    session: WriteSession,
+    voter_id: str,
+    item: VotedItem,
+    direction: int,
+    suspicion: str | None,
+    address_hash: str | None,
 ) -> None:
-    values = {
-        "item_id": item.id,
-        "user_id": voter.id,
-        "author_id": item.author_id,
-        "direction": direction,
-        "counted": suspicion is None,
-        "suspicion": suspicion,
-        "address_hash": address_hash,
-        "created_at": clock.now(),
-    }
-    session.execute(insert_for(session)(Vote).values(values))
+    _add_vote.run(
+        session,
+        new_item_id=item.id,
+        new_user_id=voter_id,
+        new_author_id=item.author_id,
+        new_direction=direction,
+        new_counted=suspicion is None,
+        new_suspicion=suspicion,
+        new_address_hash=address_hash,
+        new_created_at=clock.now(),
+    )
 
 
-def _move(session: WriteSession, item: Item, score: int, counted: int, rules: Rules) -> None:
+def _moved(session: WriteSession, item: VotedItem, score: int, counted: int, rules: Rules) -> VotedItem:
     """Change score, points that count and the author's karma; the item's row is held by the caller."""
-    item.score += score
-    item.counted += counted
-    item.voted_at = clock.now()
-    if item.type not in ("comment", "pollopt"):
-        items.rerank(session, item, rules)
+    item = item._replace(score=item.score + score, counted=item.counted + counted)
+    if item.type in POST_TYPES:
+        standing = items.standing_of(item, item.site_penalty, item.site_reason)
+        item = item._replace(rank=ranking.rank(standing, clock.now(), rules))
+    _move_item.run(
+        session,
+        item_id=item.id,
+        new_score=item.score,
+        new_counted=item.counted,
+        new_rank=item.rank,
+        new_heat=ranking.heat(item.score, item.created_at),
+        new_voted_at=clock.now(),
+    )
+    _read_anew(session, Item, item.id)
     if item.author_id is not None:
-        insert = insert_for(session)(Member).values(
-            user_id=item.author_id, karma=1, karma_base=1, joined_at=clock.now()
-        )
-        session.execute(insert.on_conflict_do_nothing())
-        session.execute(
-            update(Member).where(Member.user_id == item.author_id).values(karma=Member.karma + score),
-            execution_options={"synchronize_session": "fetch"},
-        )
+        if not _raise_karma.run(session, author_id=item.author_id, more=score):
+            members.member(session, item.author_id)
+            _raise_karma.run(session, author_id=item.author_id, more=score)
+        _read_anew(session, Member, item.author_id)
+    return item
+
+
+def _read_anew(session: WriteSession, kind: type[Any], key: object) -> None:
+    """What the Session holds of a row that was changed past it."""
+    held = session.identity_map.get((kind, (key,), None))
+    if held is not None:
+        session.refresh(held)
 
 
 def voted_posts(session: ReadSession, account_id: str) -> dict[int, int]:
