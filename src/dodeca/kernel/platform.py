@@ -126,9 +126,10 @@ class Platform:
     def csrf_token(self, request: Request[Any, Any, Any]) -> str:
         """The token of this visitor's forms; empty where the browser has no cookie of ours yet."""
         secret = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISITOR_COOKIE)
-        return self._csrf_of(secret) if secret else ""
+        return self.csrf_of(secret) if secret else ""
 
-    def _csrf_of(self, secret: str) -> str:
+    def csrf_of(self, secret: str) -> str:
+        """The token of the forms of a browser with this secret in its cookie."""
         return hmac.digest(self._csrf_key, secret.encode(), "sha256").hex()[:40]
 
     # Pages
@@ -164,7 +165,7 @@ class Platform:
         token, cookies = self.csrf_token(request), []
         if not token:
             secret = secrets.token_urlsafe(18)
-            token = self._csrf_of(secret)
+            token = self.csrf_of(secret)
             cookies.append(self.cookie(VISITOR_COOKIE, secret, max_age=365 * 86400))
         toasts = self._read_toast(request.cookies.get(TOAST_COOKIE))
         if request.cookies.get(TOAST_COOKIE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.products.news.conftest import News
 
@@ -42,6 +42,7 @@ def test_each_factor_says_why() -> None:
     assert found == {"no_url": 0.4, "overheated": 0.0625, "flags": 0.5, "moderator": 0.5}
 
 
+@settings(deadline=None)
 @given(st.integers(-50, 5000), st.floats(0, 500), st.integers(0, 500), st.integers(0, 20), st.booleans())
 def test_the_rank_is_base_times_factors(points: int, hours: float, comments: int, flags: int, url: bool) -> None:
     post = standing(
@@ -54,6 +55,7 @@ def test_the_rank_is_base_times_factors(points: int, hours: float, comments: int
     assert ranking.rank(post, NOW, Rules()) == pytest.approx(ranking.base(post, NOW, Rules()) * product)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_titles_are_one_visible_line_or_refused(text: str) -> None:
     try:

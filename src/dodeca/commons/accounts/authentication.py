@@ -98,6 +98,10 @@ class AccountAuthenticator:
             return None
         return self.principals.get(cookie) or await self._look_up_cookie(cookie)
 
+    def known_by_cookie(self, secret: str) -> Principal | None:
+        """Who was found a moment ago by this secret of a session's cookie; None where that has to be looked up."""
+        return self.principals.get(_COOKIE + secret.encode("latin-1", "replace"))
+
     # Browsers
 
     async def _look_up_cookie(self, cookie: bytes) -> Principal | None:

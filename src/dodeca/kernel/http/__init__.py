@@ -8,12 +8,13 @@ from litestar.params import FromCookie, FromHeader, FromPath, FromQuery
 from dodeca.kernel.http.access import Access, Authenticator, Principal
 from dodeca.kernel.http.context import BodyParameter, Call, Calling, DbRead, DbWrite, InUnit
 from dodeca.kernel.http.pages import FormState, Page, Redirect
-from dodeca.kernel.http.paging import Slice, bounded, decode_cursor, encode_cursor, page_of
+from dodeca.kernel.http.paging import DEFAULT_LIMIT, Slice, bounded, decode_cursor, encode_cursor, page_of
 from dodeca.kernel.http.plan import converted, read_body
 from dodeca.kernel.http.requests import AnyBody, ClosedRequest, JSONBody
 from dodeca.kernel.http.routes import delete, get, patch, post, put, route
 
 __all__ = [
+    "DEFAULT_LIMIT",
     "Access",
     "AnyBody",
     "Authenticator",

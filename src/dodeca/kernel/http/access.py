@@ -59,6 +59,11 @@ class Authenticator(Protocol):
         """The caller; None when no credentials are given. Raises Unauthenticated when wrong ones are."""
         ...
 
+    def known_by_cookie(self, secret: str) -> Principal | None:
+        """Who was found a moment ago by this secret of a session's cookie, for lanes; None where that has to be
+        looked up."""
+        ...
+
 
 def check_access(access: Access, principal: Principal | None, product: str | None) -> None:
     """Raise Unauthenticated or Forbidden unless the caller may call a route of `product` that asks for `access`."""

@@ -57,6 +57,7 @@ def upgrade() -> None:
     op.drop_index("ix_news_posts_kind", table_name="news_items")
     where = "parent_id IS NULL AND kind <> 'story'"
     _index("ix_news_posts_kind", "news_items", ["kind", "rank", "id"], where)
+    _index("ix_news_items_unseen", "news_items", ["author_id"], "state <> 'live' AND state <> 'deleted'")
     op.drop_index("ix_news_votes_author", table_name="news_votes")
     _index("ix_news_votes_down", "news_votes", ["user_id", "created_at"], "direction = -1")
     _index("ix_news_votes_address", "news_votes", ["item_id", "address_hash"], "address_hash IS NOT NULL")
@@ -71,6 +72,7 @@ def downgrade() -> None:
     op.drop_index("ix_news_votes_address", table_name="news_votes")
     op.drop_index("ix_news_votes_down", table_name="news_votes")
     op.create_index("ix_news_votes_author", "news_votes", ["author_id"])
+    op.drop_index("ix_news_items_unseen", table_name="news_items")
     op.drop_index("ix_news_posts_kind", table_name="news_items")
     _index("ix_news_posts_kind", "news_items", ["kind", "rank", "id"], "parent_id IS NULL")
     op.drop_column("news_items", "accepted_id")

@@ -1,7 +1,8 @@
-"""The raw lane of anonymous reading: the front page, threads, and Hacker News' API, as ready bytes for a moment.
+"""The raw lane of reading: lists, threads, and Hacker News' API, as ready bytes for a moment.
 
 What is kept is what a visitor without any cookie of ours sees. Pages and lists are made anew after a second; items of
-the API are forgotten when they change. Everybody else is left to the routes, which make the page by the same functions.
+the API are forgotten when they change. Members get their lists from shared parts (see `member_lists`). Everything else
+is left to the routes, which make the page by the same functions.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from litestar import Request
 
+from dodeca.kernel.cache import Cache
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.http import Call, FormState, Page
 from dodeca.kernel.http.security import PAGE_HEADERS
+from dodeca.kernel.platform import SESSION_COOKIE, THEME_COOKIE, TOAST_COOKIE
 from dodeca.kernel.web.shell import Shell
 from dodeca.products.news.compat.firebase import Refused, value_at
-from dodeca.products.news.pages.lists import show_list
+from dodeca.products.news.member_lists import SharedList
+from dodeca.products.news.pages.lists import SORTS_OF_PAGES, show_list
 from dodeca.products.news.pages.thread import show_item
 from dodeca.products.news.reading import V0, Kept, cache_of
 from dodeca.products.news.service import items
@@ -32,7 +36,15 @@ PAGE_SECONDS: Final = 1.0
 LIST_SECONDS: Final = 1.0
 ITEM_SECONDS: Final = 20.0
 """Items are forgotten when they change; what time alone changes, the order of answers, may be a little old."""
-_OURS: Final = ("dodeca_session", "dodeca_toast", "dodeca_theme")
+_OURS: Final = (SESSION_COOKIE, TOAST_COOKIE, THEME_COOKIE)
+_LISTS: Final = {"/news/": "news", **{f"/news/{name}": name for name in SORTS_OF_PAGES if name != "news"}}
+_SHARED_BYTES: Final = 1_000_000
+"""About what one version of a list takes."""
+_MEMBERS_HEADERS: Final = [
+    ("content-type", "text/html; charset=utf-8"),
+    ("cache-control", "private, no-store"),
+    *((name.lower(), value) for name, value in PAGE_HEADERS.items()),
+]
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -42,6 +54,7 @@ class ReadingLane:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._cache = cache_of(platform)
+        self._lists: Cache[SharedList] = Cache("news-lists", max_bytes=64 * _SHARED_BYTES, size=lambda _: _SHARED_BYTES)
 
     def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
         """Answer what an anonymous reader asks for and give True, or leave it."""
@@ -50,7 +63,7 @@ class ReadingLane:
             return False
         key = self._key(path, scope.query_string, scope.headers)
         if key is None:
-            return False
+            return self._for_member(path, scope, protocol)
         kept = self._cache.get(key)
         if kept is not None:
             return _send(kept, scope, protocol)
@@ -67,8 +80,8 @@ class ReadingLane:
         cookies = get("cookie")
         if (cookies is not None and any(name in cookies for name in _OURS)) or get("hx-request") is not None:
             return None
-        if path in ("/news/", "/news") and not query:
-            return "/news/"
+        if not query and path in _LISTS:
+            return path
         number = query.removeprefix("id=")
         if path == "/news/item" and number != query and number.isascii() and number.isdigit() and len(number) < 17:
             return f"/news/item?id={int(number)}"
@@ -86,6 +99,41 @@ class ReadingLane:
             return False
         return kept is not None and _send(kept, scope, protocol)
 
+    def _for_member(self, path: str, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
+        """A list for a member whom this process has just seen, without more than cookies to look at."""
+        get = scope.headers.get
+        name, header = _LISTS.get(path), get("cookie")
+        if name is None or header is None or scope.query_string or self._platform.hostnames:
+            return False
+        if any(get(other) is not None for other in ("hx-request", "authorization", "x-api-key")):
+            return False
+        cookies = dict(part.strip().split("=", 1) for part in header.split(";") if "=" in part)
+        secret = cookies.get(SESSION_COOKIE)
+        if secret is None or TOAST_COOKIE in cookies:
+            return False
+        principal = self._platform.authenticator.known_by_cookie(secret)
+        if principal is None:
+            return False
+        call = Call(cast(Any, None), self._platform, principal, "news")
+        return self._send_list(name, call, cookies.get(THEME_COOKIE, ""), self._platform.csrf_of(secret), protocol)
+
+    async def _send_list(self, name: str, call: Call, theme: str, csrf_token: str, protocol: Any) -> bool:
+        db = self._platform.db
+
+        async def load() -> SharedList:
+            return await db.aread(lambda session: SharedList(self._platform, session, name))
+
+        try:
+            shared = await self._lists.read(name, load, seconds=LIST_SECONDS)
+            body = await db.aread(lambda session: shared.page(session, call, theme, csrf_token)) if shared else None
+            if body is None:
+                return False
+            self._platform.limit(call, None)
+        except DodecaError:  # said better by the route
+            return False
+        protocol.response_bytes(200, _MEMBERS_HEADERS, body)
+        return True
+
     def page(self, session: ReadSession, key: str) -> Kept | None:
         """A page made anew. `key` is its path with its query. Raises NotFound."""
         path, _, query = key.partition("?")
@@ -96,8 +144,10 @@ class ReadingLane:
                 return None
             page = show_item(session, call, VISITOR, item, "best", FormState())
         else:
-            page = show_list(session, call, VISITOR, path="news", sort="top", title="Top posts")
-        return self._rendered(page, call, key)
+            name = _LISTS[key]
+            sort, title = SORTS_OF_PAGES[name]
+            page = show_list(session, call, VISITOR, path=name, sort=sort, title=title)
+        return self._rendered(page, call, key.rstrip("/"))
 
     def _rendered(self, page: Page, call: Call, here: str) -> Kept:
         shell = Shell(products=self._platform.shell_products, product="news", path=here)

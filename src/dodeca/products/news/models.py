@@ -95,6 +95,7 @@ class Item(Model):
         _partial("ix_news_comments_created", "type = 'comment'", "created_at", "id"),
         _partial("ix_news_comments_heat", "type = 'comment'", "heat", "id"),
         _partial("ix_news_items_waiting", "state <> 'live'", "state", "live_at"),
+        _partial("ix_news_items_unseen", "state <> 'live' AND state <> 'deleted'", "author_id"),
         _partial("ix_news_items_flagged", "flags > 0", "flags"),
         Index("ix_news_items_root", "root_id", "id"),
         Index("ix_news_items_parent", "parent_id"),

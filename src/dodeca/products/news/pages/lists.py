@@ -60,18 +60,25 @@ def show_list(
     first = max(1, min(n or 1, 1_000_000)) if cursor else 1
     given = {k: v for k, v in call.request.query_params.items() if k not in ("cursor", "n")}
     following = {**given, "cursor": found.next_cursor, "n": first + len(found.items)}
+    is_live = not cursor and wanted is None
     return page(
         session,
         call,
         "list.html",
-        title=title,
-        tab=context.pop("tab", path),
         rows=rows(session, viewer, found.items, first=first),
         next_href=with_query(f"/news/{path}", **following) if found.next_cursor else None,
-        topics=context.pop("topics", "top" if sort == "top" else "new" if sort == "new" else "top,new"),
-        watches=sort if sort in ("top", "new") and not cursor and wanted is None else "",
-        **{"intro": "", **context},
+        **{**list_context(path=path, sort=sort, title=title, is_live=is_live), **context},
     )
+
+
+def list_context(*, path: str, sort: str, title: str, is_live: bool = True) -> dict[str, object]:
+    """What a list's page needs besides its rows. A live one tells of posts that came after it was made."""
+    return {
+        "title": title,
+        "tab": path,
+        "topics": sort if sort in ("top", "new") else "top,new",
+        "watches": sort if sort in ("top", "new") and is_live else "",
+    }
 
 
 @get(["/", "/news"], access=Access.PUBLIC, guards=[not_too_long])

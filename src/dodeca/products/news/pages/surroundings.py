@@ -35,7 +35,7 @@ class Row:
     author: str | None
     is_new: bool = False
     my_vote: int = 0
-    number: int | None = None
+    number: int | str | None = None
     tags: Sequence[str] = ()
     comments: int = 0
     score: int | None = None

@@ -77,9 +77,14 @@ def posts(
         statement = statement.where(of_kind(sort))
     if sort == "pool":
         statement = statement.where(Item.pooled_at.is_not(None))
-    order = _ORDERS.get(sort, Item.rank)
+    order = order_of(sort)
     statement = _narrowed(session, statement, wanted)
     return page_of(session, statement, order=[order, Item.id], limit=limit, cursor=cursor)
+
+
+def order_of(sort: str) -> InstrumentedAttribute[Any]:
+    """What a list is ordered by."""
+    return _ORDERS.get(sort, Item.rank)
 
 
 def _without_unwanted(statement: Select[Item], account_id: str, wanted: Wanted) -> Select[Item]:
