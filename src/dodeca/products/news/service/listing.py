@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dodeca.commons import following
@@ -38,8 +38,8 @@ _ORDERS: dict[str, InstrumentedAttribute[Any]] = {
 
 
 def of_kind(kind: str) -> ColumnElement[bool]:
-    """Posts of a kind other than story, in the words of their partial index."""
-    return and_(IS_POST, Item.kind == kind, Item.kind != "story")
+    """Posts of a kind other than story, in the words of their partial index (a bound value would hide it)."""
+    return and_(IS_POST, Item.kind == kind, Item.kind != literal_column("'story'"))
 
 
 COMMENT_SORTS = ("best", "new", "old", "top")

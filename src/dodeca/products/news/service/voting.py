@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, or_, select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
@@ -93,7 +93,7 @@ _same_address = Prepared(
 )
 _last_downvoted = Prepared(
     select(_votes.c.author_id)
-    .where(_votes.c.user_id == bindparam("voter_id"), _votes.c.direction == -1)
+    .where(_votes.c.user_id == bindparam("voter_id"), _votes.c.direction == literal_column("-1"))
     .order_by(_votes.c.created_at.desc())
     .limit(DOWNVOTES_RUNNING)
 )
