@@ -20,8 +20,10 @@ from dodeca.kernel.db import Database, WriteSession, metadata, open_database
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 from tests.support import postgres
+from tests.support.engines import share_statements
 from tests.support.platform import ADDRESS, Client, Factory, open_session, running
 
+share_statements()
 # Rich's tracebacks with local variables take seconds each where a job is meant to fail.
 structlog.configure(
     processors=[

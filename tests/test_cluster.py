@@ -84,7 +84,7 @@ def cluster(
         try:
             migrated = installation.run("migrate")
             assert migrated.returncode == 0, migrated.stderr
-            processes = [installation.serve(each) for each in ports]
+            processes = installation.serve_all(ports)
             installation.worker()
             with servers.nginx(tmp_path_factory.mktemp("nginx"), port, ports):
                 direct = [f"http://127.0.0.1:{each}" for each in ports]
@@ -325,10 +325,10 @@ def test_two_processes_with_ranges_from_zookeeper_repeat_no_code(
     keeper.start()
     try:
         assert installation.run("migrate").returncode == 0
-        for port in ports:
-            installation.serve(port)
-        installation.run("admin", "create", "kim")
-        token = installation.run("admin", "token", "kim").stdout.split()[-1]
+        installation.serve_all(ports)
+        account = {"username": "kim", "password": PASSWORD}
+        registered = httpx.post(f"http://127.0.0.1:{ports[0]}/api/accounts/register", json=account, timeout=60)
+        token = registered.raise_for_status().json()["token"]
 
         def create(number: int) -> list[str]:
             links = [{"long_url": f"https://example.com/{number}/{n}"} for n in range(700)]

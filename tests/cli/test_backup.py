@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import select
+from tests.cli.conftest import Done, Run
 from tests.support import postgres
-from tests.support.server import LiveServer, dodeca
+from tests.support.server import LiveServer
 
 from dodeca import app as composition
 from dodeca.kernel.platform import removing, saving
@@ -26,6 +26,20 @@ UNLIMITED = {"DODECA_SHORTENER_ANONYMOUS_PER_MINUTE": "0", "DODECA_ANONYMOUS_REQ
 BROWSER = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/138.0 Safari/537.36"}
 
 
+At = Callable[..., Done]
+
+
+@pytest.fixture
+def at(run: Run, monkeypatch: pytest.MonkeyPatch) -> At:
+    """Run a command on the database of a URL (empty: SQLite in the data folder)."""
+
+    def command(url: str, *arguments: object, data: Path) -> Done:
+        monkeypatch.setenv("DODECA_DATABASE_URL", url)
+        return run(*arguments, "--data", data)
+
+    return command
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def urls(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Where the database is, and an empty place to bring it back to; empty texts for SQLite in the data folder."""
@@ -35,9 +49,9 @@ def urls(request: pytest.FixtureRequest) -> tuple[str, str]:
     return cluster.url(), cluster.url()
 
 
-def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+def succeeded(done: Done) -> str:
+    assert done.code == 0, done.err[-2000:]
+    return done.out
 
 
 class Load:
@@ -77,32 +91,32 @@ class Load:
 
 
 @pytest.fixture
-def server(tmp_path: Path, urls: tuple[str, str]) -> Iterator[LiveServer]:
+def server(tmp_path: Path, urls: tuple[str, str], at: At) -> Iterator[LiveServer]:
     variables = {**UNLIMITED, "DODECA_DATABASE_URL": urls[0]}
     data = tmp_path / "data"
-    succeeded(dodeca("migrate", data=data, probed=False, **variables))
+    succeeded(at(urls[0], "migrate", data=data))
     running = LiveServer(data, "--only", "shortener", probed=False, **variables).start()
     yield running
     running.kill()
 
 
 def test_a_backup_made_under_load_holds_all_that_was_acknowledged_before_it(
-    server: LiveServer, tmp_path: Path, urls: tuple[str, str]
+    server: LiveServer, tmp_path: Path, urls: tuple[str, str], at: At
 ) -> None:
     file, fresh = tmp_path / "all.backup", tmp_path / "restored"
     with Load(server.url) as load:
         while len(load.made) < 50 or load.followed < 50:
             time.sleep(0.01)
         made, followed = list(load.made), load.followed
-        written = dodeca("backup", str(file), data=server.data, DODECA_DATABASE_URL=urls[0])
-        while_serving = dodeca("restore", str(file), "--force", data=server.data, DODECA_DATABASE_URL=urls[0])
+        written = at(urls[0], "backup", file, data=server.data)
+        while_serving = at(urls[0], "restore", file, "--force", data=server.data)
 
     succeeded(written)
-    assert while_serving.returncode == 1
-    assert "Stop the server first" in while_serving.stderr
-    succeeded(dodeca("restore", str(file), data=fresh, DODECA_DATABASE_URL=urls[1]))
-    assert dodeca("restore", str(file), data=fresh, DODECA_DATABASE_URL=urls[1]).returncode == 1
-    succeeded(dodeca("doctor", data=fresh, DODECA_DATABASE_URL=urls[1]))
+    assert while_serving.code == 1
+    assert "Stop the server first" in while_serving.err
+    succeeded(at(urls[1], "restore", file, data=fresh))
+    assert at(urls[1], "restore", file, data=fresh).code == 1
+    succeeded(at(urls[1], "doctor", data=fresh))
 
     overrides = {"data": fresh, "database_url": urls[1], "only": "shortener"}
     platform = composition.compose(Config(environment={}, overrides=overrides))
@@ -128,18 +142,18 @@ def test_nothing_is_removed_while_a_backup_is_made(tmp_path: Path) -> None:
     assert (during, after) == (False, True)
 
 
-def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:
+def test_a_damaged_backup_changes_nothing(tmp_path: Path, at: At) -> None:
     data, file, damaged = tmp_path / "data", tmp_path / "all.backup", tmp_path / "damaged.backup"
-    succeeded(dodeca("migrate", data=data))
-    succeeded(dodeca("backup", str(file), data=data))
+    succeeded(at("", "migrate", data=data))
+    succeeded(at("", "backup", file, data=data))
     with zipfile.ZipFile(file) as whole, zipfile.ZipFile(damaged, "w") as copy:
         for name in whole.namelist():
             content = whole.read(name)
             copy.writestr(name, content[:-1] + b"\x00" if name == "database" else content)
     before = (data / "dodeca.sqlite3").read_bytes()
 
-    refused = dodeca("restore", str(damaged), "--force", data=data)
+    refused = at("", "restore", damaged, "--force", data=data)
 
-    assert refused.returncode == 1
-    assert "damaged. Nothing was changed." in refused.stderr
+    assert refused.code == 1
+    assert "damaged. Nothing was changed." in refused.err
     assert (data / "dodeca.sqlite3").read_bytes() == before

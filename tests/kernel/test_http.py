@@ -292,6 +292,18 @@ def test_a_cursor_is_read_back_as_it_was_written() -> None:
 # Input
 
 
+def test_the_document_says_what_a_body_holds_and_in_which_formats(client: Client) -> None:
+    paths = client.get("/api/openapi.json").json()["paths"]
+
+    bodies = [paths[path]["post"]["requestBody"] for path in ("/api/probe/items", "/api/accounts/login")]
+
+    assert [sorted(body["content"]) for body in bodies] == [
+        ["application/json"],
+        ["application/json", "application/x-www-form-urlencoded"],
+    ]
+    assert bodies[0]["content"]["application/json"]["schema"]["properties"]["amount"]["type"] == "integer"
+
+
 def test_a_number_is_a_number_in_json_and_digits_in_a_form_or_a_query(client: Client, member: Client) -> None:
     quoted = [
         member.post("/api/probe/items", json={"name": "a", "amount": amount}) for amount in ("7", "", True, 7.5, None)

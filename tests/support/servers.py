@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -231,6 +232,11 @@ class Installation:
                 return False
 
         return self._start(["serve", "--port", str(port), *arguments], answers)
+
+    def serve_all(self, ports: Sequence[int]) -> list[Server]:
+        """Start server processes, all at once."""
+        with ThreadPoolExecutor(len(ports)) as pool:
+            return list(pool.map(self.serve, ports))
 
     def worker(self) -> Server:
         """Start a worker."""

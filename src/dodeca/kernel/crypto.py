@@ -17,6 +17,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -94,6 +95,13 @@ class TokenDigests:
         return [hmac.digest(key, token.encode(), "sha256") for key in self._keys]
 
 
+@cache
+def _hash_of_nothing(passes: int, memory_kib: int, lanes: int) -> str:
+    """What the password of an account that is not there is compared with; one a process, as it takes a while."""
+    hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
+    return hasher.hash(secrets.token_bytes(16))
+
+
 class Passwords:
     """Password hashes with argon2id (RFC 9106) at OWASP's first recommendation: 19 MiB, 2 passes, 1 lane.
 
@@ -112,7 +120,7 @@ class Passwords:
         max_waiting: int = 256,
     ) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
-        self._absent = self._hasher.hash(secrets.token_bytes(16))
+        self._absent = _hash_of_nothing(passes, memory_kib, lanes)
         threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
         self._places = threading.BoundedSemaphore(threads + max_waiting)

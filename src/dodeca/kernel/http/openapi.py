@@ -86,7 +86,8 @@ def _operation(body: Any, takes: Sequence[str], produces: Sequence[str]) -> type
     as its answer."""
 
     class Described(Operation):  # not a dataclass of its own: making hundreds takes a tenth of a start
-        def __post_init__(self) -> None:
+        def __init__(self, *values: Any, **named: Any) -> None:
+            super().__init__(*values, **named)
             if body is not None:
                 schema = json_schema(body)
                 media = {name: OpenAPIMediaType(schema=cast(Any, schema)) for name in takes}
