@@ -6,70 +6,19 @@ import asyncio
 import email
 import email.policy
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from email.message import EmailMessage
-from email.parser import BytesParser
 from typing import Any
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult
+from aiosmtpd.smtp import AuthResult
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.smtp import serving
 
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.mailer import MailDelayed, Mailer, MailRejected, Message, checked_address
 
 SENDER = "Dodeca <no-reply@example.org>"
-
-
-class Inbox:
-    """What a real SMTP server received; answers for recipients can be set."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[Any] = []
-        self.answers: dict[str, str] = {}
-        self.encrypted: list[bool] = []
-
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
-        answer = self.answers.get(address, "250 OK")
-        if answer.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return answer
-
-    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:
-        self.envelopes.append(envelope)
-        self.encrypted.append(session.ssl is not None)
-        return "250 OK"
-
-    @property
-    def mails(self) -> list[EmailMessage]:
-        parser = BytesParser(policy=email.policy.default)
-        return [parser.parsebytes(envelope.content) for envelope in self.envelopes]
-
-
-@contextmanager
-def serving(**options: Any) -> Iterator[tuple[Inbox, int]]:
-    """An SMTP server on loopback."""
-    inbox = Inbox()
-
-    class Anywhere(Controller):
-        def factory(self) -> SMTP:
-            return SMTP(inbox, **options)
-
-        def _trigger_server(self) -> None:
-            # The base class knocks at the port it was given; this one was given 0, any free port.
-            self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-            super()._trigger_server()  # type: ignore[no-untyped-call]
-
-    controller = Anywhere(inbox, hostname="127.0.0.1", port=0)
-    controller.start()
-    try:
-        yield inbox, controller.port
-    finally:
-        controller.stop()
 
 
 def send(port: int, message: Message, options: str = "", **more: Any) -> None:

@@ -10,17 +10,21 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
-from tests.products.shortener.conftest import Links, principal
+from sqlalchemy import delete, func, select
+from tests.products.shortener.conftest import CHROME, Links, principal
 from tests.support.platform import Client, Factory, work
 
 from dodeca import catalogue
 from dodeca.commons.accounts.models import Account
+from dodeca.commons.notifications.models import Notification
 from dodeca.kernel import clock
-from dodeca.kernel.platform import Platform
+from dodeca.kernel.jobs import JobContext, Nothing
+from dodeca.kernel.platform import Platform, saving
 from dodeca.kernel.transfer import NoProgress
-from dodeca.products.shortener import accounts, demo, exporters, importers, jobs
-from dodeca.products.shortener.models import Click, ClickHour, Link, ShortCode, Visitor, VisitorSalt
+from dodeca.products.shortener import accounts, demo, exporters, importers, jobs, metrics
+from dodeca.products.shortener.journal import Click as Visit
+from dodeca.products.shortener.journal import Journal, Recorded
+from dodeca.products.shortener.models import Click, ClickHour, KeyRange, Link, ShortCode, Visitor, VisitorSalt
 from dodeca.products.shortener.service import Shortener
 from dodeca.sdk import DodecaApiError, URLShortenerClient
 
@@ -250,10 +254,6 @@ def test_a_visitor_of_two_days_is_two_visitors(visitor: Client, links: Links, sh
 
 
 def test_admins_learn_of_keys_that_run_out(platform: Platform, make: Factory, shortener: Shortener) -> None:
-    from dodeca.commons.notifications.models import Notification
-    from dodeca.kernel.jobs import JobContext, Nothing
-    from dodeca.products.shortener.models import KeyRange
-
     admin = make.account(roles_too=["admin"])
     used = int(0.7 * 62**6)
 
@@ -266,6 +266,51 @@ def test_admins_learn_of_keys_that_run_out(platform: Platform, make: Factory, sh
         return session.scalars(mine).all()
 
     assert platform.db.write(unit) == ["alert_keys"]
+
+
+def test_admins_learn_of_failures_and_of_late_clicks(platform: Platform, make: Factory, shortener: Shortener) -> None:
+    admin = make.account(roles_too=["admin"])
+
+    def alerts() -> list[str]:
+        def unit(session: Any) -> list[str]:
+            jobs.watch.handler(session, JobContext(platform, "job", 1), Nothing())
+            mine = select(Notification.kind).where(Notification.account_id == admin.id).order_by(Notification.kind)
+            return list(session.scalars(mine))
+
+        return platform.db.write(unit)
+
+    alerts()  # what other tests of this process counted is told, or not, before
+    platform.db.write(lambda session: session.execute(delete(Notification)) and None)
+
+    metrics.outcomes["redirect"].inc(1000)
+    metrics.outcomes["error"].inc(9)
+    few = alerts()
+    metrics.outcomes["redirect"].inc(1000)
+    metrics.outcomes["error"].inc(11)
+    metrics.journal_lag.set(61)
+    many = alerts()
+    metrics.journal_lag.set(0)
+
+    assert few == []
+    assert many == ["alert_errors", "alert_lag"]
+
+
+def test_clicks_enter_the_numbers_during_a_backup_and_their_journal_stays(links: Links, shortener: Shortener) -> None:
+    link = links.new()
+
+    def click() -> tuple[int, int]:
+        """Record one in a journal that is then given up, and fold; gives what is counted and how many files stay."""
+        journal = Journal.claim(shortener.journal_folder, "other")
+        journal.append(Visit(link.id, int(clock.timestamp() * 1000), Recorded.VISIT, "203.0.113.7", CHROME))
+        journal.close()
+        shortener.folder.fold()
+        return links.now(link).clicks, len(list(shortener.journal_folder.glob("other*.journal")))
+
+    with saving(shortener.data):
+        during = click()
+    after = click()
+
+    assert (during, after) == ((1, 1), (2, 0))
 
 
 def test_folding_twice_counts_once(visitor: Client, links: Links, shortener: Shortener) -> None:

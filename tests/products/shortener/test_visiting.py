@@ -7,10 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.products.shortener.conftest import BOT, CHROME, Links
 from tests.support.platform import Client
 
 from dodeca.kernel import clock
+from dodeca.kernel.db import WriteSession
+from dodeca.kernel.platform import Platform
+from dodeca.products.shortener import metrics
 from dodeca.products.shortener.service import Shortener
 
 
@@ -161,6 +165,25 @@ def test_a_whole_short_url_can_be_followed(visitor: Client, links: Links) -> Non
 @pytest.mark.parametrize("code", ["nope", "%00", "..%2f..", "x" * 10_000, "%F0%9F%98%80", "a%2Fb"])
 def test_a_code_that_cannot_be_is_404(visitor: Client, shortener: Shortener, code: str) -> None:
     assert visitor.get(f"/s/{code}").status_code == 404
+
+
+def test_a_failure_of_ours_is_counted_and_tells_nothing(
+    visitor: Client, links: Links, shortener: Shortener, platform: Platform
+) -> None:
+    code = links.new().short_code
+    before = metrics.outcomes["error"]._value.get()
+    names = ("shortener_codes", "shortener_elsewhere")
+
+    def rename(session: WriteSession, old: str, new: str) -> None:
+        session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    platform.db.write(lambda session: rename(session, *names))
+    answer = visitor.get(f"/s/{code}x")
+    platform.db.write(lambda session: rename(session, *reversed(names)))
+
+    assert answer.status_code >= 500
+    assert "shortener_" not in answer.text
+    assert metrics.outcomes["error"]._value.get() == before + 1
 
 
 def test_other_methods_are_refused(visitor: Client, links: Links) -> None:
