@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -158,8 +159,7 @@ def test_a_record_of_a_later_version_is_passed_over_alone(tmp_path: Path) -> Non
     journal.append(click(1))
     foreign = b"\x91\xa1x"  # msgpack ["x"]
     frame = journals._FRAME.pack(len(foreign), zlib.crc32(foreign)) + foreign
-    with journals.list_segments(tmp_path, "web")[0].path.open("ab") as file:
-        file.write(frame)
+    journal._store(frame)
     journal.append(click(2))
     reader = JournalReader(tmp_path, "web")
 
@@ -212,19 +212,41 @@ def test_threads_do_not_tear_each_others_records(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_full_disk_is_reported_and_leaves_no_torn_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(tmp_path, "web")
+def test_a_full_disk_is_reported_and_recording_goes_on_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "web", segment_bytes=100)
     journal.append(click(1))
-    write = os.write
 
-    with monkeypatch.context() as full:
-        full.setattr("os.write", lambda file, data: write(file, data[:10]))
+    def full(file: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.posix_fallocate", full)
         with pytest.raises(Unavailable):
             journal.append(click(2))
     journal.append(click(3))
 
     assert read(tmp_path) == [click(1), click(3)]
     journal.close()
+
+
+def test_a_killed_writers_segment_ends_in_zeros_which_are_no_damage(tmp_path: Path) -> None:
+    first = Journal(tmp_path, "web")
+    first.append(click(1))
+    folded = first.offset
+    first.close()
+    segment = journals.list_segments(tmp_path, "web")[0].path
+    os.truncate(segment, 1 << 20)  # as it lies there before it is finished
+
+    reader = JournalReader(tmp_path, "web")
+    assert reader.end() == folded
+    second = Journal(tmp_path, "web")
+    second.append(click(2))
+
+    assert [record for _, record in reader.read()] == [click(1), click(2)]
+    assert reader.damage == []
+    second.close()
 
 
 def test_kill_9_loses_no_click_that_was_acknowledged(tmp_path: Path) -> None:

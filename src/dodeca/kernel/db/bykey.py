@@ -8,13 +8,17 @@ that the Session holds already, mappings with inheritance or columns that load l
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, select
 from sqlalchemy import inspect as inspected
 from sqlalchemy.orm import Mapper, make_transient_to_detached
+from sqlalchemy.orm.attributes import manager_of_class
 
 from dodeca.kernel.db.prepared import Prepared
+
+T = TypeVar("T")
 
 
 class ByKey(NamedTuple):
@@ -30,11 +34,17 @@ class ByKey(NamedTuple):
         row = self.statement.first(session, **dict(zip(self.parameters, key, strict=True)))
         if row is None:
             return None
-        found = self.mapper.class_manager.new_instance()
-        found.__dict__.update(zip(self.names, row, strict=True))
-        make_transient_to_detached(found)
+        found = detached(self.mapper.class_, dict(zip(self.names, row, strict=True)))
         session.add(found)
         return found
+
+
+def detached(kind: type[T], values: Mapping[str, object]) -> T:
+    """An object as if it had been read with these values of its columns, and belonged to no Session since."""
+    found: T = manager_of_class(kind).new_instance()
+    found.__dict__.update(values)
+    make_transient_to_detached(found)
+    return found
 
 
 _known: dict[type, ByKey | None] = {}

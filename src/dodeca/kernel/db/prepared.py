@@ -51,39 +51,43 @@ class Prepared:
         """The same statement for each of `rows`, in one call into the driver."""
         if not rows:
             return
-        if session.autoflush and session.has_changes:
-            session.flush()
-        connection = session.connection()
-        form = self._forms.get(connection.dialect.name) or self._compile(connection)
-        observe.note(form.sql)
-        cursor = cast(Any, connection.connection.dbapi_connection).cursor()
+        driver, form, connection = self._ready(session)
+        bound = [form.bind(row) for row in rows]
         try:
-            cursor.executemany(form.sql, [form.bind(row) for row in rows])
+            driver.cursor().executemany(form.sql, bound)
         except Exception as error:
             raise _as_sqlalchemys(error, form.sql, connection) from error
 
     def _send(self, session: ReadSession, values: Mapping[str, object]) -> tuple[Any, _Form]:
+        driver, form, connection = self._ready(session)
+        try:
+            if form.positional:
+                return driver.execute(form.sql, form.bind(values)), form
+            cursor = driver.cursor()
+            cursor.execute(form.sql, form.bind(values), prepare=True)
+        except Exception as error:
+            raise _as_sqlalchemys(error, form.sql, connection) from error
+        return cursor, form
+
+    def _ready(self, session: ReadSession) -> tuple[Any, _Form, Connection]:
+        """The driver's connection, in a transaction and with nothing pending, and the statement in its dialect."""
         if session.autoflush and session.has_changes:
             session.flush()
         driver = session.info.get("driver")
         if driver is None:
             connection = session.connection()
+            driver = cast(Any, connection.connection.dbapi_connection)
             form = self._forms.get("postgresql") or self._compile(connection)
-            observe.note(form.sql)
-            cursor = cast(Any, connection.connection.dbapi_connection).cursor()
-            try:
-                cursor.execute(form.sql, form.bind(values), prepare=True)
-            except Exception as error:
-                raise _as_sqlalchemys(error, form.sql, connection) from error
-            return cursor, form
-        form = self._forms.get("sqlite") or self._compile(session.info["connection"])
-        observe.note(form.sql)
-        try:
+        else:
+            connection = session.info["connection"]
+            form = self._forms.get("sqlite") or self._compile(connection)
             if not driver.in_transaction:  # a unit of work sees one snapshot
-                driver.execute("BEGIN")
-            return driver.execute(form.sql, form.bind(values)), form
-        except Exception as error:
-            raise _as_sqlalchemys(error, form.sql, session.info["connection"]) from error
+                try:
+                    driver.execute("BEGIN")
+                except Exception as error:
+                    raise _as_sqlalchemys(error, "BEGIN", connection) from error
+        observe.note(form.sql)
+        return driver, form, connection
 
     def _compile(self, connection: Connection) -> _Form:
         form = self._forms[connection.dialect.name] = _Form(self._statement, connection)

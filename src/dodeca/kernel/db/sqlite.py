@@ -238,7 +238,8 @@ def _run(connection: Connection, unit: _Unit) -> None:
     session.info.update(driver=driver, connection=connection)
     try:
         unit.result = unit.run(session)
-        session.flush()
+        if session.has_changes:
+            session.flush()
         driver.execute("RELEASE unit")
         unit.callbacks = session.committed()
     except BaseException as error:
@@ -248,7 +249,6 @@ def _run(connection: Connection, unit: _Unit) -> None:
         driver.execute("RELEASE unit")
         unit.error = error
     finally:
-        session.expunge_all()
         session.close()
 
 

@@ -41,6 +41,8 @@ async def fold_journals(job: JobContext, _payload: Nothing) -> None:
 
     The thread folds within a second; the job starts it in workers, and works what the test clock makes due."""
     folder = of(job.platform).folder
+    if folder.is_running:
+        return
     await asyncio.to_thread(folder.fold)
     if not job.platform.settings.test_clock:
         folder.start()

@@ -83,8 +83,13 @@ def _token(call: Call) -> str | None:
 async def create(call: Calling, data: AnyBody[NewLink]) -> LinkView:
     """Make a link."""
     shortener = installed(call)
-    made = await creating.make(shortener, call.principal, data, call.address)
-    return await shortener.db.aread(lambda session: links.view(session, shortener, made.link, made.manage_token))
+    return await creating.make_and(
+        shortener,
+        call.principal,
+        data,
+        call.address,
+        lambda session, made: links.view(session, shortener, made.link, made.manage_token),
+    )
 
 
 @get("/links", access=Access.MEMBER)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from msgspec import UNSET
-from sqlalchemy import Table, bindparam, inspect, select, update
+from sqlalchemy import Table, bindparam, inspect, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
 from dodeca.kernel.crypto import random_token
-from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession, detached
 from dodeca.kernel.errors import Unauthenticated, Unavailable
 from dodeca.kernel.http import Principal
 from dodeca.kernel.limits import Rate, network
@@ -25,15 +25,16 @@ from dodeca.products.shortener.service.status import stopped_because
 from dodeca.products.shortener.service.wishes import NewLink, checked_settings
 from dodeca.products.shortener.targets import Target, judge_target
 
+T = TypeVar("T")
 _ATTEMPTS = 4
 _columns: dict[str, str] = {attribute.key: attribute.columns[0].key for attribute in inspect(Link).column_attrs}
 _links = cast(Table, Link.__table__)
 _insert_link = Prepared(postgresql.insert(_links).on_conflict_do_nothing())
-_alias_of = Prepared(
-    select(ShortCode.link_id).where(ShortCode.domain_id == bindparam("domain"), ShortCode.alias_key == bindparam("key"))
-)
-_code_of = Prepared(
-    select(ShortCode.link_id).where(ShortCode.domain_id == bindparam("domain"), ShortCode.text == bindparam("code"))
+_taken = Prepared(
+    select(ShortCode.link_id).where(
+        ShortCode.domain_id == bindparam("domain"),
+        or_(ShortCode.alias_key == bindparam("key"), ShortCode.text == bindparam("code")),
+    )
 )
 _known = Prepared(
     select(_links)
@@ -99,13 +100,24 @@ async def make(shortener: Shortener, actor: Principal | None, wish: NewLink, add
     """Count the limit, reserve a code, hash the password, and make the link in a unit of its own.
 
     Raises TooMany beside what `create` raises."""
+    return await make_and(shortener, actor, wish, address, lambda _session, made: made)
+
+
+async def make_and(
+    shortener: Shortener,
+    actor: Principal | None,
+    wish: NewLink,
+    address: str,
+    then: Callable[[WriteSession, Made], T],
+) -> T:
+    """The same; gives what `then` makes of the link in the same unit: reading in a second one costs as much again."""
     count_creations(shortener, actor, address)
     password_hash = await shortener.passwords.hash_async(wish.password) if wish.password else None
     needed = 0 if wish.alias else 1
     plain, easy = (0, needed) if wish.is_readable else (needed, 0)
     async with shortener.codes.areserved(plain, readable=easy) as codes:
         return await shortener.db.awrite(
-            lambda session: create(session, shortener, actor, wish, codes, password_hash=password_hash)
+            lambda session: then(session, create(session, shortener, actor, wish, codes, password_hash=password_hash))
         )
 
 
@@ -232,7 +244,7 @@ def _plain_live(
     """The oldest plain live link of the account with this very target."""
     now = clock.now()
     for row in _known.rows(session, account=account_id, hash=target.url_hash, domain=domain_id):
-        link = Link(**dict(zip(_attributes, row, strict=True)))
+        link = detached(Link, dict(zip(_attributes, row, strict=True)))
         if link.target == target.location and is_plain(link) and stopped_because(link, shortener.settings, now) is None:
             return link
     return None
@@ -313,14 +325,12 @@ def _insert_once(
         aliases.claim(session, domain_id, code, values["id"], actor.account_id if actor else None)
     elif not aliases.insert_code(session, domain_id, code, values["id"]):
         raise Unavailable("A short code was taken. Try again.")
-    return Made(Link(**values), is_new=True, manage_token=token)
+    return Made(detached(Link, values), is_new=True, manage_token=token)
 
 
 def is_taken(session: ReadSession, domain_id: int, code: str) -> bool:
     """Whether a generated code equals an alias in any letter case, or a code that was brought in."""
-    if _alias_of.first(session, domain=domain_id, key=code.lower()) is not None:
-        return True
-    return _code_of.first(session, domain=domain_id, code=code) is not None
+    return _taken.first(session, domain=domain_id, key=code.lower(), code=code) is not None
 
 
 def fresh_link(account_id: str | None, domain_id: int, code: str, target: Target, now: datetime) -> dict[str, Any]:
@@ -402,6 +412,7 @@ __all__ = [
     "is_plain",
     "judged_extra",
     "make",
+    "make_and",
     "make_many",
     "make_short",
     "new_link_id",

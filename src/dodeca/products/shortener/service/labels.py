@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.http import Principal
 from dodeca.products.shortener.models import Folder, Link, LinkTag, Tag, UtmTemplate
@@ -22,6 +22,14 @@ L = TypeVar("L", Tag, Folder, UtmTemplate)
 
 class NameTaken(Conflict):
     """The account has one of this name already."""
+
+
+_tags_of_one = Prepared(
+    select(Tag.name)
+    .join(LinkTag, LinkTag.tag_id == Tag.id)
+    .where(LinkTag.link_id == bindparam("link"))
+    .order_by(Tag.key)
+)
 
 
 def checked_name(name: str, field: str = "name") -> str:
@@ -118,6 +126,8 @@ def set_tags(session: WriteSession, link: Link, names: Sequence[str] | None) -> 
 
 def tags_of(session: ReadSession, link_ids: Sequence[int]) -> dict[int, list[str]]:
     """The names of the tags of links, sorted."""
+    if len(link_ids) == 1:
+        return {link_ids[0]: [name for (name,) in _tags_of_one.rows(session, link=link_ids[0])]}
     found: dict[int, list[str]] = {}
     statement = select(LinkTag.link_id, Tag.name).join(Tag).where(LinkTag.link_id.in_(link_ids)).order_by(Tag.key)
     for link_id, name in session.execute(statement):

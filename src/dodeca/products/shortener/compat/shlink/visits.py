@@ -23,8 +23,9 @@ from dodeca.products.shortener.compat.shlink.shapes import (
     summary,
 )
 from dodeca.products.shortener.compat.shlink.tags import own_tag
-from dodeca.products.shortener.folding import UNKNOWN, forget_clicks
+from dodeca.products.shortener.folding import UNKNOWN
 from dodeca.products.shortener.models import SHARED_DOMAIN, Link, LinkTag, OrphanVisit
+from dodeca.products.shortener.rollups import forget_clicks
 from dodeca.products.shortener.service import links, visit_log
 from dodeca.products.shortener.service.visit_log import Visit, Wanted
 
