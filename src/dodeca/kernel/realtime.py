@@ -52,6 +52,8 @@ class Realtime:
         self._redis_url = redis_url
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: dict[str, set[asyncio.Queue[Message]]] = {}
+        self._published: deque[Message] = deque()
+        self._called = False
         self._history: deque[Message] = deque(maxlen=HISTORY_MESSAGES)
         self._redis: Redis | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -89,7 +91,15 @@ class Realtime:
         if loop is None or loop.is_closed():
             return
         message = Message(ids.new_id(), channel, kind, msgspec.json.encode(data).decode(), clock.timestamp())
-        loop.call_soon_threadsafe(self._send, message)
+        self._published.append(message)
+        if not self._called:  # waking the loop costs a system call: once for all that comes before it wakes
+            self._called = True
+            loop.call_soon_threadsafe(self._send_all)
+
+    def _send_all(self) -> None:
+        self._called = False
+        while self._published:
+            self._send(self._published.popleft())
 
     def publish_latest(self, channel: str, kind: str, data: object, *, key: object) -> None:
         """The same for a state that a later one of the same `key` replaces, such as a score: what changes many times

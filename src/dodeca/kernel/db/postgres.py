@@ -7,9 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import msgspec
 from sqlalchemy import Engine, create_engine
 
 from dodeca.kernel.db import units
+from dodeca.kernel.db.models import json_text
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
 
 T = TypeVar("T")
@@ -64,4 +66,12 @@ class PostgresDatabase:
 
 
 def _engine(url: str, threads: int) -> Engine:
-    return create_engine(url, pool_size=threads, max_overflow=threads, pool_pre_ping=True, pool_timeout=10)
+    return create_engine(
+        url,
+        pool_size=threads,
+        max_overflow=threads,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        json_serializer=json_text,
+        json_deserializer=msgspec.json.decode,
+    )

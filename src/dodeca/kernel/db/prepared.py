@@ -24,10 +24,13 @@ FLOAT8, NUMERIC = 701, 1700
 
 
 class Prepared:
-    """A compiled statement with named parameters (`bindparam("name")`). Safe to share between threads."""
+    """A compiled statement with named parameters (`bindparam("name")`). Safe to share between threads.
 
-    def __init__(self, statement: Executable) -> None:
+    Without `autoflush` changes of objects that are not stored yet stay so: for statements that do not look at them."""
+
+    def __init__(self, statement: Executable, *, autoflush: bool = True) -> None:
         self._statement = statement
+        self._autoflush = autoflush
         self._forms: dict[str, _Form] = {}
 
     def rows(self, session: ReadSession, **values: object) -> list[tuple[Any, ...]]:
@@ -71,7 +74,7 @@ class Prepared:
 
     def _ready(self, session: ReadSession) -> tuple[Any, _Form, Connection]:
         """The driver's connection, in a transaction and with nothing pending, and the statement in its dialect."""
-        if session.autoflush and session.has_changes:
+        if self._autoflush and session.autoflush and session.has_changes:
             session.flush()
         driver = session.info.get("driver")
         if driver is None:

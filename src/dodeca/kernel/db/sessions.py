@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import event
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, UOWTransaction
+from sqlalchemy.orm.attributes import instance_state
 
 from dodeca.kernel.db.bykey import by_key
+from dodeca.kernel.db.storing import made, store
 
 T = TypeVar("T")
+LOCKING = {"with_for_update": True, "populate_existing": True}
 
 
 class ReadOnlyViolation(RuntimeError):
@@ -33,16 +37,64 @@ class ReadSession(Session):
 
     def get(self, entity: type[T], ident: Any, **options: Any) -> T | None:  # type: ignore[override]
         """The row with this primary key, or None. The same as SQLAlchemy's `get`, at a fifth of its cost."""
-        if not options and not self.has_changes:
+        key = ident if isinstance(ident, tuple) else (ident,)
+        known = self.identity_map.get((entity, key, None))
+        if not options and known is not None and not instance_state(known).expired:
+            return known
+        changed = self._new or self._deleted or (known is not None and instance_state(known).modified)
+        if (not options or options == LOCKING) and not changed:
             quick = by_key(entity)
-            key = ident if isinstance(ident, tuple) else (ident,)
-            if quick is not None and len(key) == len(quick.parameters) and (entity, key, None) not in self.identity_map:
-                return quick.get(self, key)
+            if quick is not None and len(key) == len(quick.parameters):
+                return cast(T | None, quick.get(self, key, lock=bool(options)))
         return super().get(entity, ident, **options)
+
+    def get_one(self, entity: type[T], ident: Any, **options: Any) -> T:  # type: ignore[override]
+        """The row with this primary key. Raises NoResultFound."""
+        found = self.get(entity, ident, **options)
+        if found is None:
+            raise NoResultFound(f"There is no {entity.__name__} with this key.")
+        return found
 
 
 class WriteSession(ReadSession):
     """A Session whose unit of work commits once, at its end."""
+
+    def get_locked(self, entity: type[T], ident: Any) -> T | None:
+        """The row with this primary key as it is now, or None; nobody else changes it before this unit is over.
+
+        SQLite's one writer holds the whole database: what the unit has read already is still so."""
+        key = (entity, ident if isinstance(ident, tuple) else (ident,), None)
+        known = self.identity_map.get(key)
+        if known is not None and not instance_state(known).expired and (key in self._held or self.dialect == "sqlite"):
+            return known
+        found = self.get(entity, ident, **LOCKING)
+        if found is not None:
+            self._hold(found)
+        return found
+
+    def held(self, entity: type[T], ident: Any) -> T | None:
+        """The row, where this unit has locked or stored it already. Asks nobody."""
+        return self._held.get((entity, ident if isinstance(ident, tuple) else (ident,), None))
+
+    def fresh(self, kind: type[T], **values: object) -> T:
+        """A new object to be stored; the same as calling its class, without telling anybody of each attribute."""
+        return made(kind, values)
+
+    def store(self, *instances: object) -> None:
+        """Write these objects' rows now, in this order: new ones whole, known ones where they have changed. The same as
+        `add` and `flush`, at a tenth of the cost, and without looking at other objects."""
+        for instance in instances:
+            store(self, instance)
+            self._hold(instance)
+
+    def _hold(self, instance: object) -> None:
+        if not self.in_nested_transaction():  # whose end may set it free again
+            self._held[instance_state(instance).key] = instance
+
+    @property
+    def _held(self) -> dict[Any, Any]:
+        held: dict[Any, Any] = self.info.setdefault("held", {})
+        return held
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run `callback` after the commit, before the caller is answered. A crash may lose it, so it is only

@@ -18,11 +18,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from dodeca.kernel.db import units
+from dodeca.kernel.db.models import json_text
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
 from dodeca.kernel.errors import Unavailable
 
@@ -265,6 +267,8 @@ def _engine(url: str, *, readonly: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=NullPool,
+        json_serializer=json_text,
+        json_deserializer=msgspec.json.decode,
         connect_args={
             "check_same_thread": False,
             "timeout": BUSY_MILLISECONDS / 1000,

@@ -109,6 +109,7 @@ class _Exchange:
         "_body_read",
         "_ended",
         "_headers",
+        "_is_bounded",
         "_missing",
         "_protocol",
         "_scope",
@@ -123,6 +124,7 @@ class _Exchange:
         self._seconds = seconds
         self._body: Any = None
         self._body_read = False
+        self._is_bounded = False
         self._missing = 0
         self._ended = False
         self._status = 500
@@ -153,9 +155,11 @@ class _Exchange:
         if self._body is None:
             self._body = self._protocol.__aiter__()
             length = self._scope.headers.get("content-length", "")
-            self._missing = int(length) if length.isdecimal() else 0
+            self._is_bounded = length.isdecimal()
+            self._missing = int(length) if self._is_bounded else 0
         try:
-            chunk = await asyncio.wait_for(anext(self._body), self._seconds)
+            async with asyncio.timeout(self._seconds):
+                chunk = await anext(self._body)
         except StopAsyncIteration:
             self._body_read = True
             if self._missing > 0:
@@ -165,7 +169,8 @@ class _Exchange:
             self._body_read = True
             raise SlowClient() from None
         self._missing -= len(chunk)
-        return {"type": "http.request", "body": chunk, "more_body": True}
+        self._body_read = self._is_bounded and self._missing <= 0
+        return {"type": "http.request", "body": chunk, "more_body": not self._body_read}
 
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":

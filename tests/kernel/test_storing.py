@@ -1,0 +1,104 @@
+"""Objects that are read and written past the unit-of-work machinery, on both engines."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import CheckConstraint, bindparam
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dodeca.kernel import clock, ids
+from dodeca.kernel.db import Database, Finding, Model, WriteSession, claiming, queries
+from dodeca.kernel.errors import Conflict
+
+
+class Till(Model):
+    """Some money; `cents` is never negative (check)."""
+
+    __tablename__ = "test_tills"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=ids.new_id)
+    name: Mapped[str]
+    cents: Mapped[int] = mapped_column(default=0)
+    notes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    opened_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (CheckConstraint("cents >= 0", name="cents"),)
+
+
+BY_NAME = Finding(Till, Till.name == bindparam("name"))
+
+
+def test_a_stored_object_is_as_if_it_had_been_flushed(database: Database) -> None:
+    def unit(session: WriteSession) -> tuple[str, datetime]:
+        till = session.fresh(Till, name="front")
+        session.store(till)
+        assert till.cents == 0
+        till.cents, till.notes = 5, {"a": ["é", 1]}
+        with queries(at_most=1) as sent:
+            session.store(till)
+            session.store(till)  # nothing has changed: nothing is sent
+        assert sent[0].startswith("UPDATE")
+        assert session.get(Till, till.id) is till
+        return till.id, till.opened_at
+
+    till_id, opened_at = database.write(unit)
+
+    found = database.read(lambda session: BY_NAME.all(session, name="front"))
+    assert [(t.id, t.cents, t.notes, t.opened_at) for t in found] == [(till_id, 5, {"a": ["é", 1]}, opened_at)]
+
+
+def test_a_locked_row_is_as_it_is_now_and_changes_together_with_the_orm(database: Database) -> None:
+    till_id = database.write(lambda session: _made(session, 1))
+
+    def unit(session: WriteSession) -> int:
+        seen = session.get_one(Till, till_id)
+        till = session.get_locked(Till, till_id)
+        assert till is seen
+        till.cents += 1
+        session.store(till)
+        till.cents += 1  # left to the flush at the unit's end
+        return till.cents
+
+    assert database.write(unit) == 3
+    assert database.read(lambda session: session.get_one(Till, till_id).cents) == 3
+    assert database.write(lambda session: session.get_locked(Till, "none")) is None
+
+
+def test_a_refused_row_is_an_integrity_error_and_stores_nothing(database: Database) -> None:
+    till_id = database.write(lambda session: _made(session, 1))
+
+    def unit(session: WriteSession) -> None:
+        till = session.get_one(Till, till_id)
+        till.cents = -1
+        session.store(till)
+
+    with pytest.raises(IntegrityError):
+        database.write(unit)
+    assert database.read(lambda session: session.get_one(Till, till_id).cents) == 1
+
+
+def test_what_a_savepoint_gives_up_is_not_stored(database: Database) -> None:
+    def unit(session: WriteSession) -> str:
+        kept = _made(session, 1)
+        with pytest.raises(Conflict):
+            _make_two(session)
+        return kept
+
+    def _make_two(session: WriteSession) -> None:
+        with claiming(session, Till, otherwise=Conflict("no")):
+            _made(session, 2)
+            _made(session, -1)
+
+    kept = database.write(unit)
+
+    assert [till.id for till in database.read(lambda session: BY_NAME.all(session, name="till"))] == [kept]
+
+
+def _made(session: WriteSession, cents: int) -> str:
+    till = session.fresh(Till, name="till", cents=cents)
+    session.store(till)
+    return till.id
