@@ -123,9 +123,9 @@ def opened(data: Path) -> Iterator[Platform]:
 def _preloaded(data: Path, count: int, say: Say) -> Result:
     """Captured payments of one merchant, made through the service, some in a unit of work."""
     from dodeca.kernel.db import WriteSession
-    from dodeca.products.payments.acquirers.protocol import Approved, CardData
-    from dodeca.products.payments.flows import card_facts
-    from dodeca.products.payments.service import captures, orders, paying
+    from dodeca.products.payments import flows
+    from dodeca.products.payments.acquirers.protocol import CardData
+    from dodeca.products.payments.service import orders, paying
     from dodeca.products.payments.service.desk import Desk, ensure_merchant
     from dodeca.products.payments.service.orders import OrderRequest
     from dodeca.products.payments.service.paying import PayRequest
@@ -134,16 +134,14 @@ def _preloaded(data: Path, count: int, say: Say) -> Result:
     with opened(data) as platform:
         merchant = platform.db.write(lambda session: ensure_merchant(session, "bench-account", "Bench"))
         desk = Desk(merchant, "test")
-        card = card_facts(platform.keyring, CardData(CARD["number"], "123", 12, 2040, "Bench"))
+        card = CardData(CARD["number"], CARD["cvv"], 12, 2040, CARD["name"])
+        facts = flows.card_facts(platform.keyring, card)
 
         def unit(session: WriteSession, size: int) -> None:
             for _ in range(size):
                 order = orders.create(session, desk, OrderRequest(AMOUNT, "INR", capture="automatic"))
-                request = PayRequest(AMOUNT, "INR", "card", order_id=order.id, card=card)
-                step = paying.begin(session, desk, request)
-                key = step.ask.key if step.ask is not None else ""
-                paying.record(session, key, Approved(f"sim-alpha:approve:{key}"), vault="sim-alpha:approve:0")
-                captures.finish(session, step.payment_id, Approved(key))
+                request = PayRequest(AMOUNT, "INR", "card", order_id=order.id, card=facts)
+                flows.immediately(session, paying.begin(session, desk, request), card)
 
         for start in range(0, count, PRELOAD_BATCH):
             size = min(PRELOAD_BATCH, count - start)

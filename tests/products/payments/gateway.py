@@ -13,7 +13,7 @@ from dodeca.products.payments import flows
 from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.jobs import jobs
 from dodeca.products.payments.models import Order, Payment, Refund
-from dodeca.products.payments.service import orders, paying, refunds
+from dodeca.products.payments.service import attempts, orders, refunds
 from dodeca.products.payments.service.desk import Desk, ensure_merchant
 from dodeca.products.payments.service.orders import OrderRequest
 from dodeca.products.payments.service.paying import PayRequest
@@ -66,5 +66,5 @@ class Shop:
         asyncio.run(JobRunner(self.platform, [*jobs, mail.deliver]).run_due())
 
     def attempts(self, payment: Payment) -> Sequence[tuple[str, str]]:
-        rows = self.platform.db.read(lambda s: paying.attempts_of(s, payment))
+        rows = self.platform.db.read(lambda s: attempts.attempts_of(s, payment))
         return [(row.acquirer, row.outcome) for row in rows]

@@ -5,25 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from dodeca.commons.accounts.public import Account, acting, maybe_acting
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import Call, InUnit
-from dodeca.products.payments.models import Merchant
-from dodeca.products.payments.service.desk import Desk, ensure_merchant, merchant_of
+from dodeca.products.payments.service.desk import Desk, till_of
 from dodeca.products.payments.service.keys import mode_of
 
 
 def desk_of(session: ReadSession, call: Call) -> Desk:
     """The caller's till. A unit that writes makes the merchant; one that reads sees an empty one."""
-    account = acting(session, call)
-    mode = mode_of(call.member().credential)
-    merchant = merchant_of(session, account.id)
-    if merchant is None and isinstance(session, WriteSession):
-        merchant = ensure_merchant(session, account.id, account.name)
-    if merchant is None:
-        merchant = Merchant(id="acc_none", account_id=account.id, name=account.name, zone="UTC", capture="manual")
-        merchant.routing, merchant.fraud = {}, []
-    return Desk(merchant, mode)
+    return till_of(session, acting(session, call).id, mode_of(call.member().credential))
 
 
 async def flow_desk(call: Call) -> Desk:

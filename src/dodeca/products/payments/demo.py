@@ -13,7 +13,8 @@ from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.service import billing, invoices, orders, payment_links, receivers, refunds
 from dodeca.products.payments.service.desk import Desk, ensure_merchant, platform_desk
 from dodeca.products.payments.service.orders import OrderRequest
-from dodeca.products.payments.service.paying import PURSE, PayRequest
+from dodeca.products.payments.service.paying import PayRequest
+from dodeca.products.payments.service.steps import PURSE
 
 if TYPE_CHECKING:
     from dodeca.kernel.db import WriteSession

@@ -9,25 +9,29 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
 
-from dodeca.kernel import clock
 from dodeca.kernel.crypto import Keyring
 from dodeca.kernel.errors import DodecaError, Invalid, Upstream
-from dodeca.products.payments import acquirers, outside
-from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Result, Unknown
-from dodeca.products.payments.models import Order, Refund
-from dodeca.products.payments.service import billing, captures, methods, paying, refunds
+from dodeca.products.payments import acquirers
+from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Result, Unknown, at_once
+from dodeca.products.payments.models import Order, Payment, Refund
+from dodeca.products.payments.service import attempts, billing, captures, methods, paying, refunds
+from dodeca.products.payments.service.attempts import Answer
 from dodeca.products.payments.service.cards import CardFacts, facts
 from dodeca.products.payments.service.desk import Desk, desk_by_id
-from dodeca.products.payments.service.paying import PayRequest, Step
+from dodeca.products.payments.service.paying import PayRequest
+from dodeca.products.payments.service.steps import Step, locked
 
 if TYPE_CHECKING:
     from dodeca.kernel.db import WriteSession
     from dodeca.kernel.platform import Platform
 
+T = TypeVar("T")
+Till = Callable[[Any], Desk]
+"""Whose till it is, found with the unit's Session."""
 log = structlog.get_logger(__name__)
 
 
@@ -43,44 +47,84 @@ def card_facts(keyring: Keyring, card: CardData) -> CardFacts:
 
 async def pay(platform: Platform, desk: Desk, request: PayRequest, card: CardData | None = None) -> str:
     """Try to pay; gives the payment's id, whatever became of it. Raises what `paying.begin` refuses."""
+    return await paid(platform, lambda _session: desk, desk.mode, request, card, show=lambda _session, row: row.id)
+
+
+async def paid(
+    platform: Platform,
+    till: Till,
+    mode: str,
+    request: PayRequest,
+    card: CardData | None,
+    *,
+    show: Callable[[Any, Payment], T],
+) -> T:
+    """The same, at a till that is found in the unit of work; gives what `show` makes of the payment. `show` must not
+    raise: what happened is to be stored."""
     kept = request
     if card is not None:
         again = request.save or request.subscription_id is not None
-        vaults = await tokenise_everywhere(platform, card, desk.mode) if again else {}
+        vaults = await tokenise_everywhere(platform, card, mode) if again else {}
         kept = dataclasses.replace(request, card=card_facts(platform.keyring, card), vaults=vaults)
-    step = await platform.db.awrite(lambda session: paying.begin(session, desk, kept))
-    await go_on(platform, step, card)
-    return step.payment_id
+    _last, found = await _followed(platform, lambda session: paying.begin(session, till(session), kept), card, show)
+    return found
+
+
+async def _followed(
+    platform: Platform,
+    begin: Callable[[WriteSession], Step],
+    card: CardData | None,
+    show: Callable[[Any, Payment], T],
+) -> tuple[Step, T]:
+    """Follow the steps from `begin` on; gives the last, and what `show` makes of the payment."""
+
+    def unit(session: WriteSession) -> tuple[Step, T | None]:
+        step = immediately(session, begin(session), card)
+        return step, show(session, step.work.payment) if step.kind == "done" and step.work is not None else None
+
+    step, found = await platform.db.awrite(unit)
+    if step.kind == "done":
+        return step, cast(T, found)
+    last = await go_on(platform, step, card)
+    return last, await platform.db.aread(lambda session: show(session, session.get_one(Payment, last.payment_id)))
 
 
 async def go_on(platform: Platform, step: Step, card: CardData | None = None) -> Step:
     """Follow the steps until there is nothing more to ask."""
     while step.kind != "done":
-        if step.acquirer is None:
-            raise TypeError("A step that asks names whom.")
-        if step.kind == "capture":
-            result = await _guarded(
-                step.acquirer.capture(f"cap:{step.payment_id}", step.reference, step.amount, step.currency)
-            )
-            step = await platform.db.awrite(lambda session, s=step, r=result: captures.finish(session, s.payment_id, r))  # type: ignore[misc]
-        else:
-            step = await _authorise(platform, step, card)
+        answer = await _asked(step, card)
+        asked = dataclasses.replace(step, work=None)
+        step = await platform.db.awrite(
+            lambda session, s=asked, a=answer: immediately(session, attempts.take(session, s, a), card)  # type: ignore[misc]
+        )
     return step
 
 
-async def _authorise(platform: Platform, step: Step, card: CardData | None) -> Step:
+def immediately(session: WriteSession, step: Step, card: CardData | None = None) -> Step:
+    """Follow the steps that need nobody outside, in the unit of work that they come from: whatever it stores is stored
+    together with its answers."""
+    while step.acquirer is not None and step.acquirer.is_immediate:
+        step = attempts.take(session, step, at_once(_asked(step, card)))
+    if step.work is not None:
+        step.work.store(session)
+    return step
+
+
+async def _asked(step: Step, card: CardData | None) -> Answer:
+    """What the acquirer of a step answers."""
     acquirer, ask = step.acquirer, step.ask
-    if acquirer is None or ask is None:
-        raise TypeError("A step that asks says what.")
+    if acquirer is None:
+        raise TypeError("A step that asks names whom.")
+    if ask is None:
+        return Answer(
+            await _guarded(acquirer.capture(f"cap:{step.payment_id}", step.reference, step.amount, step.currency))
+        )
     vault, started = ask.vault, time.monotonic()
     if card is not None and vault is None:
         vault = await acquirer.tokenise(card)
         ask = dataclasses.replace(ask, vault=vault)
     result = await _guarded(acquirer.authorise(ask))
-    latency = round((time.monotonic() - started) * 1000)
-    return await platform.db.awrite(
-        lambda session: paying.record(session, ask.key, result, vault=vault, latency_ms=latency)
-    )
+    return Answer(result, vault, round((time.monotonic() - started) * 1000))
 
 
 async def _guarded(call: Awaitable[Result]) -> Result:
@@ -94,34 +138,49 @@ async def _guarded(call: Awaitable[Result]) -> Result:
 
 async def answer(platform: Platform, payment_id: str, reply: str) -> None:
     """Hand the payer's OTP or choice to the acquirer. Raises Invalid for a wrong OTP that may be typed again."""
-    step = await platform.db.awrite(lambda session: paying.answer(session, payment_id, reply))
+    step = await platform.db.awrite(lambda session: attempts.answer(session, payment_id, reply))
     if step.acquirer is None or step.ask is None:
         raise TypeError("A step that asks names whom.")
     ask: Ask = step.ask
     result = await _guarded(step.acquirer.complete_authentication(ask, step.reference, reply))
-    following = await platform.db.awrite(lambda session: paying.answered(session, ask.key, result))
-    if following.kind == "done" and following.reference:
-        raise Invalid(following.reference, field="otp")
+    following = await platform.db.awrite(lambda session: attempts.answered(session, ask.key, result))
+    if following.refused:
+        raise Invalid(following.refused, field="otp")
     await go_on(platform, following)
 
 
 async def capture(platform: Platform, desk: Desk, payment_id: str, amount: int | None, currency: str | None) -> None:
     """Capture an authorised payment. Raises Invalid, Conflict, NotFound, Upstream."""
-    step = await platform.db.awrite(lambda session: captures.request(session, desk, payment_id, amount, currency))
-    last = await go_on(platform, step)
+    await captured(platform, lambda _session: desk, payment_id, amount, currency, show=lambda _session, _payment: None)
+
+
+async def captured(
+    platform: Platform,
+    till: Till,
+    payment_id: str,
+    amount: int | None,
+    currency: str | None,
+    *,
+    show: Callable[[Any, Payment], T],
+) -> T:
+    """The same, at a till that is found in the unit of work; gives what `show` makes of the payment."""
+    last, found = await _followed(
+        platform, lambda session: captures.request(session, till(session), payment_id, amount, currency), None, show
+    )
     error = captures.refused(last)
     if error is not None:
         raise error
+    return found
 
 
 async def repeat_capture(platform: Platform, payment_id: str) -> None:
     """Ask again for a capture that was never answered."""
 
     def again(session: WriteSession) -> Step | None:
-        _desk, _order, payment = paying.locked(session, payment_id)
-        if payment.capturing_at is None or payment.status != "authorized":
+        work = locked(session, payment_id)
+        if work.payment.capturing_at is None or work.payment.status != "authorized":
             return None
-        return captures.step_of(session, payment)
+        return captures.step_of(session, work)
 
     step = await platform.db.awrite(again)
     if step is not None:
@@ -147,21 +206,18 @@ async def ask_refund(platform: Platform, refund_id: str) -> bool:
 
 async def inquire(platform: Platform, attempt_id: str, number: int) -> None:
     """Ask what became of an attempt without outcome, and plan the next inquiry where nobody knows yet."""
-    wanted = await platform.db.aread(lambda session: paying.to_inquire(session, attempt_id))
+    wanted = await platform.db.aread(lambda session: attempts.to_inquire(session, attempt_id))
     if wanted is None:
         return
-    acquirer, ask, is_poll = wanted
+    acquirer, ask = wanted
     result = await _guarded(acquirer.inquire(ask))
     if isinstance(result, Unknown):
-        pause = 3 if is_poll else paying.INQUIRE_AFTER[min(number, len(paying.INQUIRE_AFTER) - 1)]
-        await platform.db.awrite(
-            lambda session: outside.inquire_later(session, attempt_id, clock.ahead(seconds=pause), number + 1)
-        )
+        await platform.db.awrite(lambda session: attempts.inquire_again(session, attempt_id, number))
         return
-    step = await platform.db.awrite(lambda session: paying.record(session, attempt_id, result))
+    step = await platform.db.awrite(lambda session: attempts.record(session, attempt_id, Answer(result)))
     await go_on(platform, step)
     if getattr(getattr(acquirer, "settings", None), "duplicate_callbacks", False):
-        again = await platform.db.awrite(lambda session: paying.record(session, attempt_id, result))
+        again = await platform.db.awrite(lambda session: attempts.record(session, attempt_id, Answer(result)))
         await go_on(platform, again)
 
 
@@ -169,7 +225,7 @@ async def void(platform: Platform, payment_id: str) -> None:
     """Tell the acquirer that an authorisation is not needed. Raises Upstream, so that the job is repeated."""
 
     def whom(session: WriteSession) -> tuple[Acquirer, str]:
-        _desk, _order, payment = paying.locked(session, payment_id)
+        payment = locked(session, payment_id).payment
         return acquirers.acquirer(session, payment.acquirer or ""), payment.acquirer_reference or ""
 
     acquirer, reference = await platform.db.awrite(whom)
@@ -210,7 +266,7 @@ async def charge(platform: Platform, order_id: str, account_id: str, method_id: 
             recurring=True,
             payer_account_id=account_id,
         )
-        return paying.begin(session, desk, request)
+        return immediately(session, paying.begin(session, desk, request))
 
     step = await platform.db.awrite(begin)
     if step is not None:
@@ -219,7 +275,12 @@ async def charge(platform: Platform, order_id: str, account_id: str, method_id: 
 
 async def bill(platform: Platform, subscription_id: str) -> None:
     """Take what is due for a subscription, if anything is."""
-    step = await platform.db.awrite(lambda session: billing.begin_charge(session, subscription_id))
+
+    def begin(session: WriteSession) -> Step | None:
+        step = billing.begin_charge(session, subscription_id)
+        return None if step is None else immediately(session, step)
+
+    step = await platform.db.awrite(begin)
     if step is not None:
         await go_on(platform, step)
 

@@ -10,8 +10,7 @@ from sqlalchemy.orm import aliased
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.manifest import Invariant
 from dodeca.products.payments.models import LedgerAccount, LedgerTail, Transfer
-
-COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+from dodeca.products.payments.models.ledger import COUNTERS
 
 
 def counters_follow_from_transfers(session: ReadSession) -> Sequence[object]:

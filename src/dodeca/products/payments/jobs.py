@@ -18,6 +18,7 @@ from dodeca.products.payments import flows, outside
 from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
 from dodeca.products.payments.outside import AttemptDue, DeliveryDue, PaymentDue, PayoutDue, RefundDue
 from dodeca.products.payments.service import (
+    attempts,
     billing,
     captures,
     events,
@@ -114,6 +115,13 @@ async def finish_captures(context: JobContext, _nothing: Nothing) -> None:
         await flows.repeat_capture(context.platform, payment_id)
 
 
+@job("payments.finish_attempts", every=15)
+async def finish_attempts(context: JobContext, _nothing: Nothing) -> None:
+    """Ask what became of attempts whose process died before it had an answer."""
+    for attempt_id in await context.platform.db.aread(attempts.forgotten):
+        await flows.inquire(context.platform, attempt_id, 0)
+
+
 @job("payments.expire_authorisations", every=300)
 async def expire_authorisations(context: JobContext, _nothing: Nothing) -> None:
     """Void what was not captured in time."""
@@ -181,6 +189,7 @@ jobs: list[Job[Any]] = [
     refund,
     pay_out,
     finish_captures,
+    finish_attempts,
     expire_authorisations,
     settle,
     fold_ledger,

@@ -31,6 +31,7 @@ from dodeca.products.payments.service.inputs import amount_of
 from dodeca.products.payments.service.ledger import Balance, Entry, InsufficientFunds, Place
 from dodeca.products.payments.service.orders import OrderRequest
 from dodeca.products.payments.service.paying import PayRequest
+from dodeca.products.payments.service.steps import PURSE, locked
 from dodeca.products.payments.subscribing import (
     Payee,
     SubscriptionMade,
@@ -141,7 +142,7 @@ def charge(session: WriteSession, order_id: str, payer_id: str, method_id: str |
         amount=order.amount - order.amount_paid,
         currency=order.currency,
         method="wallet",
-        wallet=paying.PURSE,
+        wallet=PURSE,
         order_id=order.id,
         payer_account_id=payer_id,
     )
@@ -167,8 +168,7 @@ def capture(session: WriteSession, order_id: str) -> None:
 def void(session: WriteSession, order_id: str) -> None:
     """Set free what is authorised for an order. Raises Conflict, NotFound."""
     payment = _good(session, order_id)
-    desk, _order, row = paying.locked(session, payment.id)
-    captures.void(session, desk, row)
+    captures.void(session, locked(session, payment.id).payment)
 
 
 def refund(session: WriteSession, order_id: str, reference: str, amount: int | None = None) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Finding, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Capabilities
 from dodeca.products.payments.acquirers.simulators import Simulator, SimulatorSettings
@@ -20,17 +21,26 @@ SIMULATORS: Mapping[str, Capabilities] = {
 }
 
 
+_settings = Finding(AcquirerSetting, autoflush=False)
+
+
 def installed(session: ReadSession, mode: str) -> dict[str, tuple[Acquirer, bool]]:
     """The acquirers of a mode by name, and whether each is enabled. Simulators take test money only."""
     if mode != "test":
         return {}
-    rows = {row.name: row for row in session.query(AcquirerSetting)}
+    rows = {row.name: row for row in _settings.all(session)}
     return {name: _made(name, rows.get(name)) for name in SIMULATORS}
 
 
 def _made(name: str, row: AcquirerSetting | None) -> tuple[Acquirer, bool]:
-    settings = msgspec.convert(row.settings, SimulatorSettings) if row is not None else SimulatorSettings()
-    return Simulator(name, SIMULATORS[name], settings), row.enabled if row is not None else True
+    if row is None:
+        return _simulator(name, SimulatorSettings()), True
+    return _simulator(name, msgspec.convert(row.settings, SimulatorSettings)), row.enabled
+
+
+@lru_cache
+def _simulator(name: str, settings: SimulatorSettings) -> Simulator:
+    return Simulator(name, SIMULATORS[name], settings)
 
 
 def acquirer(session: ReadSession, name: str) -> Acquirer:
@@ -44,7 +54,7 @@ def configure(session: WriteSession, name: str, changes: Mapping[str, object], e
     """Change an acquirer's settings. Raises NotFound, Invalid naming the field."""
     if name not in SIMULATORS:
         raise NotFound(f"There is no acquirer {name[:40]}.")
-    row = session.get(AcquirerSetting, name, with_for_update=True)
+    row = session.get_locked(AcquirerSetting, name)
     if row is None:
         row = AcquirerSetting(name=name, settings={}, enabled=True)
         session.add(row)

@@ -5,10 +5,12 @@ Every call carries the id of our attempt, refund or payment as idempotency key: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
+
+T = TypeVar("T")
 
 SOFT_REASONS = frozenset({"insufficient_funds", "processing_error", "issuer_unavailable", "limit_exceeded"})
 """Declines after which another acquirer may still succeed. All others are final."""
@@ -107,11 +109,28 @@ class ReportLine:
     currency: str
 
 
+def at_once(question: Coroutine[Any, Any, T]) -> T:
+    """The answer of an acquirer that is immediate. Raises RuntimeError where it waits after all."""
+    try:
+        question.send(None)
+    except StopIteration as done:
+        answer: T = done.value
+        return answer
+    question.close()
+    raise RuntimeError("An acquirer that said it answers at once has waited.")
+
+
 class Acquirer(Protocol):
     """See the module's text."""
 
     name: str
     capabilities: Capabilities
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether it answers out of itself: it asks nobody outside, waits for nothing, and keeps nothing that a unit of
+        work that is rolled back would have to undo. It may then be asked inside a unit (`at_once`)."""
+        ...
 
     async def tokenise(self, card: CardData) -> str:
         """Put a card into the vault; gives the reference that is charged later."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import secrets
 from collections.abc import Sequence
 from datetime import date
 
@@ -76,10 +77,15 @@ class Simulator:
         self.capabilities = capabilities
         self.settings = settings
 
+    @property
+    def is_immediate(self) -> bool:
+        """Unless it is to be slow: then it is asked as one outside is."""
+        return self.settings.latency_ms == 0
+
     async def tokenise(self, card: CardData) -> str:
         """A reference that says what the card does, and nothing of the card."""
         scenario = SCENARIOS.get(card.number, "approve")
-        return f"{self.name}:{scenario}:{random.SystemRandom().randrange(16**12):012x}"
+        return f"{self.name}:{scenario}:{secrets.token_hex(6)}"
 
     async def authorise(self, ask: Ask) -> Result:
         """As the instrument, the settings and the seed say."""

@@ -180,7 +180,7 @@ def change_subscription(
     session: DbWrite, desk: Till, subscription_id: FromPath[str], data: JSONBody[SubscriptionChange]
 ) -> dict[str, Any]:
     """Change plan or quantity."""
-    row = desk.find(session, Subscription, subscription_id, lock=True)
+    row = desk.lock(session, Subscription, subscription_id)
     when = "cycle_end" if data.at_cycle_end else "now"
     values = {"plan_id": data.new_plan_id, "quantity": data.quantity, "schedule_change_at": when}
     billing.change_now(session, desk, row, values)
@@ -191,7 +191,7 @@ def change_subscription(
 def end_subscription(session: DbWrite, desk: Till, account: Actor, subscription_id: FromPath[str]) -> dict[str, Any]:
     """End a subscription now, as its merchant or its payer."""
     own = _payers(session, account, subscription_id)
-    row = subscriptions.locked(session, own.id) if own else desk.find(session, Subscription, subscription_id, lock=True)
+    row = subscriptions.locked(session, own.id) if own else desk.lock(session, Subscription, subscription_id)
     subscriptions.cancel(session, desk_by_id(session, row.merchant_id, row.mode), row)
     return entities.subscription(session, row)
 
@@ -216,7 +216,7 @@ def create_clock(session: DbWrite, desk: Till, data: JSONBody[NewClock]) -> dict
     session.add(row)
     session.flush()
     for customer_id in data.customers:
-        desk.find(session, Customer, customer_id, lock=True).test_clock_id = row.id
+        desk.lock(session, Customer, customer_id).test_clock_id = row.id
     return {"id": row.id, "now": rfc3339(row.now)}
 
 

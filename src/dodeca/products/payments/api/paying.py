@@ -11,11 +11,11 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Access, Calling, ClosedRequest, DbRead, FromPath, JSONBody, get, post
 from dodeca.kernel.money import decimal_text
-from dodeca.products.payments import entities, flows, idempotent, links
+from dodeca.products.payments import acquirers, entities, flows, idempotent, links
 from dodeca.products.payments.acting import Till, flow_desk
 from dodeca.products.payments.compat.razorpay.pay import check_failed
 from dodeca.products.payments.models import Card, Payment, Refund, RoutingDecision
-from dodeca.products.payments.service import paybody, paying, refunds, routing
+from dodeca.products.payments.service import attempts, paybody, refunds, routing
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import amount_of
 
@@ -187,7 +187,7 @@ def why(session: DbRead, desk: Till, payment_id: FromPath[str]) -> dict[str, Any
                 "latency_ms": a.latency_ms,
                 "propensity": a.propensity,
             }
-            for a in paying.attempts_of(session, row)
+            for a in attempts.attempts_of(session, row)
         ],
     }
 
@@ -198,7 +198,9 @@ def dry_run(session: DbRead, desk: Till, data: JSONBody[DryRun]) -> dict[str, An
     facts = {"amount": amount_of(data.amount, data.currency), "currency": data.currency, "method": data.method}
     if any(not 0 <= rate <= 1 for rate in (data.success_rate or {}).values()):
         raise Invalid("A success rate is from 0 to 1.", field="success_rate")
-    found = routing.decide(session, desk.merchant, desk.mode, facts, explore=False, assumed=data.success_rate)
+    found = routing.decide(
+        session, desk.merchant, acquirers.installed(session, desk.mode), facts, explore=False, assumed=data.success_rate
+    )
     chosen = found.order[0] if found.order else None
     return {"chosen": chosen, "rule": found.rule, "candidates": [c.shown() for c in found.candidates], "attempts": []}
 

@@ -153,7 +153,7 @@ def report(session: DbRead, desk: Till, call: Calling) -> dict[str, Any]:
 @get("/orders/{order_id:str}/bank_transfer", access=Access.MEMBER)
 def bank_transfer(session: DbWrite, desk: Till, order_id: FromPath[str]) -> dict[str, Any]:
     """How an order is paid by transfer to the merchant's own account: the reference, and a QR code for banking apps."""
-    order = desk.find(session, Order, order_id, lock=True)
+    order = desk.lock(session, Order, order_id)
     account = desk.merchant.bank_account or {}
     if not account:
         raise Conflict("Set your bank account first: PATCH /api/payments/merchant.", field="bank_account")

@@ -24,12 +24,12 @@ class PaymentLink(Model):
     created → partially_paid → paid; open → expired, cancelled. `code` is the last part of its short address (unique);
     `reference_id` is the merchant's own and used once (unique)."""
 
-    __tablename__ = "payment_links"
+    __tablename__ = "payments_links"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    order_id: Mapped[str] = mapped_column(ForeignKey("payment_orders.id"), unique=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("payments_orders.id"), unique=True)
     code: Mapped[str] = mapped_column(unique=True)
     amount: Mapped[int]
     currency: Mapped[str]
@@ -54,18 +54,18 @@ class PaymentLink(Model):
         UniqueConstraint("merchant_id", "mode", "reference_id"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("status IN ('created', 'partially_paid', 'paid', 'expired', 'cancelled')", name="status"),
-        Index("ix_payment_links_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
-        Index("ix_payment_links_status_expire_by", "status", "expire_by"),
+        Index("ix_payments_links_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_links_status_expire_by", "status", "expire_by"),
     )
 
 
 class Item(Model):
     """Something with a price that invoices and plans name. One that is used is switched off, not deleted."""
 
-    __tablename__ = "payment_items"
+    __tablename__ = "payments_items"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     name: Mapped[str]
     description: Mapped[str | None]
@@ -79,19 +79,19 @@ class Item(Model):
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("type IN ('invoice', 'plan', 'addon')", name="type"),
-        Index("ix_payment_items_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_items_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
     )
 
 
 class Plan(Model):
     """A price that recurs every `interval` periods. Never changed: subscriptions rely on it."""
 
-    __tablename__ = "payment_plans"
+    __tablename__ = "payments_plans"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    item_id: Mapped[str] = mapped_column(ForeignKey("payment_items.id"))
+    item_id: Mapped[str] = mapped_column(ForeignKey("payments_items.id"))
     period: Mapped[str]
     interval: Mapped[int]
     notes: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -100,18 +100,18 @@ class Plan(Model):
     __table_args__ = (
         CheckConstraint("period IN ('daily', 'weekly', 'monthly', 'yearly')", name="period"),
         CheckConstraint('"interval" BETWEEN 1 AND 4000', name="interval"),
-        Index("ix_payment_plans_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_plans_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
     )
 
 
 class TestClock(Model):
     """A moment that customers made with it live in, until it is moved forward."""
 
-    __tablename__ = "payment_test_clocks"
+    __tablename__ = "payments_test_clocks"
     __test__ = False  # no test class, whatever its name
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"), index=True)
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"), index=True)
     now: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
@@ -126,15 +126,15 @@ class Subscription(Model):
 
     created → authenticated → active ⇄ pending → halted → active; `service.states` has all moves."""
 
-    __tablename__ = "payment_subscriptions"
+    __tablename__ = "payments_subscriptions"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    plan_id: Mapped[str] = mapped_column(ForeignKey("payment_plans.id"))
-    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payment_customers.id"))
+    plan_id: Mapped[str] = mapped_column(ForeignKey("payments_plans.id"))
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payments_customers.id"))
     payer_account_id: Mapped[str | None] = mapped_column(index=True)
-    test_clock_id: Mapped[str | None] = mapped_column(ForeignKey("payment_test_clocks.id"), index=True)
+    test_clock_id: Mapped[str | None] = mapped_column(ForeignKey("payments_test_clocks.id"), index=True)
     reference: Mapped[str | None]
     code: Mapped[str] = mapped_column(unique=True)
     status: Mapped[str] = mapped_column(default="created")
@@ -143,7 +143,7 @@ class Subscription(Model):
     paid_count: Mapped[int] = mapped_column(default=0)
     zone: Mapped[str] = mapped_column(default="UTC")
     method: Mapped[str | None]
-    card_id: Mapped[str | None] = mapped_column(ForeignKey("payment_cards.id"))
+    card_id: Mapped[str | None] = mapped_column(ForeignKey("payments_cards.id"))
     vpa: Mapped[str | None]
     email: Mapped[str] = mapped_column(default="")
     contact: Mapped[str] = mapped_column(default="")
@@ -176,9 +176,9 @@ class Subscription(Model):
             "'expired')",
             name="status",
         ),
-        Index("ix_payment_subscriptions_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_subscriptions_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
         Index(
-            "ix_payment_subscriptions_charge_at",
+            "ix_payments_subscriptions_charge_at",
             "charge_at",
             sqlite_where=text("charge_at IS NOT NULL"),
             postgresql_where=text("charge_at IS NOT NULL"),
@@ -189,20 +189,20 @@ class Subscription(Model):
 class Addon(Model):
     """Something charged once on top of a subscription's next invoice, which `invoice_id` then names."""
 
-    __tablename__ = "payment_addons"
+    __tablename__ = "payments_addons"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    subscription_id: Mapped[str] = mapped_column(ForeignKey("payment_subscriptions.id"), index=True)
-    item_id: Mapped[str] = mapped_column(ForeignKey("payment_items.id"))
+    subscription_id: Mapped[str] = mapped_column(ForeignKey("payments_subscriptions.id"), index=True)
+    item_id: Mapped[str] = mapped_column(ForeignKey("payments_items.id"))
     quantity: Mapped[int] = mapped_column(default=1)
     invoice_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
         CheckConstraint("quantity >= 1", name="quantity"),
-        Index("ix_payment_addons_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_addons_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
     )
 
 
@@ -212,15 +212,15 @@ class Invoice(Model):
     Once issued it has an order and its lines and amount stay. A subscription has one invoice a `period_key` (unique):
     no cycle is billed twice."""
 
-    __tablename__ = "payment_invoices"
+    __tablename__ = "payments_invoices"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     type: Mapped[str] = mapped_column(default="invoice")
     status: Mapped[str] = mapped_column(default="draft")
     code: Mapped[str] = mapped_column(unique=True)
-    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payment_customers.id"))
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payments_customers.id"))
     customer: Mapped[dict[str, Any]] = mapped_column(default=dict)
     lines: Mapped[list[Any]] = mapped_column(default=list)
     amount: Mapped[int]
@@ -229,9 +229,9 @@ class Invoice(Model):
     receipt: Mapped[str | None]
     comment: Mapped[str | None]
     terms: Mapped[str | None]
-    order_id: Mapped[str | None] = mapped_column(ForeignKey("payment_orders.id"), unique=True)
+    order_id: Mapped[str | None] = mapped_column(ForeignKey("payments_orders.id"), unique=True)
     payment_id: Mapped[str | None]
-    subscription_id: Mapped[str | None] = mapped_column(ForeignKey("payment_subscriptions.id"))
+    subscription_id: Mapped[str | None] = mapped_column(ForeignKey("payments_subscriptions.id"))
     period_key: Mapped[str | None]
     billing_start: Mapped[datetime | None]
     billing_end: Mapped[datetime | None]
@@ -253,18 +253,18 @@ class Invoice(Model):
         CheckConstraint(
             "status IN ('draft', 'issued', 'partially_paid', 'paid', 'cancelled', 'expired')", name="status"
         ),
-        Index("ix_payment_invoices_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
-        Index("ix_payment_invoices_status_expire_by", "status", "expire_by"),
+        Index("ix_payments_invoices_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_invoices_status_expire_by", "status", "expire_by"),
     )
 
 
 class QrCode(Model):
     """A picture that leads a payer's app here. One for single use is closed by its first payment."""
 
-    __tablename__ = "payment_qr_codes"
+    __tablename__ = "payments_qr_codes"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     code: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str]
@@ -273,7 +273,7 @@ class QrCode(Model):
     description: Mapped[str | None]
     fixed_amount: Mapped[bool] = mapped_column(default=False)
     payment_amount: Mapped[int | None]
-    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payment_customers.id"))
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payments_customers.id"))
     tax_invoice: Mapped[dict[str, Any] | None]
     notes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     status: Mapped[str] = mapped_column(default="active")
@@ -287,8 +287,8 @@ class QrCode(Model):
     __table_args__ = (
         CheckConstraint("status IN ('active', 'closed')", name="status"),
         CheckConstraint("usage IN ('single_use', 'multiple_use')", name="usage"),
-        Index("ix_payment_qr_codes_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
-        Index("ix_payment_qr_codes_status_close_by", "status", "close_by"),
+        Index("ix_payments_qr_codes_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_qr_codes_status_close_by", "status", "close_by"),
     )
 
 
@@ -297,16 +297,16 @@ class VirtualAccount(Model):
 
     `receivers` holds them as clients see them; `account_number` is the bank account's (unique)."""
 
-    __tablename__ = "payment_virtual_accounts"
+    __tablename__ = "payments_virtual_accounts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     account_number: Mapped[str] = mapped_column(unique=True)
     vpa: Mapped[str | None]
     name: Mapped[str]
     description: Mapped[str | None]
-    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payment_customers.id"))
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payments_customers.id"))
     amount_expected: Mapped[int | None]
     amount_paid: Mapped[int] = mapped_column(default=0)
     receivers: Mapped[list[Any]] = mapped_column(default=list)
@@ -319,6 +319,6 @@ class VirtualAccount(Model):
 
     __table_args__ = (
         CheckConstraint("status IN ('active', 'closed')", name="status"),
-        Index("ix_payment_virtual_accounts_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
-        Index("ix_payment_virtual_accounts_status_close_by", "status", "close_by"),
+        Index("ix_payments_virtual_accounts_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_virtual_accounts_status_close_by", "status", "close_by"),
     )

@@ -15,16 +15,27 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dodeca.kernel import clock
 from dodeca.kernel.db import Model
 
+UNSETTLED = "settlement_id IS NULL AND captured_at IS NOT NULL"
 METHODS = ("card", "upi", "netbanking", "wallet", "bank_transfer")
+
+
+def partial(name: str, where: str, *columns: str, unique: bool = False) -> Index:
+    """An index of the rows that `where` is true of: the others cost nothing."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def present(name: str, *columns: str) -> Index:
+    """An index of the rows whose first column is set."""
+    return partial(name, f"{columns[0]} IS NOT NULL", *columns)
 
 
 class Customer(Model):
     """Somebody whom a merchant knows. Unique by mail and telephone together, in a merchant and mode (index)."""
 
-    __tablename__ = "payment_customers"
+    __tablename__ = "payments_customers"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     name: Mapped[str | None]
     email: Mapped[str] = mapped_column(default="")
@@ -37,27 +48,26 @@ class Customer(Model):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
-        Index(
-            "uq_payment_customers_email_contact",
+        partial(
+            "uq_payments_customers_email_contact",
+            "email <> '' OR contact <> ''",
             "merchant_id",
             "mode",
             "email",
             "contact",
             unique=True,
-            sqlite_where=text("email <> '' OR contact <> ''"),
-            postgresql_where=text("email <> '' OR contact <> ''"),
         ),
-        Index("ix_payment_customers_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_customers_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
     )
 
 
 class Card(Model):
     """A card as far as it may be kept. `vault` maps an acquirer to its reference for the card."""
 
-    __tablename__ = "payment_cards"
+    __tablename__ = "payments_cards"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str | None] = mapped_column(ForeignKey("merchants.id"), index=True)
+    merchant_id: Mapped[str | None] = mapped_column(ForeignKey("payments_merchants.id"))
     name: Mapped[str]
     last4: Mapped[str]
     bin: Mapped[str]
@@ -66,7 +76,7 @@ class Card(Model):
     expiry_month: Mapped[int]
     expiry_year: Mapped[int]
     country: Mapped[str]
-    fingerprint: Mapped[str] = mapped_column(index=True)
+    fingerprint: Mapped[str]
     vault: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
@@ -78,14 +88,14 @@ class Card(Model):
 class Token(Model):
     """What a customer of a merchant agreed to be charged with again. At most one a customer and card (unique)."""
 
-    __tablename__ = "payment_tokens"
+    __tablename__ = "payments_tokens"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    customer_id: Mapped[str] = mapped_column(ForeignKey("payment_customers.id"), index=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("payments_customers.id"), index=True)
     method: Mapped[str]
-    card_id: Mapped[str | None] = mapped_column(ForeignKey("payment_cards.id"))
+    card_id: Mapped[str | None] = mapped_column(ForeignKey("payments_cards.id"))
     fingerprint: Mapped[str]
     vpa: Mapped[str | None]
     status: Mapped[str] = mapped_column(default="active")
@@ -101,12 +111,12 @@ class Token(Model):
 class PaymentMethod(Model):
     """What a person pays with in all products. `chargeable` is false where only a masked number was given."""
 
-    __tablename__ = "payment_methods"
+    __tablename__ = "payments_methods"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     account_id: Mapped[str] = mapped_column(index=True)
     method_type: Mapped[str]
-    card_id: Mapped[str | None] = mapped_column(ForeignKey("payment_cards.id"))
+    card_id: Mapped[str | None] = mapped_column(ForeignKey("payments_cards.id"))
     masked: Mapped[str]
     expiry: Mapped[str | None]
     network: Mapped[str | None]
@@ -122,10 +132,10 @@ class Order(Model):
     created → attempted → paid. `payee_account_id`: the money goes to that person's purse and not to the merchant.
     `reference` is another product's own key for it (unique there)."""
 
-    __tablename__ = "payment_orders"
+    __tablename__ = "payments_orders"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     amount: Mapped[int]
     amount_paid: Mapped[int] = mapped_column(default=0)
@@ -142,9 +152,9 @@ class Order(Model):
     notes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     lines: Mapped[list[Any]] = mapped_column(default=list)
     splits: Mapped[list[Any]] = mapped_column(default=list)
-    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payment_customers.id"))
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payments_customers.id"))
     source: Mapped[str] = mapped_column(default="order")
-    source_id: Mapped[str | None] = mapped_column(index=True)
+    source_id: Mapped[str | None]
     payer_account_id: Mapped[str | None]
     payee_account_id: Mapped[str | None]
     reference: Mapped[str | None]
@@ -158,8 +168,9 @@ class Order(Model):
         CheckConstraint("amount_paid >= 0 AND amount_capturing >= 0", name="not_negative"),
         CheckConstraint("amount_paid + amount_capturing <= amount", name="paid_at_most_once"),
         CheckConstraint("status IN ('created', 'attempted', 'paid')", name="status"),
-        Index("ix_payment_orders_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
-        Index("ix_payment_orders_payer_account_id", "payer_account_id", "created_at", "id"),
+        Index("ix_payments_orders_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        present("ix_payments_orders_source_id", "source_id"),
+        present("ix_payments_orders_payer_account_id", "payer_account_id", "created_at", "id"),
     )
 
 
@@ -169,18 +180,18 @@ class Payment(Model):
     created → authorized → captured → refunded, or failed; `service.states` has all moves. `capturing_at` is set while
     an acquirer is asked to capture. `hold_id` is the reservation in the payer's purse where that pays."""
 
-    __tablename__ = "payments"
+    __tablename__ = "payments_payments"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    order_id: Mapped[str | None] = mapped_column(ForeignKey("payment_orders.id"), index=True)
-    invoice_id: Mapped[str | None] = mapped_column(index=True)
-    subscription_id: Mapped[str | None] = mapped_column(index=True)
-    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payment_customers.id"))
-    token_id: Mapped[str | None] = mapped_column(ForeignKey("payment_tokens.id"))
-    card_id: Mapped[str | None] = mapped_column(ForeignKey("payment_cards.id"))
-    payer_account_id: Mapped[str | None] = mapped_column(index=True)
+    order_id: Mapped[str | None] = mapped_column(ForeignKey("payments_orders.id"), index=True)
+    invoice_id: Mapped[str | None]
+    subscription_id: Mapped[str | None]
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("payments_customers.id"))
+    token_id: Mapped[str | None] = mapped_column(ForeignKey("payments_tokens.id"))
+    card_id: Mapped[str | None] = mapped_column(ForeignKey("payments_cards.id"))
+    payer_account_id: Mapped[str | None]
     amount: Mapped[int]
     amount_refunded: Mapped[int] = mapped_column(default=0)
     currency: Mapped[str]
@@ -209,7 +220,7 @@ class Payment(Model):
     hold_id: Mapped[str | None]
     ip: Mapped[str | None]
     callback_url: Mapped[str | None]
-    settlement_id: Mapped[str | None] = mapped_column(ForeignKey("settlements.id"), index=True)
+    settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"))
     authorized_at: Mapped[datetime | None]
     capturing_at: Mapped[datetime | None]
     captured_at: Mapped[datetime | None]
@@ -220,16 +231,15 @@ class Payment(Model):
         CheckConstraint("amount > 0 AND amount_refunded >= 0 AND amount_refunded <= amount", name="amount"),
         CheckConstraint("status IN ('created', 'authorized', 'captured', 'refunded', 'failed')", name="status"),
         CheckConstraint("method IN ('card', 'upi', 'netbanking', 'wallet', 'bank_transfer')", name="method"),
-        Index("ix_payments_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
-        Index("ix_payments_fingerprint", "fingerprint", "created_at"),
-        Index("ix_payments_status_authorized_at", "status", "authorized_at"),
-        Index("ix_payments_captured_at", "merchant_id", "mode", "captured_at"),
-        Index(
-            "ix_payments_capturing_at",
-            "capturing_at",
-            sqlite_where=text("capturing_at IS NOT NULL"),
-            postgresql_where=text("capturing_at IS NOT NULL"),
-        ),
+        Index("ix_payments_payments_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_payments_captured_at", "merchant_id", "mode", "captured_at"),
+        Index("ix_payments_payments_fingerprint", "merchant_id", "fingerprint", "created_at"),
+        partial("ix_payments_payments_failed", "status = 'failed'", "merchant_id", "fingerprint", "created_at"),
+        partial("ix_payments_payments_authorized", "status = 'authorized'", "expires_at"),
+        partial("ix_payments_payments_unsettled", UNSETTLED, "merchant_id", "mode", "currency", "captured_at"),
+        present("ix_payments_payments_capturing_at", "capturing_at"),
+        present("ix_payments_payments_payer_account_id", "payer_account_id"),
+        present("ix_payments_payments_settlement_id", "settlement_id"),
     )
 
 
@@ -239,10 +249,10 @@ class Attempt(Model):
     At most one row a payment and number (unique). outcome: asked, challenge, approved, declined, unavailable, unknown;
     it moves on from asked, challenge and unknown only."""
 
-    __tablename__ = "payment_attempts"
+    __tablename__ = "payments_attempts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"))
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments_payments.id"))
     number: Mapped[int]
     acquirer: Mapped[str]
     vault: Mapped[str | None]
@@ -257,6 +267,7 @@ class Attempt(Model):
         CheckConstraint(
             "outcome IN ('asked', 'challenge', 'approved', 'declined', 'unavailable', 'unknown')", name="outcome"
         ),
+        partial("ix_payments_attempts_asked", "outcome = 'asked'", "created_at"),
     )
 
 
@@ -265,9 +276,9 @@ class RoutingDecision(Model):
 
     `candidates` holds each acquirer's eligibility, success rate, fee, score and reason, in order of preference."""
 
-    __tablename__ = "payment_routing"
+    __tablename__ = "payments_routing"
 
-    payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"), primary_key=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments_payments.id"), primary_key=True)
     chosen: Mapped[str | None]
     strategy: Mapped[str]
     rule: Mapped[str | None]
@@ -281,12 +292,12 @@ class Refund(Model):
 
     `hold_id` is the reservation on the merchant's account while the acquirer is asked."""
 
-    __tablename__ = "payment_refunds"
+    __tablename__ = "payments_refunds"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"), index=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments_payments.id"), index=True)
     amount: Mapped[int]
     currency: Mapped[str]
     status: Mapped[str] = mapped_column(default="pending")
@@ -295,14 +306,14 @@ class Refund(Model):
     notes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     acquirer_reference: Mapped[str | None]
     hold_id: Mapped[str | None]
-    settlement_id: Mapped[str | None] = mapped_column(ForeignKey("settlements.id"), index=True)
+    settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"), index=True)
     processed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("status IN ('pending', 'processed', 'failed')", name="status"),
-        Index("ix_payment_refunds_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_refunds_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
     )
 
 
@@ -311,10 +322,10 @@ class Settlement(Model):
 
     Payments and refunds name the settlement they are in, so none is in two."""
 
-    __tablename__ = "settlements"
+    __tablename__ = "payments_settlements"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     currency: Mapped[str]
     amount: Mapped[int]
@@ -328,7 +339,7 @@ class Settlement(Model):
 
     __table_args__ = (
         CheckConstraint("status IN ('created', 'initiated', 'processed', 'failed', 'reversed')", name="status"),
-        Index("ix_settlements_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_settlements_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
     )
 
 
@@ -337,7 +348,7 @@ class Payout(Model):
 
     created → initiated → processed, failed or reversed. `owner` and `code` name the ledger account that pays."""
 
-    __tablename__ = "payment_payouts"
+    __tablename__ = "payments_payouts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str]
@@ -355,5 +366,5 @@ class Payout(Model):
         UniqueConstraint("owner", "mode", "reference"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("status IN ('created', 'initiated', 'processed', 'failed', 'reversed')", name="status"),
-        Index("ix_payment_payouts_owner_created_at", "owner", "created_at", "id"),
+        Index("ix_payments_payouts_owner_created_at", "owner", "created_at", "id"),
     )

@@ -16,6 +16,8 @@ from dodeca.kernel.db import Model
 CODES = ("purse", "hold", "merchant", "payout", "fees", "tax", "receivable", "bank", "suspense", "reserve")
 HOT_CODES = frozenset({"fees", "tax", "receivable", "bank", "suspense"})
 """Accounts that nearly every payment touches: their rows are not updated a transfer, see LedgerTail."""
+NEVER_NEGATIVE = ("purse", "hold", "payout", "reserve")
+COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 
 
 class LedgerAccount(Model):
@@ -29,7 +31,7 @@ class LedgerAccount(Model):
     nor below −credit_limit for merchant (null: unlimited, for test money); checks. Counters only grow by transfers:
     the audit recomputes them. The id is mode.code.currency.owner, so that an account is found without looking."""
 
-    __tablename__ = "ledger_accounts"
+    __tablename__ = "payments_ledger_accounts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str]
@@ -52,7 +54,7 @@ class LedgerAccount(Model):
             name="counters",
         ),
         CheckConstraint(
-            "code NOT IN ('purse', 'hold', 'payout', 'reserve') "
+            "code NOT IN (" + ", ".join(f"'{code}'" for code in NEVER_NEGATIVE) + ") "
             "OR credits_posted - debits_posted - debits_pending >= 0",
             name="never_negative",
         ),
@@ -69,7 +71,7 @@ class Journal(Model):
 
     At most one a `key` (unique): what is posted twice under one key happens once."""
 
-    __tablename__ = "ledger_journals"
+    __tablename__ = "payments_ledger_journals"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=ids.new_id)
     key: Mapped[str] = mapped_column(unique=True)
@@ -84,10 +86,10 @@ class Transfer(Model):
     construction. state: `posted` moved it; `pending` reserves it; a row with `pending_id` resolves that reservation,
     `posted` (up to its amount) or `voided`, once (unique)."""
 
-    __tablename__ = "ledger_transfers"
+    __tablename__ = "payments_ledger_transfers"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=ids.new_id)
-    journal_id: Mapped[str] = mapped_column(ForeignKey("ledger_journals.id"), index=True)
+    journal_id: Mapped[str] = mapped_column(ForeignKey("payments_ledger_journals.id"), index=True)
     debit_account_id: Mapped[str]
     credit_account_id: Mapped[str]
     currency: Mapped[str]
@@ -95,27 +97,27 @@ class Transfer(Model):
     amount: Mapped[int]
     code: Mapped[str]
     state: Mapped[str]
-    pending_id: Mapped[str | None] = mapped_column(ForeignKey("ledger_transfers.id"), unique=True)
+    pending_id: Mapped[str | None] = mapped_column(ForeignKey("payments_ledger_transfers.id"), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
         ForeignKeyConstraint(
             ["debit_account_id", "currency", "mode"],
-            ["ledger_accounts.id", "ledger_accounts.currency", "ledger_accounts.mode"],
-            name="fk_ledger_transfers_debit",
+            ["payments_ledger_accounts.id", "payments_ledger_accounts.currency", "payments_ledger_accounts.mode"],
+            name="fk_payments_ledger_transfers_debit",
         ),
         ForeignKeyConstraint(
             ["credit_account_id", "currency", "mode"],
-            ["ledger_accounts.id", "ledger_accounts.currency", "ledger_accounts.mode"],
-            name="fk_ledger_transfers_credit",
+            ["payments_ledger_accounts.id", "payments_ledger_accounts.currency", "payments_ledger_accounts.mode"],
+            name="fk_payments_ledger_transfers_credit",
         ),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("debit_account_id <> credit_account_id", name="two_accounts"),
         CheckConstraint("state IN ('posted', 'pending', 'voided')", name="state"),
         CheckConstraint("state <> 'pending' OR pending_id IS NULL", name="pending_is_first"),
         CheckConstraint("state <> 'voided' OR pending_id IS NOT NULL", name="void_resolves"),
-        Index("ix_ledger_transfers_debit_account_id_id", "debit_account_id", "id"),
-        Index("ix_ledger_transfers_credit_account_id_id", "credit_account_id", "id"),
+        Index("ix_payments_ledger_transfers_debit_account_id_id", "debit_account_id", "id"),
+        Index("ix_payments_ledger_transfers_credit_account_id_id", "credit_account_id", "id"),
     )
 
 
@@ -125,10 +127,10 @@ class LedgerTail(Model):
     Thousands of payments a second would wait for the one row of the fees. So a transfer only adds a row here, and a
     job adds them up into the account and removes them, in one transaction: account row + its tail = its balance."""
 
-    __tablename__ = "ledger_tails"
+    __tablename__ = "payments_ledger_tails"
 
-    transfer_id: Mapped[str] = mapped_column(ForeignKey("ledger_transfers.id"), primary_key=True)
-    account_id: Mapped[str] = mapped_column(ForeignKey("ledger_accounts.id"), primary_key=True, index=True)
+    transfer_id: Mapped[str] = mapped_column(ForeignKey("payments_ledger_transfers.id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("payments_ledger_accounts.id"), primary_key=True, index=True)
     debits_posted: Mapped[int]
     credits_posted: Mapped[int]
     debits_pending: Mapped[int]

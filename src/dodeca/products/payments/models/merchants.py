@@ -18,7 +18,7 @@ class Merchant(Model):
     `routing` and `fraud` hold rules in CEL that were checked when they were saved; `bank_account` is where settlements
     and payouts go. Test and live money of a merchant never mix: every row below names its mode."""
 
-    __tablename__ = "merchants"
+    __tablename__ = "payments_merchants"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     account_id: Mapped[str | None] = mapped_column(unique=True)
@@ -38,10 +38,10 @@ class Webhook(Model):
 
     With `disabled_at` nothing is sent: its owner turned it off, or it failed for 24 hours."""
 
-    __tablename__ = "payment_webhooks"
+    __tablename__ = "payments_webhooks"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     url: Mapped[str]
     secret: Mapped[bytes | None]
@@ -53,7 +53,7 @@ class Webhook(Model):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
-        Index("ix_payment_webhooks_merchant_id_mode", "merchant_id", "mode"),
+        Index("ix_payments_webhooks_merchant_id_mode", "merchant_id", "mode"),
         CheckConstraint("mode IN ('test', 'live')", name="mode"),
     )
 
@@ -61,16 +61,16 @@ class Webhook(Model):
 class PaymentEvent(Model):
     """Something that happened, as its snapshot at that time. Never changed (triggers): it can be sent again."""
 
-    __tablename__ = "payment_events"
+    __tablename__ = "payments_events"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     type: Mapped[str]
     body: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (Index("ix_payment_events_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),)
+    __table_args__ = (Index("ix_payments_events_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),)
 
 
 class Delivery(Model):
@@ -78,11 +78,11 @@ class Delivery(Model):
 
     state: waiting, delivered, or given up after 24 hours."""
 
-    __tablename__ = "payment_deliveries"
+    __tablename__ = "payments_deliveries"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    event_id: Mapped[str] = mapped_column(ForeignKey("payment_events.id"))
-    webhook_id: Mapped[str] = mapped_column(ForeignKey("payment_webhooks.id", ondelete="CASCADE"))
+    event_id: Mapped[str] = mapped_column(ForeignKey("payments_events.id"))
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("payments_webhooks.id", ondelete="CASCADE"))
     state: Mapped[str] = mapped_column(default="waiting")
     attempts: Mapped[int] = mapped_column(default=0)
     last_status: Mapped[int | None]
@@ -92,7 +92,7 @@ class Delivery(Model):
 
     __table_args__ = (
         UniqueConstraint("event_id", "webhook_id"),
-        Index("ix_payment_deliveries_webhook_id", "webhook_id", "created_at"),
+        Index("ix_payments_deliveries_webhook_id", "webhook_id", "created_at"),
         CheckConstraint("state IN ('waiting', 'delivered', 'given_up')", name="state"),
     )
 
@@ -100,7 +100,7 @@ class Delivery(Model):
 class AcquirerSetting(Model):
     """What an administrator set for an acquirer. Without a row the defaults of its class hold."""
 
-    __tablename__ = "payment_acquirers"
+    __tablename__ = "payments_acquirers"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     enabled: Mapped[bool] = mapped_column(default=True)
@@ -113,7 +113,7 @@ class AcquirerStat(Model):
 
     Routing's Beta posterior is made of them. `at` is the moment that the counts are true for."""
 
-    __tablename__ = "payment_acquirer_stats"
+    __tablename__ = "payments_acquirer_stats"
 
     acquirer: Mapped[str] = mapped_column(primary_key=True)
     method: Mapped[str] = mapped_column(primary_key=True)

@@ -14,20 +14,20 @@ from dodeca.kernel.db import Model
 class BankReference(Model):
     """The ISO 11649 reference that a payer writes on a transfer for an order; one an order (unique)."""
 
-    __tablename__ = "payment_bank_references"
+    __tablename__ = "payments_bank_references"
 
     reference: Mapped[str] = mapped_column(primary_key=True)
-    order_id: Mapped[str] = mapped_column(ForeignKey("payment_orders.id"), unique=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("payments_orders.id"), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
 class StatementImport(Model):
     """One file of statements that a merchant gave, with what came of its lines when it was read."""
 
-    __tablename__ = "payment_statement_imports"
+    __tablename__ = "payments_statement_imports"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
     format: Mapped[str]
     lines: Mapped[int]
@@ -36,7 +36,7 @@ class StatementImport(Model):
     duplicates: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (Index("ix_payment_statement_imports_merchant_id", "merchant_id", "mode", "created_at", "id"),)
+    __table_args__ = (Index("ix_payments_statement_imports_merchant_id", "merchant_id", "mode", "created_at", "id"),)
 
 
 class StatementLine(Model):
@@ -46,12 +46,12 @@ class StatementLine(Model):
     of the line and of how many equal ones stood before it (unique an account). `matched_to` is the settlement, payout,
     order or payment that it belongs to; at most one line belongs to a settlement or payout (`settles`, unique)."""
 
-    __tablename__ = "payment_statement_lines"
+    __tablename__ = "payments_statement_lines"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
     mode: Mapped[str]
-    import_id: Mapped[str] = mapped_column(ForeignKey("payment_statement_imports.id"), index=True)
+    import_id: Mapped[str] = mapped_column(ForeignKey("payments_statement_imports.id"), index=True)
     account: Mapped[str]
     identity: Mapped[str]
     booked_on: Mapped[date]
@@ -70,5 +70,5 @@ class StatementLine(Model):
         UniqueConstraint("merchant_id", "mode", "account", "identity"),
         CheckConstraint("status IN ('unmatched', 'suggested', 'matched', 'ignored')", name="status"),
         CheckConstraint("status <> 'matched' OR matched_to IS NOT NULL", name="matched_to"),
-        Index("ix_payment_statement_lines_status", "merchant_id", "mode", "status", "booked_on"),
+        Index("ix_payments_statement_lines_status", "merchant_id", "mode", "status", "booked_on"),
     )

@@ -31,12 +31,12 @@ from dodeca.products.payments.compat.razorpay.pay import check_failed
 from dodeca.products.payments.models import Card, Invoice, Merchant, Order, Payment
 from dodeca.products.payments.pages.common import asked, carried, framed
 from dodeca.products.payments.service import (
+    attempts,
     billing,
     invoices,
     ledger,
     orders,
     paybody,
-    paying,
     payment_links,
     purse,
     returning,
@@ -44,6 +44,7 @@ from dodeca.products.payments.service import (
 )
 from dodeca.products.payments.service.billing import First
 from dodeca.products.payments.service.desk import Desk, desk_by_id
+from dodeca.products.payments.service.steps import PURSE
 
 CHECKOUT_METHODS = (("card", "Card"), ("upi", "UPI"), ("netbanking", "Netbanking"), ("wallet", "Wallet"))
 CARD_FIELDS = ("number", "cvv")
@@ -201,13 +202,13 @@ async def _take(
     call: Call, desk: Desk, data: CheckoutForm, amount: int, currency: str, order_id: str | None, more: dict[str, Any]
 ) -> Redirect:
     month, _, year = data.expiry.replace(" ", "").partition("/")
-    by_purse = data.method == paying.PURSE
+    by_purse = data.method == PURSE
     body = {
         "amount": amount,
         "currency": currency,
         "order_id": order_id,
         "method": "wallet" if by_purse else data.method,
-        "wallet": paying.PURSE if by_purse else data.wallet,
+        "wallet": PURSE if by_purse else data.wallet,
         "bank": data.bank,
         "vpa": data.vpa,
         "email": data.email,
@@ -316,7 +317,7 @@ def show_bank(session: ReadSession, call: Call, state: FormState) -> Page:
         shop=merchant.name,
         total=formatted(payment.amount, payment.currency),
         kind=challenge.get("kind", "poll"),
-        left=paying.OTP_TRIES - int(challenge.get("tries", 0)),
+        left=attempts.OTP_TRIES - int(challenge.get("tries", 0)),
         action=call.request.scope["path"] + carried(call),
         form=state.form,
     )

@@ -26,7 +26,7 @@ from dodeca.products.payments import flows
 from dodeca.products.payments.acting import Till, desk_of, flow_desk
 from dodeca.products.payments.models import Attempt, Card, Payment, Refund, RoutingDecision
 from dodeca.products.payments.pages.common import TONES, NoForm, payment_line
-from dodeca.products.payments.service import ledger, paying, refunds, reports
+from dodeca.products.payments.service import attempts, ledger, refunds, reports
 from dodeca.products.payments.service.inputs import amount_of
 
 
@@ -96,7 +96,7 @@ def show_payment(session: ReadSession, call: Call, state: FormState) -> Page:
 
 
 def _attempts(session: ReadSession, payment: Payment) -> list[Attempt]:
-    return paying.attempts_of(session, payment)
+    return attempts.attempts_of(session, payment)
 
 
 class RefundForm(ClosedRequest):

@@ -191,7 +191,7 @@ def add_hook(session: DbWrite, call: Calling, desk: Till, data: AnyBody[HookForm
 @post("/dashboard/webhooks/{hook_id:str}/removal", access=Access.MEMBER, status=200)
 def remove_hook(session: DbWrite, desk: Till, hook_id: FromPath[str], data: AnyBody[NoForm]) -> Redirect:
     """Remove a webhook."""
-    session.delete(desk.find(session, Webhook, hook_id, lock=True))
+    session.delete(desk.lock(session, Webhook, hook_id))
     return Redirect("/payments/dashboard/webhooks", toast="Removed.")
 
 

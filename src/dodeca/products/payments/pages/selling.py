@@ -89,7 +89,7 @@ def make_link(session: DbWrite, call: Calling, account: Actor, data: AnyBody[Lin
 @post("/dashboard/links/{link_id:str}/cancellation", access=Access.MEMBER, status=200)
 def cancel_link(session: DbWrite, desk: Till, link_id: FromPath[str], data: AnyBody[NoForm]) -> Redirect:
     """End a link."""
-    payment_links.cancel(session, desk, desk.find(session, PaymentLink, link_id, lock=True))
+    payment_links.cancel(session, desk, desk.lock(session, PaymentLink, link_id))
     return Redirect("/payments/dashboard/links", toast="The link is cancelled.")
 
 

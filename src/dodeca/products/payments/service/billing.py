@@ -22,7 +22,8 @@ from dodeca.products.payments.models import Customer, Invoice, Order, Payment, S
 from dodeca.products.payments.service import cycles, invoices, states, subscriptions
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.inputs import LEAST
-from dodeca.products.payments.service.paying import PayRequest, Step
+from dodeca.products.payments.service.paying import PayRequest
+from dodeca.products.payments.service.steps import PURSE, Step
 from dodeca.products.payments.service.subscriptions import Terms, locked, now_of, tell, terms_of
 
 RETRY_DAYS = (1, 2, 3)
@@ -195,7 +196,7 @@ def begin_charge(session: WriteSession, subscription_id: str) -> Step | None:
         customer_id=row.customer_id,
         kept_card_id=row.card_id,
         vpa=row.vpa,
-        wallet=paying.PURSE if row.method == "wallet" else None,
+        wallet=PURSE if row.method == "wallet" else None,
         email=row.email,
         contact=row.contact,
         recurring=True,

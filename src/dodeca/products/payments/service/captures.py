@@ -1,26 +1,27 @@
 """Capturing what is authorised, and voiding what will not be.
 
 A capture is an intent first (`begin`), then the acquirer's answer (`finish`). The order counts what is being captured
-beside what is paid, so two authorisations of one order cannot both be taken: the database refuses the second (check).
+beside what is paid, so two authorisations of one order cannot both be taken; the row is locked, and the database would
+refuse the second too (check).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 
 from dodeca.kernel import clock, mail, outbox
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, Upstream
 from dodeca.kernel.money import formatted, half_up, share
 from dodeca.products.payments import acquirers, entities, hooks, outside
 from dodeca.products.payments.acquirers.protocol import Approved, Declined, Result, Unavailable
-from dodeca.products.payments.models import Card, Order, Payment
-from dodeca.products.payments.service import events, ledger, states
+from dodeca.products.payments.models import Order, Payment
+from dodeca.products.payments.service import events, ledger, orders, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
-from dodeca.products.payments.service.paying import OWN, Step, locked
+from dodeca.products.payments.service.steps import OWN, Step, Work, card_of, locked
 
 FEE_BASIS_POINTS = 200
 TAX_PERCENT = {"INR": 18}
@@ -49,7 +50,8 @@ def fee_of(amount: int, currency: str) -> Fee:
 def request(session: WriteSession, desk: Desk, payment_id: str, amount: int | None, currency: str | None) -> Step:
     """A merchant wants to capture. Whole or not at all. Raises Invalid, Conflict, NotFound."""
     desk.find(session, Payment, payment_id)
-    _desk, order, payment = locked(session, payment_id)
+    work = locked(session, payment_id)
+    payment = work.payment
     if payment.status == "captured":
         raise Conflict("This payment has already been captured")
     states.check("payment", payment.status, "captured")
@@ -59,32 +61,30 @@ def request(session: WriteSession, desk: Desk, payment_id: str, amount: int | No
         raise Invalid("The currency is not the payment's.", field="currency")
     if payment.capturing_at is not None:
         raise Conflict("This payment is being captured")
-    return begin(session, desk, order, payment)
+    return begin(session, work)
 
 
-def begin(session: WriteSession, desk: Desk, order: Order | None, payment: Payment) -> Step:
-    """Record the intent; both rows are locked. The loser of a race for an order is voided."""
+def begin(session: WriteSession, work: Work) -> Step:
+    """Intend to capture. The loser of a race for an order is voided."""
+    payment, order = work.payment, work.order
+    if order is not None and payment.amount > orders.left(order):
+        void(session, payment)
+        return Step("done", payment.id, work)
     if order is not None:
-        taken = Conflict("This order has already been paid.", field="order_id")
-        try:
-            with claiming(session, Order, otherwise=taken):
-                order.amount_capturing += payment.amount
-        except Conflict:
-            session.refresh(order)
-            void(session, desk, payment)
-            return Step("done", payment.id)
+        order.amount_capturing += payment.amount
     payment.capturing_at = clock.now()
-    session.flush()
     if payment.acquirer in OWN:
-        return finish(session, payment.id, Approved(payment.acquirer_reference or ""))
-    return step_of(session, payment)
+        return finish(session, work, Approved(payment.acquirer_reference or ""))
+    return step_of(session, work)
 
 
-def step_of(session: ReadSession, payment: Payment) -> Step:
-    """The question to the acquirer; asking it twice has one effect."""
+def step_of(session: ReadSession, work: Work) -> Step:
+    """The question to the acquirer; asking it twice has one effect. Whoever gets the step stores its work first."""
+    payment = work.payment
     return Step(
         "capture",
         payment.id,
+        work,
         acquirers.acquirer(session, payment.acquirer or ""),
         reference=payment.acquirer_reference or "",
         amount=payment.amount,
@@ -92,44 +92,39 @@ def step_of(session: ReadSession, payment: Payment) -> Step:
     )
 
 
-def finish(session: WriteSession, payment_id: str, result: Result) -> Step:
+def finish(session: WriteSession, work: Work, result: Result) -> Step:
     """The acquirer's answer to a capture. Unknown leaves the intent, which a job repeats under the same key."""
-    desk, order, payment = locked(session, payment_id)
+    payment, order = work.payment, work.order
     if payment.status != "authorized" or payment.capturing_at is None:
-        return Step("done", payment.id)
+        return Step("done", payment.id, work)
     if isinstance(result, (Unavailable, Declined)):
         payment.capturing_at = None
         if order is not None:
             order.amount_capturing -= payment.amount
-        return Step("done", payment.id, reference="The acquirer could not capture the payment. Try again.")
+        refused = "The acquirer could not capture the payment. Try again."
+        return Step("done", payment.id, work, refused=refused)
     if isinstance(result, Approved):
-        _book(session, desk, order, payment)
-        _tell(session, desk, order, payment)
-    return Step("done", payment.id)
+        _book(session, work)
+        work.store(session)
+        _tell(session, work)
+    return Step("done", payment.id, work)
 
 
-def _book(session: WriteSession, desk: Desk, order: Order | None, payment: Payment) -> None:
+def _book(session: WriteSession, work: Work) -> None:
     """Move the money and the states."""
+    desk, payment, order = work.desk, work.payment, work.order
     states.move("payment", payment, "captured")
     payment.captured_at, payment.capturing_at = clock.now(), None
     fee = Fee(0, 0)
     key = f"capture:{payment.id}"
-    merchant = Place(desk.merchant.id, "merchant", payment.currency, payment.mode)
     if payment.hold_id is not None:
         ledger.post_pending(session, key, payment.hold_id, also=_splits(desk, order, payment))
+    elif order is not None and order.payee_account_id is not None:
+        purse = Place(order.payee_account_id, "purse", payment.currency, payment.mode)
+        ledger.post(session, key, [Entry(_owed(payment), purse, payment.amount, "deposit")], payment_id=payment.id)
     else:
-        receivable = Place(payment.acquirer or "", "receivable", payment.currency, payment.mode)
-        if order is not None and order.payee_account_id is not None:
-            purse = Place(order.payee_account_id, "purse", payment.currency, payment.mode)
-            entries = [Entry(receivable, purse, payment.amount, "deposit")]
-        else:
-            fee = fee_of(payment.amount, payment.currency)
-            platform = (Place(ledger.PLATFORM, code, payment.currency, payment.mode) for code in ("fees", "tax"))
-            entries = [Entry(receivable, merchant, payment.amount, "capture")]
-            for place, amount in zip(platform, (fee.base, fee.tax), strict=True):
-                if amount:
-                    entries.append(Entry(merchant, place, amount, place.code))
-            entries += _splits(desk, order, payment)
+        fee = fee_of(payment.amount, payment.currency)
+        entries = [*_earned(desk, payment, fee), *_splits(desk, order, payment)]
         ledger.post(session, key, entries, payment_id=payment.id)
     payment.fee, payment.tax = fee.total, fee.tax
     if order is not None:
@@ -137,7 +132,21 @@ def _book(session: WriteSession, desk: Desk, order: Order | None, payment: Payme
         order.amount_paid += payment.amount
         if order.amount_paid == order.amount:
             states.move("order", order, "paid")
-    session.flush()
+
+
+def _owed(payment: Payment) -> Place:
+    """What the acquirer owes for captures."""
+    return Place(payment.acquirer or "", "receivable", payment.currency, payment.mode)
+
+
+def _earned(desk: Desk, payment: Payment, fee: Fee) -> list[Entry]:
+    """The merchant gets the amount and pays the fee and its tax."""
+    merchant = Place(desk.merchant.id, "merchant", payment.currency, payment.mode)
+    entries = [Entry(_owed(payment), merchant, payment.amount, "capture")]
+    for code, amount in (("fees", fee.base), ("tax", fee.tax)):
+        if amount:
+            entries.append(Entry(merchant, Place(ledger.PLATFORM, code, payment.currency, payment.mode), amount, code))
+    return entries
 
 
 def _splits(desk: Desk, order: Order | None, payment: Payment) -> list[Entry]:
@@ -154,9 +163,9 @@ def _splits(desk: Desk, order: Order | None, payment: Payment) -> list[Entry]:
     return found
 
 
-def _tell(session: WriteSession, desk: Desk, order: Order | None, payment: Payment) -> None:
-    card = session.get(Card, payment.card_id) if payment.card_id else None
-    shown = entities.payment(payment, card)
+def _tell(session: WriteSession, work: Work) -> None:
+    desk, payment, order = work.desk, work.payment, work.order
+    shown = entities.payment(payment, card_of(session, work))
     events.emit(session, desk, "payment.captured", {"payment": shown})
     if order is not None:
         if order.status == "paid":
@@ -168,19 +177,23 @@ def _tell(session: WriteSession, desk: Desk, order: Order | None, payment: Payme
             told = outside.PaymentCaptured(payment_id=payment.id, order_id=order.id, reference=order.reference)
             outbox.add(session, told)
     if payment.mail_receipt and payment.email:
-        what = payment.description or "your payment"
-        mail.send(
-            session,
-            to=payment.email,
-            subject=f"Receipt: {formatted(payment.amount, payment.currency)} to {desk.merchant.name}"[:150],
-            text=f"You paid {formatted(payment.amount, payment.currency)} to {desk.merchant.name} for {what}.\n\n"
-            f"Payment {payment.id}, {payment.captured_at:%d %B %Y, %H:%M} UTC.\n"
-            + ("This was test money.\n" if payment.mode == "test" else ""),
-            key=f"receipt:{payment.id}",
-        )
+        _send_receipt(session, desk, payment)
 
 
-def void(session: WriteSession, desk: Desk, payment: Payment) -> None:
+def _send_receipt(session: WriteSession, desk: Desk, payment: Payment) -> None:
+    amount, what = formatted(payment.amount, payment.currency), payment.description or "your payment"
+    mail.send(
+        session,
+        to=payment.email,
+        subject=f"Receipt: {amount} to {desk.merchant.name}"[:150],
+        text=f"You paid {amount} to {desk.merchant.name} for {what}.\n\n"
+        f"Payment {payment.id}, {payment.captured_at:%d %B %Y, %H:%M} UTC.\n"
+        + ("This was test money.\n" if payment.mode == "test" else ""),
+        key=f"receipt:{payment.id}",
+    )
+
+
+def void(session: WriteSession, payment: Payment) -> None:
     """Set an authorisation free; the row is locked. The acquirer is told by a job."""
     if payment.capturing_at is not None:
         raise Conflict("This payment is being captured")
@@ -190,21 +203,25 @@ def void(session: WriteSession, desk: Desk, payment: Payment) -> None:
         ledger.void(session, f"void:{payment.id}", payment.hold_id)
     else:
         outside.void_later(session, payment.id)
-    session.flush()
+    session.store(payment)
 
 
 def expire(session: WriteSession, limit: int = 100) -> int:
     """Void authorisations whose time is over; gives how many."""
     due = (
         select(Payment.id)
-        .where(Payment.status == "authorized", Payment.expires_at <= clock.now(), Payment.capturing_at.is_(None))
+        .where(
+            Payment.status == literal_column("'authorized'"),
+            Payment.expires_at <= clock.now(),
+            Payment.capturing_at.is_(None),
+        )
         .limit(limit)
     )
     names = list(session.scalars(due))
     for payment_id in sorted(names):
-        desk, _order, payment = locked(session, payment_id)
+        payment = locked(session, payment_id).payment
         if payment.status == "authorized" and payment.capturing_at is None:
-            void(session, desk, payment)
+            void(session, payment)
     return len(names)
 
 
@@ -216,4 +233,4 @@ def stuck(session: ReadSession) -> list[str]:
 
 def refused(step: Step) -> Upstream | None:
     """The error that a step stands for, if it stands for one."""
-    return Upstream(step.reference) if step.kind == "done" and step.reference else None
+    return Upstream(step.refused) if step.refused else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stdnum import luhn
@@ -99,9 +100,21 @@ def network(number: str) -> str:
     return next((name for pattern, name in _NETWORKS if re.match(pattern, number)), "Unknown")
 
 
-def keep(session: WriteSession, merchant_id: str | None, card: CardFacts) -> Card:
-    """Store what may be stored."""
-    row = Card(
+def keep(
+    session: WriteSession, merchant_id: str | None, card: CardFacts, vault: Mapping[str, str] | None = None
+) -> Card:
+    """Store what may be stored; `vault` maps acquirers to their references for it."""
+    row = kept(session, merchant_id, card, vault)
+    session.store(row)
+    return row
+
+
+def kept(
+    session: WriteSession, merchant_id: str | None, card: CardFacts, vault: Mapping[str, str] | None = None
+) -> Card:
+    """A card that is still to be stored."""
+    return session.fresh(
+        Card,
         id=ids.new("card"),
         merchant_id=merchant_id,
         name=card.name,
@@ -113,7 +126,6 @@ def keep(session: WriteSession, merchant_id: str | None, card: CardFacts) -> Car
         expiry_year=card.expiry_year,
         country="",
         fingerprint=card.fingerprint,
-        vault={},
+        vault=dict(vault or {}),
+        created_at=clock.now(),
     )
-    session.add(row)
-    return row

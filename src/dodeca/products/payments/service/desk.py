@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.commons.accounts import public as accounts
+from dodeca.kernel.db import Finding, ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, NotFound
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import Merchant
 
 T = TypeVar("T")
-Mode = Literal["test", "live"]
 PLATFORM_MERCHANT = "acc_platform000000"
 """Takes what people pay into their purses."""
 
@@ -30,21 +30,25 @@ class Desk:
         table: Any = model
         return select(model).where(table.merchant_id == self.merchant.id, table.mode == self.mode)
 
-    def find(self, session: ReadSession, model: type[T], row_id: str, *, lock: bool = False) -> T:
+    def find(self, session: ReadSession, model: type[T], row_id: str) -> T:
         """One of them. Raises NotFound, for another's as for one that is not there."""
-        table: Any = model
-        statement = self.owned(model).where(table.id == row_id)
-        if lock:
-            statement = statement.with_for_update().execution_options(populate_existing=True)
-        row = session.scalar(statement)
-        if row is None:
+        row: Any = session.get(model, row_id)
+        if row is None or row.merchant_id != self.merchant.id or row.mode != self.mode:
             raise NotFound("The id provided does not exist", field="id")
-        return row
+        return cast(T, row)
+
+    def lock(self, session: WriteSession, model: type[T], row_id: str) -> T:
+        """The same as it is now, and nobody else changes it before this unit is over."""
+        session.get_locked(model, row_id)
+        return self.find(session, model, row_id)
+
+
+_of_account = Finding(Merchant, Merchant.account_id == bindparam("account_id"))
 
 
 def merchant_of(session: ReadSession, account_id: str) -> Merchant | None:
     """The merchant of an account."""
-    return session.scalar(select(Merchant).where(Merchant.account_id == account_id))
+    return _of_account.first(session, account_id=account_id)
 
 
 def ensure_merchant(session: WriteSession, account_id: str, name: str) -> Merchant:
@@ -56,6 +60,21 @@ def ensure_merchant(session: WriteSession, account_id: str, name: str) -> Mercha
     with claiming(session, Merchant, otherwise=Conflict("Try again.")):
         session.add(merchant)
     return merchant
+
+
+def till_of(session: ReadSession, account_id: str, mode: str) -> Desk:
+    """The account's till. A unit that writes makes the merchant; one that reads sees an empty one. Raises NotFound."""
+    merchant = merchant_of(session, account_id)
+    if merchant is not None:
+        return Desk(merchant, mode)
+    account = accounts.account_by_id(session, account_id)
+    if account is None:
+        raise NotFound("There is no such account.")
+    if isinstance(session, WriteSession):
+        return Desk(ensure_merchant(session, account.id, account.name), mode)
+    nobody = Merchant(id="acc_none", account_id=account.id, name=account.name, zone="UTC", capture="manual")
+    nobody.routing, nobody.fraud = {}, []
+    return Desk(nobody, mode)
 
 
 def platform_desk(session: WriteSession, mode: str) -> Desk:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, insert, select
 
-from dodeca.kernel import clock, outbox
+from dodeca.kernel import clock
 from dodeca.kernel.crypto import Box, Keyring
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.products.payments import entities, ids, outside
 from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
@@ -55,63 +55,55 @@ TYPES = (
     "virtual_account.credited",
     "qr_code.credited",
 )
+_insert_event = Prepared(insert(cast(Table, PaymentEvent.__table__)), autoflush=False)
+_webhooks_on = Prepared(
+    select(Webhook.id, Webhook.events).where(
+        Webhook.merchant_id == bindparam("merchant_id"),
+        Webhook.mode == bindparam("mode"),
+        Webhook.disabled_at.is_(None),
+    )
+)
 
 
-class MerchantTold(outbox.Event):
-    """An event was added to a merchant's log; live pages and webhooks follow."""
-
-    merchant_id: str
-    mode: str
-    type: str
-
-
-def emit(session: WriteSession, desk: Desk, kind: str, payload: Mapping[str, Mapping[str, Any]]) -> PaymentEvent:
+def emit(session: WriteSession, desk: Desk, kind: str, payload: Mapping[str, Mapping[str, Any]]) -> None:
     """Add an event with snapshots of what it is about, and queue it for the webhooks that want it."""
     now = clock.now()
-    event = PaymentEvent(
-        id=ids.new("evt"),
-        merchant_id=desk.merchant.id,
-        mode=desk.mode,
-        type=kind,
-        body={
-            "entity": "event",
-            "account_id": desk.merchant.id,
-            "event": kind,
-            "contains": list(payload),
-            "payload": {name: {"entity": dict(entity)} for name, entity in payload.items()},
-            "created_at": entities.unix(now),
-        },
-        created_at=now,
-    )
-    session.add(event)
-    session.flush()
-    for hook in session.scalars(desk.owned(Webhook).where(Webhook.disabled_at.is_(None))):
-        if kind in hook.events:
-            send(session, event, hook)
-    outside.tell(session, desk.merchant.id, desk.mode, kind, event.id)
-    return event
+    event_id = ids.new("evt")
+    body = {
+        "entity": "event",
+        "account_id": desk.merchant.id,
+        "event": kind,
+        "contains": list(payload),
+        "payload": {name: {"entity": entity} for name, entity in payload.items()},
+        "created_at": entities.unix(now),
+    }
+    mine = {"merchant_id": desk.merchant.id, "mode": desk.mode}
+    _insert_event.run(session, id=event_id, type=kind, body=body, created_at=now, **mine)
+    for hook_id in _wanting(session, desk, kind):
+        _queue(session, Delivery(id=ids.new("dlv"), event_id=event_id, webhook_id=hook_id))
+    outside.tell(session, desk.merchant.id, desk.mode, kind, event_id)
 
 
-def send(session: WriteSession, event: PaymentEvent, hook: Webhook) -> Delivery:
-    """Queue an event for a webhook, again if it was sent before."""
-    known = session.scalar(select(Delivery).where(Delivery.event_id == event.id, Delivery.webhook_id == hook.id))
-    if known is None:
-        known = Delivery(id=ids.new("dlv"), event_id=event.id, webhook_id=hook.id)
-        session.add(known)
-    known.state, known.attempts = "waiting", 0
-    session.flush()
-    outside.deliver_later(session, known.id, clock.now(), 0)
-    return known
+def _wanting(session: ReadSession, desk: Desk, kind: str) -> list[str]:
+    """The merchant's webhooks that are on and want this kind of event."""
+    rows = _webhooks_on.rows(session, merchant_id=desk.merchant.id, mode=desk.mode)
+    return [hook_id for hook_id, kinds in rows if kind in kinds]
+
+
+def _queue(session: WriteSession, delivery: Delivery) -> None:
+    delivery.state, delivery.attempts = "waiting", 0
+    session.store(delivery)
+    outside.deliver_later(session, delivery.id, clock.now(), 0)
 
 
 def replay(session: WriteSession, desk: Desk, event_id: str) -> int:
     """Send an event again to all webhooks that want it; gives how many. Raises NotFound."""
     event = desk.find(session, PaymentEvent, event_id)
-    hooks = [
-        h for h in session.scalars(desk.owned(Webhook).where(Webhook.disabled_at.is_(None))) if event.type in h.events
-    ]
-    for hook in hooks:
-        send(session, event, hook)
+    hooks = _wanting(session, desk, event.type)
+    for hook_id in hooks:
+        sent = select(Delivery).where(Delivery.event_id == event.id, Delivery.webhook_id == hook_id)
+        known = session.scalar(sent.with_for_update())
+        _queue(session, known or Delivery(id=ids.new("dlv"), event_id=event.id, webhook_id=hook_id))
     return len(hooks)
 
 

@@ -35,12 +35,14 @@ def make(session: WriteSession, platform: Platform, account: Account, mode: str)
 
 def signing_key(session: ReadSession, merchant: Merchant, mode: str, key_id: str | None = None) -> ApiKey | None:
     """The merchant's key that signs: the named one, else the newest of the mode."""
+    if key_id is not None:
+        named = accounts.key_by_id(session, key_id, scope="payments")
+        mine_only = named is not None and named.account_id == merchant.account_id and mode_of(named.id) == mode
+        return named if mine_only and named is not None and named.sealed is not None else None
     account = accounts.account_by_id(session, merchant.account_id) if merchant.account_id else None
     if account is None:
         return None
     mine = [key for key in accounts.keys_with_scope(session, account, "payments") if mode_of(key.id) == mode]
-    if key_id is not None:
-        mine = [key for key in mine if key.id == key_id]
     return max(mine, key=lambda key: (key.created_at, key.id), default=None)
 
 

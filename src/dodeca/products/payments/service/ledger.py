@@ -11,23 +11,34 @@ order, payout) first; what is left to collide is repeated by `kernel.db`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Table, and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql
 
 import dodeca.products.payments.triggers  # noqa: F401 - the triggers come with the tables
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.db import Finding, Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, PaymentRequired
 from dodeca.kernel.money import MOST_MINOR_UNITS, check_currency
-from dodeca.products.payments.models.ledger import HOT_CODES, Journal, LedgerAccount, LedgerTail, Transfer
+from dodeca.products.payments.models.ledger import (
+    COUNTERS,
+    HOT_CODES,
+    NEVER_NEGATIVE,
+    Journal,
+    LedgerAccount,
+    LedgerTail,
+    Transfer,
+)
 
 PLATFORM = "platform"
 FOLD_ROWS = 2000
+MOST_ROWS = 16
+"""Of one INSERT: more go in several."""
 
 
 class InsufficientFunds(PaymentRequired):
@@ -100,10 +111,9 @@ class _Row:
 
 def post(session: WriteSession, key: str, entries: Sequence[Entry], *, payment_id: str | None = None) -> Journal:
     """Move money. Raises InsufficientFunds, Invalid. A repeated `key` gives the first journal and moves nothing."""
-    known = journal_of(session, key)
-    if known is not None:
-        return known
-    return _write(session, key, [_Row(entry, "posted") for entry in entries], payment_id)
+    rows = [_Row(entry, "posted") for entry in entries]
+    journal = _open(session, key, rows, payment_id)
+    return _first(session, key) if journal is None else _fill(session, journal, rows)
 
 
 def hold(session: WriteSession, key: str, entry: Entry, *, payment_id: str | None = None) -> str:
@@ -114,6 +124,13 @@ def hold(session: WriteSession, key: str, entry: Entry, *, payment_id: str | Non
     row = _Row(entry, "pending")
     _write(session, key, [row], payment_id)
     return row.id
+
+
+def _first(session: ReadSession, key: str) -> Journal:
+    known = journal_of(session, key)
+    if known is None:  # somebody is just writing it, and may still fail
+        raise Conflict("The same movement is being made. Try again.")
+    return known
 
 
 def post_pending(
@@ -136,18 +153,22 @@ def _resolve(
     known = journal_of(session, key)
     if known is not None:
         return known
-    pending = session.get(Transfer, transfer_id, with_for_update=True)
+    pending = session.get_locked(Transfer, transfer_id)
     if pending is None or pending.state != "pending":
         raise Invalid("There is no such reservation.")
-    if session.scalar(select(Transfer.id).where(Transfer.pending_id == pending.id)) is not None:
+    if _resolution.first(session, pending_id=pending.id) is not None:
         raise AlreadyResolved("This reservation was resolved before.")
     moved = pending.amount if amount is None else amount
     if not 0 < moved <= pending.amount:
         raise Invalid(f"At most {pending.amount} is reserved.", field="amount")
     entry = Entry(place_of(pending.debit_account_id), place_of(pending.credit_account_id), moved, pending.code)
     row = _Row(entry, state, pending.id, pending.amount)
-    payment_id = session.scalar(select(Journal.payment_id).where(Journal.id == pending.journal_id))
-    return _write(session, key, [row, *(_Row(extra, "posted") for extra in also)], payment_id)
+    held = session.get_one(Journal, pending.journal_id)
+    return _write(session, key, [row, *(_Row(extra, "posted") for extra in also)], held.payment_id)
+
+
+_resolution = Prepared(select(Transfer.id).where(Transfer.pending_id == bindparam("pending_id")), autoflush=False)
+_by_journal_key = Finding(Journal, Journal.key == bindparam("key"), autoflush=False)
 
 
 def place_of(account_id: str) -> Place:
@@ -158,46 +179,57 @@ def place_of(account_id: str) -> Place:
 
 def journal_of(session: ReadSession, key: str) -> Journal | None:
     """The journal of a key."""
-    return session.scalar(select(Journal).where(Journal.key == key))
+    return _by_journal_key.first(session, key=key)
 
 
 def _write(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: str | None) -> Journal:
+    journal = _open(session, key, rows, payment_id)
+    if journal is None:
+        raise Conflict("The same movement is being made. Try again.")
+    return _fill(session, journal, rows)
+
+
+def _open(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: str | None) -> Journal | None:
+    """A new journal for `rows`; None where there is one of this key. Raises Invalid."""
     if not rows:
         raise ValueError("A journal has transfers.")
     for row in rows:
-        if not 0 < row.entry.amount <= MOST_MINOR_UNITS:
-            raise Invalid(f"An amount is from 1 to {MOST_MINOR_UNITS} minor units.", field="amount")
-        if (row.entry.debit.currency, row.entry.debit.mode) != (row.entry.credit.currency, row.entry.credit.mode):
-            raise Invalid("Money does not change its currency or mode on the way.", field="currency")
-        check_currency(row.entry.debit.currency)
-    journal = Journal(id=ids.new_id(), key=key, payment_id=payment_id, created_at=clock.now())
-    with claiming(session, Journal, otherwise=Conflict("The same movement is being made. Try again.")):
-        session.add(journal)
+        _check(row.entry)
+    values = {"id": ids.new_id(), "key": key, "payment_id": payment_id, "created_at": clock.now()}
+    return session.fresh(Journal, **values) if _insert_journal.run(session, **values) else None
+
+
+def _fill(session: WriteSession, journal: Journal, rows: Sequence[_Row]) -> Journal:
     _move(session, rows)
-    with claiming(session, Transfer, otherwise=AlreadyResolved("This reservation was resolved before.")):
-        session.execute(
-            insert(Transfer),
-            [
-                {
-                    "id": row.id,
-                    "journal_id": journal.id,
-                    "debit_account_id": row.entry.debit.id,
-                    "credit_account_id": row.entry.credit.id,
-                    "currency": row.entry.debit.currency,
-                    "mode": row.entry.debit.mode,
-                    "amount": row.entry.amount,
-                    "code": row.entry.code,
-                    "state": row.state,
-                    "pending_id": row.pending_id,
-                    "created_at": journal.created_at,
-                }
-                for row in rows
-            ],
-        )
+    _insert_rows(session, _transfers, [_transfer(row, journal) for row in rows])
     tails = [tail for row in rows for tail in _tails(row)]
     if tails:
-        session.execute(insert(LedgerTail), tails)
+        _insert_rows(session, _tails_table, tails)
     return journal
+
+
+def _check(entry: Entry) -> None:
+    if not 0 < entry.amount <= MOST_MINOR_UNITS:
+        raise Invalid(f"An amount is from 1 to {MOST_MINOR_UNITS} minor units.", field="amount")
+    if (entry.debit.currency, entry.debit.mode) != (entry.credit.currency, entry.credit.mode):
+        raise Invalid("Money does not change its currency or mode on the way.", field="currency")
+    check_currency(entry.debit.currency)
+
+
+def _transfer(row: _Row, journal: Journal) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "journal_id": journal.id,
+        "debit_account_id": row.entry.debit.id,
+        "credit_account_id": row.entry.credit.id,
+        "currency": row.entry.debit.currency,
+        "mode": row.entry.debit.mode,
+        "amount": row.entry.amount,
+        "code": row.entry.code,
+        "state": row.state,
+        "pending_id": row.pending_id,
+        "created_at": journal.created_at,
+    }
 
 
 def _tails(row: _Row) -> Iterable[dict[str, Any]]:
@@ -215,16 +247,48 @@ def _tails(row: _Row) -> Iterable[dict[str, Any]]:
 
 
 _accounts = cast(Table, LedgerAccount.__table__)
-_bump = (
+_transfers = cast(Table, Transfer.__table__)
+_tails_table = cast(Table, LedgerTail.__table__)
+# `on_conflict_do_nothing` is written alike in both dialects; SQLAlchemy renders PostgreSQL's for SQLite too.
+_insert_journal = Prepared(postgresql.insert(cast(Table, Journal.__table__)).on_conflict_do_nothing(), autoflush=False)
+_insert_account = Prepared(postgresql.insert(_accounts).on_conflict_do_nothing(), autoflush=False)
+_spendable = _accounts.c.credits_posted - _accounts.c.debits_posted - _accounts.c.debits_pending
+_taken = bindparam("dp", type_=BigInteger) + bindparam("dn", type_=BigInteger) - bindparam("cp", type_=BigInteger)
+_bump = Prepared(
     update(_accounts)
-    .where(_accounts.c.id == bindparam("account"))
-    .values(
-        debits_posted=_accounts.c.debits_posted + bindparam("dp"),
-        credits_posted=_accounts.c.credits_posted + bindparam("cp"),
-        debits_pending=_accounts.c.debits_pending + bindparam("dn"),
-        credits_pending=_accounts.c.credits_pending + bindparam("cn"),
+    .where(
+        _accounts.c.id == bindparam("account"),
+        or_(and_(*(_accounts.c.code != code for code in NEVER_NEGATIVE)), _spendable >= _taken),
+        or_(
+            _accounts.c.code != "merchant",
+            _accounts.c.credit_limit.is_(None),
+            _spendable + _accounts.c.credit_limit >= _taken,
+        ),
     )
+    .values(
+        debits_posted=_accounts.c.debits_posted + bindparam("dp", type_=BigInteger),
+        credits_posted=_accounts.c.credits_posted + bindparam("cp", type_=BigInteger),
+        debits_pending=_accounts.c.debits_pending + bindparam("dn", type_=BigInteger),
+        credits_pending=_accounts.c.credits_pending + bindparam("cn", type_=BigInteger),
+    ),
+    autoflush=False,
 )
+"""Changes an account's counters where that leaves it what it must have: the same rule as the table's checks, asked
+before, as a refused statement would end the whole transaction on PostgreSQL."""
+
+
+@cache
+def _rows_of(table: Table, count: int) -> Prepared:
+    rows = [{c.name: bindparam(f"{c.name}_{row}", type_=c.type) for c in table.columns} for row in range(count)]
+    return Prepared(insert(table).values(rows), autoflush=False)
+
+
+def _insert_rows(session: WriteSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """All rows in one statement, prepared for each small number of them."""
+    for start in range(0, len(rows), MOST_ROWS):
+        some = rows[start : start + MOST_ROWS]
+        values = {f"{name}_{place}": value for place, row in enumerate(some) for name, value in row.items()}
+        _rows_of(table, len(some)).run(session, **values)
 
 
 def _move(session: WriteSession, rows: Sequence[_Row]) -> None:
@@ -236,14 +300,13 @@ def _move(session: WriteSession, rows: Sequence[_Row]) -> None:
         debit[0], debit[2] = debit[0] + posted, debit[2] + pending
         credit = changes.setdefault(row.entry.credit, [0, 0, 0, 0])
         credit[1], credit[3] = credit[1] + posted, credit[3] + pending
-    short = InsufficientFunds("There is not enough money for this.", field="amount")
-    with claiming(session, LedgerAccount, otherwise=short):
-        for place in sorted(changes, key=lambda place: place.id):
-            if place.is_hot:
-                _open_once(session, place)
-            elif not _change(session, place, changes[place]):
-                open_account(session, place)
-                _change(session, place, changes[place])
+    for place in sorted(changes, key=lambda place: place.id):
+        if place.is_hot:
+            _open_once(session, place)
+        elif not _change(session, place, changes[place]):
+            open_account(session, place)
+            if not _change(session, place, changes[place]):
+                raise InsufficientFunds("There is not enough money for this.", field="amount")
 
 
 _opened: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
@@ -251,31 +314,22 @@ _opened: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _open_once(session: WriteSession, place: Place) -> None:
-    known = _opened.setdefault(session.connection().engine, set())
+    known = _opened.setdefault(session.get_bind().engine, set())
     if place.id not in known:
         open_account(session, place)
         session.after_commit(lambda: known.add(place.id))
 
 
 def _change(session: WriteSession, place: Place, change: Sequence[int]) -> bool:
-    values = {"account": place.id, "dp": change[0], "cp": change[1], "dn": change[2], "cn": change[3]}
-    return bool(cast(Any, session.connection().execute(_bump, values)).rowcount)
+    dp, cp, dn, cn = change
+    return bool(_bump.run(session, account=place.id, dp=dp, cp=cp, dn=dn, cn=cn))
 
 
 def open_account(session: WriteSession, place: Place) -> None:
     """Make the account's row unless there is one. A live merchant has no credit, a test merchant any."""
-    chosen = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
     limit = 0 if place.code == "merchant" and place.mode == "live" else None
-    values = {
-        "id": place.id,
-        **place._asdict(),
-        "debits_posted": 0,
-        "credits_posted": 0,
-        "debits_pending": 0,
-        "credits_pending": 0,
-        "credit_limit": limit,
-    }
-    session.execute(chosen(LedgerAccount).values(values).on_conflict_do_nothing())
+    counters = dict.fromkeys(COUNTERS, 0)
+    _insert_account.run(session, id=place.id, **place._asdict(), **counters, credit_limit=limit)
 
 
 def balance(session: ReadSession, place: Place) -> Balance:
@@ -298,34 +352,34 @@ def balances_of(session: ReadSession, owner: str, code: str, mode: str) -> dict[
 
 
 def _balances(session: ReadSession, these: Any, tails: Any) -> dict[Place, Balance]:
-    columns = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
-    rows = session.execute(select(LedgerAccount.id, *(getattr(LedgerAccount, c) for c in columns)).where(these))
+    rows = session.execute(select(LedgerAccount.id, *(getattr(LedgerAccount, c) for c in COUNTERS)).where(these))
     sums = {row[0]: [int(value) for value in row[1:]] for row in rows}
-    later = select(LedgerTail.account_id, *(func.sum(getattr(LedgerTail, c)) for c in columns))
+    later = select(LedgerTail.account_id, *(func.sum(getattr(LedgerTail, c)) for c in COUNTERS))
     for row in session.execute(later.where(tails).group_by(LedgerTail.account_id)):
         sums[row[0]] = [a + int(b) for a, b in zip(sums[row[0]], row[1:], strict=True)]
     return {place_of(name): Balance(s[1] - s[0], s[2], s[3]) for name, s in sums.items()}
 
 
+_some_tails = (
+    select(_tails_table.c.transfer_id, _tails_table.c.account_id).limit(FOLD_ROWS).with_for_update(skip_locked=True)
+)
+_take_tails = Prepared(
+    delete(_tails_table)
+    .where(tuple_(_tails_table.c.transfer_id, _tails_table.c.account_id).in_(_some_tails))
+    .returning(_tails_table.c.account_id, *(_tails_table.c[name] for name in COUNTERS))
+)
+
+
 def fold(session: WriteSession) -> int:
     """Add a batch of tails up into their accounts; gives how many. Other processes take other batches."""
-    tails = list(session.scalars(select(LedgerTail).limit(FOLD_ROWS).with_for_update(skip_locked=True)))
+    tails = _take_tails.rows(session)
     sums: dict[str, list[int]] = {}
-    for tail in tails:
-        s = sums.setdefault(tail.account_id, [0, 0, 0, 0])
-        for i, column in enumerate(("debits_posted", "credits_posted", "debits_pending", "credits_pending")):
-            s[i] += getattr(tail, column)
+    for name, *change in tails:
+        before = sums.setdefault(name, [0, 0, 0, 0])
+        sums[name] = [a + b for a, b in zip(before, change, strict=True)]
     for name in sorted(sums):
         _change(session, place_of(name), sums[name])
-    if tails:
-        _remove(session, tails)
     return len(tails)
-
-
-def _remove(session: WriteSession, tails: Sequence[LedgerTail]) -> None:
-    table = cast(Table, LedgerTail.__table__)
-    gone = delete(table).where(table.c.transfer_id == bindparam("t"), table.c.account_id == bindparam("a"))
-    session.connection().execute(gone, [{"t": tail.transfer_id, "a": tail.account_id} for tail in tails])
 
 
 def transfers_of(session: ReadSession, payment_id: str) -> Sequence[Transfer]:

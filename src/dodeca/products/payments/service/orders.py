@@ -49,7 +49,8 @@ def create(session: WriteSession, desk: Desk, request: OrderRequest) -> Order:
         raise Invalid("The minimum of the first payment exceeds the amount.", field="first_payment_min_amount")
     if sum(split["amount"] for split in request.splits) > request.amount:
         raise Invalid("The splits exceed the amount.", field="splits")
-    order = Order(
+    order = session.fresh(
+        Order,
         id=ids.new("order"),
         merchant_id=desk.merchant.id,
         mode=desk.mode,
@@ -78,6 +79,9 @@ def create(session: WriteSession, desk: Desk, request: OrderRequest) -> Order:
         expires_at=request.expires_at,
         created_at=clock.now(),
     )
+    if order.reference is None:
+        session.store(order)
+        return order
     with claiming(session, Order, otherwise=Conflict("This reference was used before.", field="reference")):
         session.add(order)
     return order
@@ -97,6 +101,16 @@ def return_url(raw: str | None) -> str | None:
 def is_over(order: Order) -> bool:
     """Whether its time to be paid is over."""
     return order.expires_at is not None and order.expires_at <= clock.now()
+
+
+def left(order: Order) -> int:
+    """What nobody has paid or is paying just now."""
+    return order.amount - order.amount_paid - order.amount_capturing
+
+
+def takes(order: Order, amount: int) -> bool:
+    """Whether it can still be paid `amount`."""
+    return order.status != "paid" and not is_over(order) and amount <= left(order)
 
 
 def payments_of(session: ReadSession, desk: Desk, order: Order) -> list[Payment]:

@@ -15,10 +15,11 @@ from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import billing_entities, entities, hooks, ids
 from dodeca.products.payments.models import Customer, Order, Payment, QrCode, VirtualAccount
-from dodeca.products.payments.service import events, orders, paying
+from dodeca.products.payments.service import attempts, events, orders
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.inputs import amount_of, flag_of, notes_of, number_of, text_of
 from dodeca.products.payments.service.orders import OrderRequest
+from dodeca.products.payments.service.steps import BANK, Work
 
 BANK_IFSC, BANK_NAME = "DODE0000001", "Dodeca Simulated Bank"
 MOST_PAYERS = 10
@@ -254,7 +255,7 @@ def credit(
     """Book a transfer that reached the bank: a captured payment, for an order or a virtual account.
 
     The same `reference` gives the first payment again. Raises Conflict for a closed account or a foreign payer."""
-    same = (Payment.acquirer == paying.BANK, Payment.acquirer_reference == reference)
+    same = (Payment.acquirer == BANK, Payment.acquirer_reference == reference)
     known = session.scalar(desk.owned(Payment).where(*same))
     if known is not None:
         return known
@@ -296,7 +297,7 @@ def credit(
     if order.status == "created":
         order.status = "attempted"
     session.flush()
-    paying.authorise(session, desk, payment, order, paying.BANK, reference)
+    attempts.authorise(session, Work(desk, payment, order), BANK, reference)
     return payment
 
 

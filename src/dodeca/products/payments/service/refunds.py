@@ -13,7 +13,7 @@ from dodeca.products.payments.models import Order, Payment, Refund
 from dodeca.products.payments.service import events, ledger, states
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.ledger import Entry, Place
-from dodeca.products.payments.service.paying import OWN, PURSE, locked
+from dodeca.products.payments.service.steps import OWN, PURSE, locked
 
 REPEAT_SECONDS = 30
 
@@ -30,7 +30,8 @@ def begin(
 ) -> Refund:
     """Reserve a refund, of the rest where no amount is given. Raises Invalid, Conflict, NotFound, InsufficientFunds."""
     desk.find(session, Payment, payment_id)
-    _desk, order, payment = locked(session, payment_id)
+    work = locked(session, payment_id)
+    order, payment = work.order, work.payment
     if payment.status == "refunded":
         raise Conflict("The payment has been fully refunded already")
     if payment.status != "captured":
@@ -99,7 +100,8 @@ def to_ask(session: ReadSession, refund_id: str) -> tuple[Acquirer, str, int, st
 def finish(session: WriteSession, refund_id: str, result: Result) -> bool:
     """The acquirer's answer; false where it is to be asked again. A repeated answer changes nothing."""
     refund = session.get_one(Refund, refund_id)
-    _desk, order, payment = locked(session, refund.payment_id)
+    work = locked(session, refund.payment_id)
+    order, payment = work.order, work.payment
     refund = session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True)
     if refund.status != "pending" or refund.hold_id is None:
         return True

@@ -11,13 +11,13 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, bindparam
+from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Finding, Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.money import share
 from dodeca.products.payments import acquirers
@@ -72,17 +72,17 @@ class Decision:
 def decide(
     session: ReadSession,
     merchant: Merchant,
-    mode: str,
+    installed: Mapping[str, tuple[Acquirer, bool]],
     facts: Mapping[str, Any],
     *,
     explore: bool = True,
     assumed: Mapping[str, float] | None = None,
     holding: frozenset[str] | None = None,
 ) -> Decision:
-    """Rank the acquirers for a payment. `assumed` success rates replace the observed ones, for dry runs.
+    """Rank the acquirers (`acquirers.installed`) for a payment.
 
-    `holding`: whose vaults hold the card, where it is a kept one."""
-    installed = acquirers.installed(session, mode)
+    `assumed` success rates replace the observed ones, for dry runs. `holding`:
+    whose vaults hold the card, where it is a kept one."""
     strategy = merchant.routing.get("strategy", "expected_value")
     network = facts.get("card", {}).get("network", "")
     rates = _rates(session, facts["method"], network, facts["currency"])
@@ -133,12 +133,18 @@ def _candidate(
     return Candidate(acquirer.name, False, rate, fee, score, reason)
 
 
+_stats = Finding(
+    AcquirerStat,
+    AcquirerStat.method == bindparam("method"),
+    AcquirerStat.network == bindparam("network"),
+    AcquirerStat.currency == bindparam("currency"),
+    autoflush=False,
+)
+
+
 def _rates(session: ReadSession, method: str, network: str, currency: str) -> dict[str, float]:
-    these = select(AcquirerStat).where(
-        AcquirerStat.method == method, AcquirerStat.network == network, AcquirerStat.currency == currency
-    )
     found = {}
-    for stat in session.scalars(these):
+    for stat in _stats.all(session, method=method, network=network, currency=currency):
         weight = _decay(stat)
         good, bad = PRIOR_SUCCESSES + stat.successes * weight, PRIOR_FAILURES + stat.failures * weight
         found[stat.acquirer] = good / (good + bad)
@@ -149,19 +155,25 @@ def _decay(stat: AcquirerStat) -> float:
     return math.exp(-max(0.0, (clock.now() - stat.at).total_seconds()) / DECAY_SECONDS)
 
 
+# Written alike in both dialects; SQLAlchemy renders PostgreSQL's for SQLite too.
+_first_stat = Prepared(postgresql.insert(cast(Table, AcquirerStat.__table__)).on_conflict_do_nothing(), autoflush=False)
+
+
 def observe(session: WriteSession, acquirer: str, method: str, network: str, currency: str, *, success: bool) -> None:
     """Count an outcome. Called last in a unit of work: the row is everybody's."""
-    key = {"acquirer": acquirer, "method": method, "network": network, "currency": currency}
-    chosen = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
-    fresh = {**key, "successes": 0.0, "failures": 0.0, "at": clock.now()}
-    stat = session.get(AcquirerStat, tuple(key.values()), with_for_update=True)
+    key = (acquirer, method, network, currency)
+    stat = session.get_locked(AcquirerStat, key)
     if stat is None:
-        session.execute(chosen(AcquirerStat).values(fresh).on_conflict_do_nothing())
-        stat = session.get_one(AcquirerStat, tuple(key.values()), with_for_update=True)
+        fresh = {"acquirer": acquirer, "method": method, "network": network, "currency": currency, "at": clock.now()}
+        _first_stat.run(session, **fresh, successes=0.0, failures=0.0)
+        stat = session.get_locked(AcquirerStat, key)
+    if stat is None:
+        raise LookupError("The row was made a moment ago.")
     weight = _decay(stat)
     stat.successes = stat.successes * weight + (1 if success else 0)
     stat.failures = stat.failures * weight + (0 if success else 1)
     stat.at = clock.now()
+    session.store(stat)
 
 
 def set_rules(session: WriteSession, merchant: Merchant, wanted: Sequence[Any], strategy: str) -> None:

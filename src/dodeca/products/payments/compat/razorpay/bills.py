@@ -41,13 +41,13 @@ def fetch_item(session: ReadSession, ctx: Context, item_id: str) -> dict[str, An
 @call("PATCH", "/items/{}", "write")
 def edit_item(session: WriteSession, ctx: Context, item_id: str) -> dict[str, Any]:
     """Change an item."""
-    return entities.item(catalog.edit_item(session, ctx.desk.find(session, Item, item_id, lock=True), ctx.body))
+    return entities.item(catalog.edit_item(session, ctx.desk.lock(session, Item, item_id), ctx.body))
 
 
 @call("DELETE", "/items/{}", "write")
 def delete_item(session: WriteSession, ctx: Context, item_id: str) -> list[Any]:
     """Remove an item."""
-    catalog.delete_item(session, ctx.desk.find(session, Item, item_id, lock=True))
+    catalog.delete_item(session, ctx.desk.lock(session, Item, item_id))
     return []
 
 
@@ -98,7 +98,7 @@ def fetch_addon(session: ReadSession, ctx: Context, addon_id: str) -> dict[str, 
 @call("DELETE", "/addons/{}", "write")
 def delete_addon(session: WriteSession, ctx: Context, addon_id: str) -> list[Any]:
     """Take an add-on back."""
-    subscriptions.delete_addon(session, ctx.desk.find(session, Addon, addon_id, lock=True))
+    subscriptions.delete_addon(session, ctx.desk.lock(session, Addon, addon_id))
     return []
 
 
@@ -106,7 +106,7 @@ def delete_addon(session: WriteSession, ctx: Context, addon_id: str) -> list[Any
 
 
 def _found(session: WriteSession, ctx: Context, subscription_id: str) -> Subscription:
-    return ctx.desk.find(session, Subscription, subscription_id, lock=True)
+    return ctx.desk.lock(session, Subscription, subscription_id)
 
 
 @call("POST", "/subscriptions", "write")
@@ -221,21 +221,21 @@ def fetch_invoice(session: ReadSession, ctx: Context, invoice_id: str) -> dict[s
 @call("PATCH", "/invoices/{}", "write")
 def edit_invoice(session: WriteSession, ctx: Context, invoice_id: str) -> dict[str, Any]:
     """Change an invoice."""
-    row = ctx.desk.find(session, Invoice, invoice_id, lock=True)
+    row = ctx.desk.lock(session, Invoice, invoice_id)
     return _invoice(session, invoices.edit(session, ctx.desk, row, ctx.body))
 
 
 @call("DELETE", "/invoices/{}", "write")
 def delete_invoice(session: WriteSession, ctx: Context, invoice_id: str) -> list[Any]:
     """Remove a draft."""
-    invoices.delete(session, ctx.desk.find(session, Invoice, invoice_id, lock=True))
+    invoices.delete(session, ctx.desk.lock(session, Invoice, invoice_id))
     return []
 
 
 @call("POST", "/invoices/{}/issue", "write")
 def issue_invoice(session: WriteSession, ctx: Context, invoice_id: str) -> dict[str, Any]:
     """Make a draft payable."""
-    row = ctx.desk.find(session, Invoice, invoice_id, lock=True)
+    row = ctx.desk.lock(session, Invoice, invoice_id)
     invoices.issue(session, ctx.desk, row)
     return _invoice(session, row)
 
@@ -243,7 +243,7 @@ def issue_invoice(session: WriteSession, ctx: Context, invoice_id: str) -> dict[
 @call("POST", "/invoices/{}/cancel", "write")
 def cancel_invoice(session: WriteSession, ctx: Context, invoice_id: str) -> dict[str, Any]:
     """End an invoice."""
-    row = ctx.desk.find(session, Invoice, invoice_id, lock=True)
+    row = ctx.desk.lock(session, Invoice, invoice_id)
     return _invoice(session, invoices.cancel(session, ctx.desk, row))
 
 

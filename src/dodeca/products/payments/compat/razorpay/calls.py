@@ -21,7 +21,9 @@ class Call:
     public: bool = False
 
 
-_calls: list[Call] = []
+_fixed: dict[tuple[str, str], Call] = {}
+_with_ids: dict[tuple[str, int], list[Call]] = {}
+"""By method and number of slashes."""
 
 
 def call(
@@ -31,7 +33,11 @@ def call(
 
     def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
         pattern = re.compile("^" + path.replace("{}", "([A-Za-z0-9_.@-]{1,60})") + "$")
-        _calls.append(Call(method, pattern, kind, handler, public))
+        known = Call(method, pattern, kind, handler, public)
+        if "{}" in path:
+            _with_ids.setdefault((method, path.count("/")), []).append(known)
+        else:
+            _fixed[method, path] = known
         return handler
 
     return declare
@@ -42,8 +48,12 @@ def find(method: str, path: str) -> tuple[Call, tuple[str, ...]]:
     from dodeca.products.payments.compat.razorpay import modules  # noqa: F401 - they declare their calls
 
     wanted = "GET" if method == "HEAD" else method
-    matches = [(known, found) for known in _calls if known.method == wanted and (found := known.pattern.match(path))]
+    fixed = _fixed.get((wanted, path))
+    if fixed is not None:
+        return fixed, ()
+    candidates = _with_ids.get((wanted, path.count("/")), ())
+    matches = [(known, found) for known in candidates if (found := known.pattern.match(path))]
     if not matches:
         raise Invalid("The requested URL was not found on the server.", field="url")
-    known, found = min(matches, key=lambda match: len(match[1].groups()))  # a fixed path before one with ids
+    known, found = min(matches, key=lambda match: len(match[1].groups()))  # the one with more fixed parts
     return known, found.groups()

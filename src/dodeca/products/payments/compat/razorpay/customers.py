@@ -36,7 +36,7 @@ def fetch_customer(session: ReadSession, ctx: Context, customer_id: str) -> dict
 @call("PUT", "/customers/{}", "write")
 def edit_customer(session: WriteSession, ctx: Context, customer_id: str) -> dict[str, Any]:
     """Change a customer."""
-    row = ctx.desk.find(session, Customer, customer_id, lock=True)
+    row = ctx.desk.lock(session, Customer, customer_id)
     return entities.customer(tokens.edit_customer(session, row, ctx.body))
 
 
@@ -178,7 +178,7 @@ def fetch_webhook(session: ReadSession, ctx: Context, webhook_id: str) -> dict[s
 @call("PATCH", "/webhooks/{}", "write")
 def edit_webhook(session: WriteSession, ctx: Context, webhook_id: str) -> dict[str, Any]:
     """Change a webhook."""
-    row = ctx.desk.find(session, Webhook, webhook_id, lock=True)
+    row = ctx.desk.lock(session, Webhook, webhook_id)
     box = events.secret_box(ctx.platform.keyring)
     return entities.webhook(events.set_webhook(session, ctx.desk, box, ctx.body, row))
 
@@ -186,7 +186,7 @@ def edit_webhook(session: WriteSession, ctx: Context, webhook_id: str) -> dict[s
 @call("DELETE", "/webhooks/{}", "write")
 def delete_webhook(session: WriteSession, ctx: Context, webhook_id: str) -> list[Any]:
     """Remove a webhook."""
-    session.delete(ctx.desk.find(session, Webhook, webhook_id, lock=True))
+    session.delete(ctx.desk.lock(session, Webhook, webhook_id))
     return []
 
 

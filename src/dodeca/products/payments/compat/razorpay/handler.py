@@ -12,15 +12,15 @@ from litestar.handlers import HTTPRouteHandler
 
 from dodeca.commons.accounts import public as accounts
 from dodeca.kernel import errors
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.http import Access, Principal, idempotency
 from dodeca.kernel.limits import Rate
 from dodeca.products.payments import idempotent
 from dodeca.products.payments.compat.razorpay import calls
 from dodeca.products.payments.compat.razorpay.requests import Context, body_of, nested
-from dodeca.products.payments.models import Merchant, Order, Subscription
+from dodeca.products.payments.models import Order, Subscription
 from dodeca.products.payments.service import inputs, orders
-from dodeca.products.payments.service.desk import Desk, ensure_merchant, merchant_of
+from dodeca.products.payments.service.desk import Desk, till_of
 from dodeca.products.payments.service.keys import mode_of
 from dodeca.products.payments.service.orders import OrderRequest
 
@@ -65,7 +65,8 @@ async def _answer(request: AnyRequest) -> tuple[int, bytes]:
     platform.limits.hit("payments", principal.credential or principal.account_id, RATE)
     context = Context(
         platform=platform,
-        desk=await _desk(platform, principal),
+        account_id=principal.account_id,
+        mode=mode_of(principal.credential),
         body=body,
         query=query,
         key_id=principal.credential if principal.via == "key" else None,
@@ -88,10 +89,16 @@ async def _answer(request: AnyRequest) -> tuple[int, bytes]:
     if call.kind == "flow":
         return await idempotent.once(platform, caller, route, key, raw, work)
     if call.kind == "read":
-        return 200, await platform.db.aread(lambda s: msgspec.json.encode(call.handler(s, context, *parameters)))
+
+        def see(session: ReadSession) -> bytes:
+            context.till(session)
+            return msgspec.json.encode(call.handler(session, context, *parameters))
+
+        return 200, await platform.db.aread(see)
 
     def unit(session: WriteSession) -> tuple[int, bytes]:
         def write() -> tuple[int, bytes]:
+            context.till(session)
             result = call.handler(session, context, *parameters)
             session.flush()
             return 200, msgspec.json.encode(result)
@@ -140,21 +147,6 @@ def _basic(value: str) -> tuple[str, str, str]:
             raise errors.Unauthenticated("The api key provided is invalid") from error
     name, colon, secret = value.partition(":")
     return name, colon, secret
-
-
-async def _desk(platform: Platform, principal: Principal) -> Desk:
-    mode = mode_of(principal.credential)
-    known = await platform.db.aread(lambda session: merchant_of(session, principal.account_id))
-    if known is None:
-
-        def make(session: WriteSession) -> Merchant:
-            account = accounts.account_by_id(session, principal.account_id)
-            if account is None:
-                raise errors.Unauthenticated("The api key provided is invalid")
-            return ensure_merchant(session, account.id, account.name)
-
-        return Desk(await platform.db.awrite(make), mode)
-    return Desk(known, mode)
 
 
 def refused(error: errors.DodecaError) -> tuple[int, bytes]:
@@ -211,12 +203,14 @@ async def _embedded(request: AnyRequest) -> str:
     body.setdefault("key_id", body.pop("key", ""))
     principal, _public = await _sign_in(request, platform, body, {}, allows_public=True)
     platform.limits.hit("payments", principal.credential, RATE)
-    desk = await _desk(platform, principal)
+    mode = mode_of(principal.credential)
     given = body.get("prefill")
     prefill = given if isinstance(given, dict) else {}
     carry = {name: str(prefill[name]) for name in ("email", "contact", "name", "method") if prefill.get(name)}
     carry |= {name: str(body[name]) for name in ("embedded", "callback_url") if body.get(name)}
-    path = await platform.db.awrite(lambda session: checkout_path(session, desk, body))
+    path = await platform.db.awrite(
+        lambda session: checkout_path(session, till_of(session, principal.account_id, mode), body)
+    )
     return f"{path}?{urlencode({'key': principal.credential, **carry})}"
 
 

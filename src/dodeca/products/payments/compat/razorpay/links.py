@@ -51,21 +51,21 @@ def fetch_link(session: ReadSession, ctx: Context, link_id: str) -> dict[str, An
 @call("PATCH", "/payment_links/{}", "write")
 def edit_link(session: WriteSession, ctx: Context, link_id: str) -> dict[str, Any]:
     """Change a link."""
-    row = ctx.desk.find(session, PaymentLink, link_id, lock=True)
+    row = ctx.desk.lock(session, PaymentLink, link_id)
     return _link(session, payment_links.edit(session, ctx.desk, row, ctx.body))
 
 
 @call("POST", "/payment_links/{}/cancel", "write")
 def cancel_link(session: WriteSession, ctx: Context, link_id: str) -> dict[str, Any]:
     """End a link."""
-    row = ctx.desk.find(session, PaymentLink, link_id, lock=True)
+    row = ctx.desk.lock(session, PaymentLink, link_id)
     return _link(session, payment_links.cancel(session, ctx.desk, row))
 
 
 @call("POST", "/payment_links/{}/notify_by/{}", "write")
 def notify_link(session: WriteSession, ctx: Context, link_id: str, medium: str) -> dict[str, Any]:
     """Send a link."""
-    payment_links.send(session, ctx.desk, ctx.desk.find(session, PaymentLink, link_id, lock=True), medium)
+    payment_links.send(session, ctx.desk, ctx.desk.lock(session, PaymentLink, link_id), medium)
     return {"success": True}
 
 
@@ -113,7 +113,7 @@ def _paid(session: ReadSession, ctx: Context, source: str, row_id: str) -> dict[
 @call("POST", "/payments/qr_codes/{}/close", "write")
 def close_qr(session: WriteSession, ctx: Context, qr_id: str) -> dict[str, Any]:
     """Close a QR code."""
-    return entities.qr_code(receivers.close_qr(session, ctx.desk.find(session, QrCode, qr_id, lock=True)))
+    return entities.qr_code(receivers.close_qr(session, ctx.desk.lock(session, QrCode, qr_id)))
 
 
 # Virtual accounts
@@ -147,12 +147,12 @@ def account_payments(session: ReadSession, ctx: Context, account_id: str) -> dic
 @call("PATCH", "/virtual_accounts/{}", "write")
 def close_account(session: WriteSession, ctx: Context, account_id: str) -> dict[str, Any]:
     """Close a virtual account."""
-    row = ctx.desk.find(session, VirtualAccount, account_id, lock=True)
+    row = ctx.desk.lock(session, VirtualAccount, account_id)
     return entities.virtual_account(receivers.close_account(session, row))
 
 
 def _active(session: WriteSession, ctx: Context, account_id: str) -> VirtualAccount:
-    row = ctx.desk.find(session, VirtualAccount, account_id, lock=True)
+    row = ctx.desk.lock(session, VirtualAccount, account_id)
     if row.status != "active":
         raise Conflict("This virtual account is closed.", field="id")
     return row

@@ -9,12 +9,14 @@ from sqlalchemy import select
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, DodecaError, Invalid, NotFound, PaymentRequired, Upstream
 from dodeca.products.payments import entities, flows, links
+from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.requests import Context
 from dodeca.products.payments.models import Card, Order, Payment, Refund, Subscription, Token
-from dodeca.products.payments.service import billing, orders, paybody, paying, refunds, returning
+from dodeca.products.payments.service import billing, orders, paybody, refunds, returning
 from dodeca.products.payments.service.inputs import LONGEST_RECEIPT, amount_of, flag_of, notes_of, number_of, text_of
 from dodeca.products.payments.service.orders import OrderRequest
+from dodeca.products.payments.service.paying import PayRequest
 
 
 def listed(session: ReadSession, ctx: Context, model: Any, show: Any, *where: Any) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def fetch_order(session: ReadSession, ctx: Context, order_id: str) -> dict[str, 
 @call("PATCH", "/orders/{}", "write")
 def edit_order(session: WriteSession, ctx: Context, order_id: str) -> dict[str, Any]:
     """Replace the notes."""
-    order = ctx.desk.find(session, Order, order_id, lock=True)
+    order = ctx.desk.lock(session, Order, order_id)
     order.notes = notes_of(ctx.body.get("notes"))
     return entities.order(order)
 
@@ -164,7 +166,7 @@ async def create_recurring(ctx: Context) -> dict[str, Any]:
     token_id = text_of(ctx.body.get("token"), "token", 40)
 
     def find(session: ReadSession) -> Token:
-        token = ctx.desk.find(session, Token, token_id or "")
+        token = ctx.till(session).find(session, Token, token_id or "")
         if token.customer_id != customer_id or token.status != "active":
             raise NotFound("The id provided does not exist", field="token")
         return token
@@ -173,8 +175,7 @@ async def create_recurring(ctx: Context) -> dict[str, Any]:
     body = {**ctx.body, "method": token.method, "vpa": token.vpa}
     more = {"kept_card_id": token.card_id, "token_id": token.id, "recurring": True, "capture": True}
     request, _card = paybody.read(body, ip=ctx.address, **more)
-    payment_id = await flows.pay(ctx.platform, ctx.desk, request)
-    return await _came_of(ctx, payment_id)
+    return await _paid(ctx, request)
 
 
 async def _pay(ctx: Context) -> dict[str, Any]:
@@ -183,26 +184,31 @@ async def _pay(ctx: Context) -> dict[str, Any]:
     if wanted is not None:
 
         def prepare(session: WriteSession) -> billing.First:
-            ctx.desk.find(session, Subscription, wanted)
+            ctx.till(session).find(session, Subscription, wanted)
             return billing.prepare_first(session, wanted)
 
         first = await ctx.platform.db.awrite(prepare)
         ctx.body |= {"order_id": first.order_id}
         more = {"subscription_id": wanted, "invoice_id": first.invoice_id, "capture": first.order_id is not None}
     request, card = paybody.read(ctx.body, ip=ctx.address, **more)
-    payment_id = await flows.pay(ctx.platform, ctx.desk, request, card)
-    return await _came_of(ctx, payment_id)
+    return await _paid(ctx, request, card)
 
 
-async def _came_of(ctx: Context, payment_id: str) -> dict[str, Any]:
-    """The three fields of a success, what to do next, or the error of a failure."""
-    return await ctx.platform.db.aread(lambda session: came_of(session, ctx, payment_id))
-
-
-def came_of(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
-    """See `_came_of`. Raises PaymentRequired or Upstream for a failed payment."""
-    payment = ctx.desk.find(session, Payment, payment_id)
+async def _paid(ctx: Context, request: PayRequest, card: CardData | None = None) -> dict[str, Any]:
+    """The three fields of a success, or what to do next. Raises PaymentRequired or Upstream for a failed payment."""
+    payment, found = await flows.paid(
+        ctx.platform,
+        ctx.till,
+        ctx.mode,
+        request,
+        card,
+        show=lambda session, payment: (payment, _came_of(session, ctx, payment)),
+    )
     check_failed(payment)
+    return found
+
+
+def _came_of(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, Any]:
     if payment.status == "created":
         action = "redirect"
         kind = (payment.challenge or {}).get("kind")
@@ -262,9 +268,16 @@ def otp_generate(session: ReadSession, ctx: Context, payment_id: str) -> dict[st
 @call("POST", "/payments/{}/otp/submit", "flow", public=True)
 async def otp_submit(ctx: Context, payment_id: str) -> dict[str, Any]:
     """The payer's OTP."""
-    await ctx.platform.db.aread(lambda session: ctx.desk.find(session, Payment, payment_id))
+    await ctx.platform.db.aread(lambda session: ctx.till(session).find(session, Payment, payment_id))
     await flows.answer(ctx.platform, payment_id, str(ctx.body.get("otp", "")))
-    return await _came_of(ctx, payment_id)
+
+    def answered(session: ReadSession) -> tuple[Payment, dict[str, Any]]:
+        payment = ctx.till(session).find(session, Payment, payment_id)
+        return payment, _came_of(session, ctx, payment)
+
+    payment, found = await ctx.platform.db.aread(answered)
+    check_failed(payment)
+    return found
 
 
 @call("POST", "/payments", "flow")
@@ -285,7 +298,7 @@ def fetch_payment(session: ReadSession, ctx: Context, payment_id: str) -> dict[s
 @call("PATCH", "/payments/{}", "write")
 def edit_payment(session: WriteSession, ctx: Context, payment_id: str) -> dict[str, Any]:
     """Replace the notes."""
-    payment = ctx.desk.find(session, Payment, payment_id, lock=True)
+    payment = ctx.desk.lock(session, Payment, payment_id)
     payment.notes = notes_of(ctx.body.get("notes"))
     return shown(session, payment)
 
@@ -328,8 +341,8 @@ async def capture_payment(ctx: Context, payment_id: str) -> dict[str, Any]:
         amount, currency = given.get("amount"), given.get("currency", currency)
     wanted = str(currency or "INR")
     whole = amount_of(amount, wanted, least=1) if amount is not None else None
-    await flows.capture(ctx.platform, ctx.desk, payment_id, whole, str(currency) if currency else None)
-    return await ctx.platform.db.aread(lambda session: shown(session, session.get_one(Payment, payment_id)))
+    named = str(currency) if currency else None
+    return await flows.captured(ctx.platform, ctx.till, payment_id, whole, named, show=shown)
 
 
 @call("POST", "/payments/{}/refund", "flow")
@@ -353,7 +366,7 @@ async def _refund(ctx: Context, payment_id: str) -> dict[str, Any]:
     receipt, notes = text_of(body.get("receipt"), "receipt", LONGEST_RECEIPT), notes_of(body.get("notes"))
 
     def begin(session: WriteSession) -> Refund:
-        payment = ctx.desk.find(session, Payment, payment_id)
+        payment = ctx.till(session).find(session, Payment, payment_id)
         amount = amount_of(raw, payment.currency, least=1) if raw not in (None, "") else None
         return refunds.begin(session, ctx.desk, payment_id, amount, notes=notes, receipt=receipt, speed=speed)
 
@@ -376,9 +389,6 @@ def fetch_refund(session: ReadSession, ctx: Context, refund_id: str) -> dict[str
 @call("PATCH", "/refunds/{}", "write")
 def edit_refund(session: WriteSession, ctx: Context, refund_id: str) -> dict[str, Any]:
     """Replace the notes."""
-    refund = ctx.desk.find(session, Refund, refund_id, lock=True)
+    refund = ctx.desk.lock(session, Refund, refund_id)
     refund.notes = notes_of(ctx.body.get("notes"))
     return entities.refund(refund)
-
-
-__all__ = ["came_of", "check_failed", "listed", "paying", "shown", "three_fields"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
-from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.desk import Desk, till_of
 from dodeca.products.payments.service.inputs import number_of
 
 if TYPE_CHECKING:
@@ -26,13 +27,26 @@ class Context:
     """One call: the till, what was sent, and the key that signs answers."""
 
     platform: Platform
-    desk: Desk
+    account_id: str
+    mode: str
     body: dict[str, Any]
     query: dict[str, Any]
     key_id: str | None = None
     address: str = ""
     public: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
+    _desk: Desk | None = None
+
+    def till(self, session: ReadSession) -> Desk:
+        """The caller's till, for a flow in each of its units; calls of one unit find it as `desk`."""
+        self._desk = till_of(session, self.account_id, self.mode)
+        return self._desk
+
+    @property
+    def desk(self) -> Desk:
+        """The till that this unit of work has found."""
+        if self._desk is None:
+            raise TypeError("A flow asks for its till in each unit of work.")
+        return self._desk
 
     def page(self) -> tuple[int, int, datetime | None, datetime | None]:
         """count (10, at most 100), skip, from, to."""

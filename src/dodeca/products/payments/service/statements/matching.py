@@ -268,7 +268,7 @@ def match_by_hand(session: WriteSession, desk: Desk, line_id: str, entity_id: st
     """What a person says a line belongs to: a settlement, payout, order, payment or virtual account.
 
     Raises NotFound, Conflict."""
-    line = desk.find(session, StatementLine, line_id, lock=True)
+    line = desk.lock(session, StatementLine, line_id)
     if line.status == "matched":
         raise Conflict("This line is matched already.", field="line_id")
     row = {c.name: getattr(line, c.name) for c in cast(Table, StatementLine.__table__).columns}

@@ -1,0 +1,69 @@
+"""What is to be asked next of an acquirer, and the rows that its answer changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import NotFound
+from dodeca.products.payments.acquirers.protocol import Acquirer, Ask
+from dodeca.products.payments.models import Attempt, Card, Order, Payment, RoutingDecision
+from dodeca.products.payments.service.desk import Desk, desk_by_id
+
+PURSE, BANK = "purse", "bank"
+OWN = (PURSE, BANK)
+"""What stands for an acquirer where money needs none: a purse's, and a transfer that reached the bank account."""
+
+
+@dataclass(slots=True)
+class Work:
+    """The rows of a payment that this unit of work holds: locked, or made by it. They are changed first and stored
+    together, each once, as a whole unit often is a single question that is answered at once."""
+
+    desk: Desk
+    payment: Payment
+    order: Order | None = None
+    card: Card | None = None
+    decision: RoutingDecision | None = None
+    attempt: Attempt | None = None
+
+    def store(self, session: WriteSession) -> None:
+        """Write what has changed, in the order of the foreign keys. Before others are told of it, and at the end."""
+        rows = (self.card, self.payment, self.order, self.decision, self.attempt)
+        session.store(*(row for row in rows if row is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens next: ask an acquirer, capture at one, or nothing more. `ask` belongs to the first; `reference`,
+    `amount` and `currency` to the second. `refused` says why nothing more can be done.
+
+    `work` is what the unit that made the step holds; it means nothing to another unit."""
+
+    kind: Literal["ask", "capture", "done"]
+    payment_id: str
+    work: Work | None = None
+    acquirer: Acquirer | None = None
+    ask: Ask | None = None
+    reference: str = ""
+    amount: int = 0
+    currency: str = ""
+    refused: str = ""
+
+
+def locked(session: WriteSession, payment_id: str) -> Work:
+    """A payment and its order, both locked, the order first. Raises NotFound."""
+    known = session.get(Payment, payment_id)
+    if known is None:
+        raise NotFound("The id provided does not exist", field="id")
+    order = session.get_locked(Order, known.order_id) if known.order_id is not None else None
+    payment = session.get_locked(Payment, payment_id) or known
+    return Work(desk_by_id(session, payment.merchant_id, payment.mode), payment, order)
+
+
+def card_of(session: ReadSession, work: Work) -> Card | None:
+    """The card that the payment is made with."""
+    if work.card is None and work.payment.card_id is not None:
+        work.card = session.get(Card, work.payment.card_id)
+    return work.card
