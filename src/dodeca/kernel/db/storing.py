@@ -30,11 +30,13 @@ class Storing:
         self.mapper = mapper
         self.names = frozenset(p.key for p in mapper.column_attrs)
         self._table = cast(Table, mapper.local_table)
-        self._columns: dict[str, Any] = {p.key: p.columns[0] for p in mapper.column_attrs}
-        self._key: dict[str, Column[Any]] = {mapper.get_property_by_column(c).key: c for c in mapper.primary_key}
+        columns: Any = {p.key: p.columns[0] for p in mapper.column_attrs}
+        self._columns: dict[str, Column[Any]] = columns
+        keys: Any = {mapper.get_property_by_column(column).key: column for column in mapper.primary_key}
+        self._key: dict[str, Column[Any]] = keys
         self._parameters = {name: f"new_{name}" for name in self._columns}
         self._defaults = {name: made for name, c in self._columns.items() if (made := _default(c)) is not None}
-        new: dict[str, Any] = {c.name: _bound(name, c) for name, c in self._columns.items()}
+        new = {c.name: _bound(name, c) for name, c in self._columns.items()}
         self._insert = Prepared(insert(self._table).values(new), autoflush=False)
         self._updates: dict[tuple[str, ...], Prepared] = {}
 
