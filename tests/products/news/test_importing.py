@@ -10,7 +10,7 @@ from tests.products.news.conftest import News
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import NoProgress
 from dodeca.products.news import importers
-from dodeca.products.news.service import items, listing, searching
+from dodeca.products.news.service import items, searching, threads
 from dodeca.products.news.service.members import VISITOR
 
 LINES = """\
@@ -38,7 +38,7 @@ def test_a_file_in_any_order_becomes_posts_and_threads(platform: Platform, news:
     assert (report.read, report.added, report.unchanged, report.refused) == (8, 5, 0, 3)
     post = news.item(10)
     assert (post.score, post.descendants, items.comments_shown(news.item(13)), post.site) == (74, 2, 9, "thedrive.com")
-    trees = news.run(lambda session: listing.thread(session, VISITOR, session.get_one(type(post), 10)))
+    trees = news.run(lambda session: threads.thread(session, VISITOR, session.get_one(type(post), 10)))
     assert [node.row.html for node in trees[0].walk()] == ["First", "A <i>reply</i>"]
     assert news.item(13).kind == "ask"
     assert news.item(13).author_id == news.item(11).author_id

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.products.news.conftest import News
-from tests.products.news.test_pages import act, signed_in
+from tests.products.news.test_pages import act, prepared_url, signed_in  # noqa: F401 - a fixture
 from tests.support.platform import Client
 
 from dodeca.products.news.lane import ReadingLane

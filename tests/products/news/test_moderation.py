@@ -13,7 +13,7 @@ from dodeca.commons.notifications.models import Notification
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from dodeca.products.news.models import Item
-from dodeca.products.news.service import items, listing, marks, members, moderating, posting
+from dodeca.products.news.service import items, listing, marks, members, moderating, posting, threads
 from dodeca.products.news.service.members import VISITOR, Viewer
 
 
@@ -160,7 +160,7 @@ def test_an_answered_comment_that_was_killed_keeps_its_place(session: WriteSessi
     below = news.comment(above)
     act(session, news, "kill", above)
 
-    trees = listing.thread(session, VISITOR, post)
+    trees = threads.thread(session, VISITOR, post)
 
     assert [node.row.id for node in trees[0].walk()] == [above.id, below.id]
     author = news.account()

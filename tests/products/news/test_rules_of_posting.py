@@ -13,7 +13,7 @@ from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from dodeca.kernel.jobs import JobContext
 from dodeca.products.news import jobs
 from dodeca.products.news.models import Revision, Site
-from dodeca.products.news.service import items, listing, posting, rules
+from dodeca.products.news.service import items, listing, posting, rules, threads
 from dodeca.products.news.service.members import VISITOR, Viewer
 
 
@@ -196,7 +196,7 @@ def test_a_thousand_levels_of_replies_are_arranged(session: WriteSession, news: 
     for number in range(1000):
         last = posting.comment(session, author, Viewer(author.id), last.id, f"Level {number}")
 
-    trees = listing.thread(session, VISITOR, post)
+    trees = threads.thread(session, VISITOR, post)
 
     assert [node.depth for node in trees[0].walk()] == list(range(1000))
     assert trees[0].below == 999

@@ -8,6 +8,7 @@ is left to the routes, which make the page by the same functions.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -38,6 +39,7 @@ ITEM_SECONDS: Final = 20.0
 """Items are forgotten when they change; what time alone changes, the order of answers, may be a little old."""
 _OURS: Final = (SESSION_COOKIE, TOAST_COOKIE, THEME_COOKIE)
 _LISTS: Final = {"/news/": "news", **{f"/news/{name}": name for name in SORTS_OF_PAGES if name != "news"}}
+_THREAD: Final = re.compile(r"id=([1-9][0-9]{0,15})(?:&p=([1-9][0-9]{0,3}))?")
 _SHARED_BYTES: Final = 1_000_000
 """About what one version of a list takes."""
 _MEMBERS_HEADERS: Final = [
@@ -82,10 +84,8 @@ class ReadingLane:
             return None
         if not query and path in _LISTS:
             return path
-        number = query.removeprefix("id=")
-        if path == "/news/item" and number != query and number.isascii() and number.isdigit() and len(number) < 17:
-            return f"/news/item?id={int(number)}"
-        return None
+        thread = _THREAD.fullmatch(query) if path == "/news/item" else None
+        return f"/news/item?{query}" if thread is not None else None
 
     async def _make_and_send(self, key: str, scope: Any, protocol: Any) -> bool:
         maker: Callable[[ReadSession, str], Kept | None] = _value if key.startswith(V0) else self.page
@@ -138,11 +138,12 @@ class ReadingLane:
         """A page made anew. `key` is its path with its query. Raises NotFound."""
         path, _, query = key.partition("?")
         call = _visit(self._platform, path.rstrip("/"), query)
-        if query:
-            item = items.find(session, VISITOR, int(query.removeprefix("id=")))
+        thread = _THREAD.fullmatch(query)
+        if thread is not None:
+            item = items.find(session, VISITOR, int(thread[1]))
             if item.merged_into is not None or item.type == "pollopt":
                 return None
-            page = show_item(session, call, VISITOR, item, "best", FormState())
+            page = show_item(session, call, VISITOR, item, FormState(), number=int(thread[2] or 1))
         else:
             name = _LISTS[key]
             sort, title = SORTS_OF_PAGES[name]

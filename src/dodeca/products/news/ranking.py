@@ -41,11 +41,16 @@ def age_hours(standing: Standing, now: datetime) -> float:
     return max(0.0, (now - standing.created_at).total_seconds() / 3600)
 
 
-def base(standing: Standing, now: datetime, rules: Rules) -> float:
-    """The rank before factors; for one point or less the numerator is points - 1."""
-    votes = standing.counted - 1
+def faded(counted: int, age: float, rules: Rules) -> float:
+    """What points are worth after `age` hours; for one point or less the numerator is points - 1."""
+    votes = counted - 1
     numerator = float(votes**rules.exponent) if votes > 0 else float(votes)
-    return numerator / float((age_hours(standing, now) + 2) ** rules.gravity)
+    return numerator / float((max(0.0, age) + 2) ** rules.gravity)
+
+
+def base(standing: Standing, now: datetime, rules: Rules) -> float:
+    """The rank before factors."""
+    return faded(standing.counted, age_hours(standing, now), rules)
 
 
 def factors(standing: Standing, rules: Rules) -> list[Factor]:

@@ -15,7 +15,7 @@ from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, bou
 from dodeca.products.news import live, ranking
 from dodeca.products.news.acting import Looking
 from dodeca.products.news.models import RankPlace
-from dodeca.products.news.service import items, listing, searching, voting
+from dodeca.products.news.service import items, listing, searching, threads, voting
 from dodeca.products.news.service.rules import current
 from dodeca.products.news.views import (
     BothAnswer,
@@ -92,7 +92,7 @@ def read_post(
 ) -> PostView:
     """A post with its whole thread; `since` keeps the branches in which something is newer."""
     item = items.find_post(session, viewer, post_id)
-    nodes = listing.thread(session, viewer, item, sort=sort, rules=current(session))
+    nodes = threads.thread(session, viewer, item, sort=sort, rules=current(session))
     if since is not None:
         if since.tzinfo is None:
             raise Invalid("since needs a time zone, such as 2031-05-01T00:00:00Z.", field="since")

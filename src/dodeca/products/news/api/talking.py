@@ -23,7 +23,7 @@ from dodeca.kernel.http import (
 from dodeca.products.news import flows
 from dodeca.products.news.acting import Looking, check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line, Text
-from dodeca.products.news.service import items, listing
+from dodeca.products.news.service import items, threads
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.views import CommentAnswer, CommentView, comment_views, tree
 
@@ -95,7 +95,7 @@ def read_comment(
     """A comment with all that is below it."""
     item = items.find_comment(session, viewer, comment_id)
     root = items.find_post(session, viewer, item.root_id or 0)
-    for top in listing.thread(session, viewer, root, sort=sort):
+    for top in threads.thread(session, viewer, root, sort=sort):
         for node in top.walk():
             if node.row.id == item.id:
                 return tree(session, viewer, [node])[0]

@@ -20,7 +20,7 @@ from dodeca.kernel.http import Access, Calling, DbRead, FromPath, get, problems
 from dodeca.products.news.compat.algolia_hits import hits
 from dodeca.products.news.compat.algolia_query import found, read
 from dodeca.products.news.models import Item, Member
-from dodeca.products.news.service import items, listing
+from dodeca.products.news.service import items, listing, threads
 from dodeca.products.news.service.members import VISITOR
 
 HEADERS: Final = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
@@ -74,7 +74,7 @@ def read_item(session: DbRead, item_id: FromPath[str]) -> Response[bytes]:
     number = int(item_id) if item_id.isascii() and item_id.isdigit() and len(item_id) < 17 else 0
     item = items.find(session, VISITOR, number)
     root = listing.root_of(session, VISITOR, item)
-    nodes = listing.thread(session, VISITOR, root, sort="old")
+    nodes = threads.thread(session, VISITOR, root, sort="old")
     if item.type == "comment":
         walked = (node for top in nodes for node in top.walk())
         nodes = next((node for node in walked if node.row.id == item.id), Node(item)).replies

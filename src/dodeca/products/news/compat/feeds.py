@@ -17,7 +17,7 @@ from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, get
 from dodeca.products.news.acting import feed_token
 from dodeca.products.news.compat.feed_formats import MEDIA_TYPES, Entry, Feed, written
 from dodeca.products.news.models import Item
-from dodeca.products.news.service import items, listing
+from dodeca.products.news.service import items, listing, threads
 from dodeca.products.news.service.listing import Wanted
 from dodeca.products.news.service.members import VISITOR, Viewer
 
@@ -78,7 +78,7 @@ def _found(session: ReadSession, call: Call, name: str, given: dict[str, str]) -
     if name == "item":
         text = given.get("id", "")
         item = items.find(session, VISITOR, int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0)
-        nodes = listing.thread(session, VISITOR, listing.root_of(session, VISITOR, item), sort="new")
+        nodes = threads.thread(session, VISITOR, listing.root_of(session, VISITOR, item), sort="new")
         rows = [node.row for top in nodes for node in top.walk() if node.row.state == "live"]
         return item.title or "A thread", sorted(rows, key=lambda row: -row.id)[:MOST]
     if name == "feed":

@@ -12,7 +12,7 @@ from dodeca.commons.accounts.public import account_by_id, account_by_name
 from dodeca.commons.discussion.text import rendered
 from dodeca.kernel.db import ReadSession
 from dodeca.products.news.models import Item, Member
-from dodeca.products.news.service import items, listing
+from dodeca.products.news.service import items, listing, threads
 from dodeca.products.news.service.rules import current
 
 PUBLIC: Final = ("live", "flagged", "dead", "deleted")
@@ -54,7 +54,7 @@ def item(session: ReadSession, item_id: int) -> dict[str, Any] | None:
     if row.type == "poll":
         statement = select(Item.id).where(Item.parent_id == row.id, Item.type == "pollopt")
         options = session.scalars(statement.order_by(Item.id)).all()
-    kids = [each.id for each in listing.ordered(below, "best", current(session))]
+    kids = [each.id for each in threads.ordered(below, "best", current(session))]
     return shaped(row, author.username if author is not None else None, kids, options)
 
 

@@ -44,7 +44,8 @@ class Row:
     root: Item | None = None
     shown: bool = True
     depth: int = 0
-    below: int = 0
+    more: int = 0
+    """Answers, with all below them, that are not on this page."""
     unread: bool = False
     waiting: Sequence[str] = field(default=())
     """For moderators: why it stands in their queue."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -29,8 +29,18 @@ from dodeca.products.news import flows, ranking
 from dodeca.products.news.acting import Looking, viewing
 from dodeca.products.news.models import POST_TYPES, Item, RankPlace
 from dodeca.products.news.pages.staying import not_too_long
-from dodeca.products.news.pages.surroundings import ItemId, Line, Row, Text, is_fragment, page, rows, with_roots
-from dodeca.products.news.service import items, listing, marks, members, posting, voting
+from dodeca.products.news.pages.surroundings import (
+    ItemId,
+    Line,
+    Row,
+    Text,
+    is_fragment,
+    page,
+    rows,
+    with_query,
+    with_roots,
+)
+from dodeca.products.news.service import items, listing, marks, members, posting, threads, voting
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import current
 
@@ -72,41 +82,67 @@ def _number(call: Call, name: str = "id") -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0
 
 
-def comment_rows(session: ReadSession, viewer: Viewer, root: Item, top: Item, sort: str) -> list[Row]:
-    """The comments below `top` in reading order, flat: depth says how far each is moved in."""
-    nodes = listing.thread(session, viewer, root, sort=sort, rules=current(session))
-    walked = [node for node_above in nodes for node in node_above.walk()]
+class Discussion(NamedTuple):
+    """A page of the comments below an item, flat: depth says how far each is moved in."""
+
+    rows: list[Row]
+    total: int
+    unread: int
+    newest: int
+    pages: int
+
+
+def discussion(session: ReadSession, viewer: Viewer, root: Item, top: Item, sort: str, number: int) -> Discussion:
+    """The comments below `top` in reading order."""
+    nodes = threads.outline(session, viewer, root.id, sort=sort, rules=current(session))
+    walked = [node for tree in nodes for node in tree.walk()]
     if top.id != root.id:
         found = next((node for node in walked if node.row.id == top.id), None)
-        walked = list(found.walk())[1:] if found is not None else []
-    first_depth = walked[0].depth if walked else 0
+        nodes = found.replies if found is not None else []
+        walked = [node for tree in nodes for node in tree.walk()]
     seen = listing.seen_until(session, viewer, root)
-    made = rows(session, viewer, [node.row for node in walked])
-    for row, node in zip(made, walked, strict=True):
-        row.depth, row.below = node.depth - first_depth, node.below
-        row.unread = seen is not None and node.row.id > seen and not row.is_own
-    return made
+    unread = {n.row.id for n in walked if seen is not None and n.row.id > seen and n.row.author_id != viewer.account_id}
+    part = threads.page_of(nodes, number)
+    known = listing.rows_by_ids(session, [node.row.id for node, _more in part.shown])
+    made = rows(session, viewer, [known[node.row.id] for node, _more in part.shown])
+    first_depth = nodes[0].depth if nodes else 0
+    for row, (node, more) in zip(made, part.shown, strict=True):
+        row.depth, row.more = node.depth - first_depth, more
+        row.unread = node.row.id in unread
+    newest = max((node.row.id for node in walked), default=root.id)
+    return Discussion(made, len(walked), len(unread), newest, part.pages)
 
 
 @get("/item", access=Access.PUBLIC, guards=[not_too_long])
-def item_page(session: DbRead, call: Calling, viewer: Looking, sort: FromQuery[str] = "best") -> Page | Redirect:
+def item_page(
+    session: DbRead, call: Calling, viewer: Looking, sort: FromQuery[str] = "best", p: FromQuery[int] = 1
+) -> Page | Redirect:
     """A post with its thread, or a comment with what is below it."""
     item = items.find(session, viewer, _number(call))
     if item.merged_into is not None:
         return Redirect(f"/news/item?id={item.merged_into}", status=302)
     if item.type == "pollopt":
         return Redirect(f"/news/item?id={item.root_id}", status=302)
-    return show_item(session, call, viewer, item, sort, FormState())
+    return show_item(session, call, viewer, item, FormState(), sort=sort, number=p)
 
 
-def show_item(session: ReadSession, call: Call, viewer: Viewer, item: Item, sort: str, state: FormState) -> Page:
-    """The page of an item, with the reply form as it was left."""
-    sort = sort if sort in listing.COMMENT_SORTS else "best"
+def show_item(
+    session: ReadSession,
+    call: Call,
+    viewer: Viewer,
+    item: Item,
+    state: FormState,
+    *,
+    sort: str = "best",
+    number: int = 1,
+) -> Page:
+    """The page of an item, with page `number` of its comments and the reply form as it was left."""
+    sort = sort if sort in threads.SORTS else "best"
     root = listing.root_of(session, viewer, item)
-    thread = comment_rows(session, viewer, root, item, sort)
+    thread = discussion(session, viewer, root, item, sort, number)
+    goes_on = with_query("/news/item", id=item.id, sort=sort if sort != "best" else None, p=number + 1)
     row = with_roots(session, viewer, rows(session, viewer, [item]))[0]
     options = listing.options_of(session, [item.id]).get(item.id, []) if item.type == "poll" else []
-    newest = max((each.item.id for each in thread), default=root.id)
     return page(
         session,
         call,
@@ -116,12 +152,11 @@ def show_item(session: ReadSession, call: Call, viewer: Viewer, item: Item, sort
         root=root,
         thread=thread,
         sort=sort,
-        sorts=listing.COMMENT_SORTS,
+        sorts=threads.SORTS,
+        next_href=goes_on if 1 <= number < thread.pages else None,
         options=rows(session, viewer, options),
         discussions=posting.discussions(session, item),
         closed=_closed(session, root),
-        newest=newest,
-        unread=sum(each.unread for each in thread),
         form=state.form,
     )
 
@@ -159,7 +194,7 @@ def show_reply(session: ReadSession, call: Call, state: FormState) -> Page:
         row = with_roots(session, viewer, rows(session, viewer, [parent]))[0]
         template = "_reply.html" if is_fragment(call) else "reply.html"
         return page(session, call, template, tab="", row=row, form=state.form)
-    return show_item(session, call, viewer, parent, "best", state)
+    return show_item(session, call, viewer, parent, state)
 
 
 @get("/reply", access=Access.MEMBER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -12,16 +12,13 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dodeca.commons import following
 from dodeca.commons.accounts.public import Account, account_by_name, accounts_by_ids
-from dodeca.commons.discussion import Node, threaded
-from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Slice, page_of
-from dodeca.products.news import ranking
 from dodeca.products.news.models import POST_TYPES, Favorite, Hide, Item, ItemTag, Member, TagFilter, Visit, Vote
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import Viewer, visible_to
-from dodeca.products.news.service.rules import PRODUCT, Rules
+from dodeca.products.news.service.rules import PRODUCT
 
 SORTS = ("top", "new", "best", "active", "ask", "show", "job", "poll", "pool", "past")
 FEED_CANDIDATES = 500
@@ -40,9 +37,6 @@ _ORDERS: dict[str, InstrumentedAttribute[Any]] = {
 def of_kind(kind: str) -> ColumnElement[bool]:
     """Posts of a kind other than story, in the words of their partial index (a bound value would hide it)."""
     return and_(IS_POST, Item.kind == kind, Item.kind != literal_column("'story'"))
-
-
-COMMENT_SORTS = ("best", "new", "old", "top")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,51 +133,7 @@ def comments_of(
     return page_of(session, statement, order=[order, Item.id], limit=limit, cursor=cursor)
 
 
-def thread(
-    session: ReadSession, viewer: Viewer, root: Item, *, sort: str = "best", rules: Rules | None = None
-) -> list[Node[Item]]:
-    """All comments of a post as trees: one query. What the viewer may not see stays as a place where it was answered.
-
-    Raises Invalid for an unknown sort."""
-    if sort not in COMMENT_SORTS:
-        raise Invalid(f"sort is one of {', '.join(COMMENT_SORTS)}.", field="sort")
-    rows = session.scalars(select(Item).where(Item.root_id == root.id, Item.type == "comment")).all()
-    return arranged(viewer, rows, sort, rules or Rules())
-
-
-def arranged(viewer: Viewer, rows: Sequence[Item], sort: str, rules: Rules) -> list[Node[Item]]:
-    """Comments as trees in display order."""
-    return threaded(
-        rows,
-        key=lambda item: item.id,
-        parent=lambda item: item.parent_id,
-        order=_comment_order(sort, rules),
-        keep=lambda item: is_visible(viewer, item),
-    )
-
-
-def ordered(rows: Sequence[Item], sort: str, rules: Rules) -> list[Item]:
-    """Siblings in display order."""
-    return sorted(rows, key=_comment_order(sort, rules))
-
-
-def _comment_order(sort: str, rules: Rules) -> Callable[[Item], Any]:
-    now = clock.now()
-
-    def order(item: Item) -> Any:
-        if sort == "new":
-            return (-item.created_at.timestamp(), -item.id)
-        if sort == "old":
-            return (item.created_at.timestamp(), item.id)
-        if sort == "top":
-            return (-item.score, item.id)
-        plain = ranking.Standing(counted=item.counted, created_at=item.created_at, has_url=True, comments=0, flags=0)
-        return (-ranking.base(plain, now, rules), item.id)
-
-    return order
-
-
-def is_visible(viewer: Viewer, item: Item) -> bool:
+def is_visible(viewer: Viewer, item: Any) -> bool:
     """The same rule as `visible_to`, for a row at hand; what is deleted shows nothing."""
     if item.state == "live":
         return True
@@ -305,6 +255,15 @@ def by_ids(session: ReadSession, viewer: Viewer, ids: Collection[int]) -> dict[i
     """Those of some items that the viewer may see."""
     statement = select(Item).where(Item.id.in_(sorted(ids)), visible_to(viewer))
     return {item.id: item for item in session.scalars(statement)} if ids else {}
+
+
+def rows_by_ids(session: ReadSession, ids: Sequence[int]) -> dict[int, Item]:
+    """Items by id, whoever may see them."""
+    found: dict[int, Item] = {}
+    for start in range(0, len(ids), 500):
+        statement = select(Item).where(Item.id.in_(ids[start : start + 500]))
+        found |= {item.id: item for item in session.scalars(statement)}
+    return found
 
 
 def follows_tag(session: ReadSession, account_id: str, tag: str) -> bool:

@@ -97,7 +97,8 @@ function insert(html) {
     let last = parent
     while (last.nextElementSibling && Number(last.nextElementSibling.dataset.depth) >= depth) last = last.nextElementSibling
     last.after(comment)
-  } else tree.prepend(comment)
+  } else if (parent || comment.dataset.parent === tree.closest("comment-tree").dataset.root) tree.prepend(comment)
+  else return null // it belongs to a branch that another page shows
   comment.dataset.depth = depth
   comment.className = comment.className.replace(/\bi\d+\b/, `i${Math.min(depth, 12)}`)
   comment.classList.add("is-arrived")
