@@ -21,6 +21,7 @@ _CODE: Final = re.compile(r"(?:^|\n\n)((?:[ ]{2,}|\t)[^\n]*(?:\n(?:(?:[ ]{2,}|\t
 _LINKS: Final = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
 _LINK_TEXT: Final = 60
 _ALLOWED: Final = {"a", "b", "blockquote", "br", "code", "em", "i", "li", "ol", "p", "pre", "strong", "ul"}
+_MARKUP: Final = re.compile("[<&\r\0]")
 _BREAKS: Final = re.compile(r"<(?:p|br|/p|/pre|/blockquote|li)\b[^>]*>", re.IGNORECASE)
 _TAGS: Final = re.compile(r"<[^>]*>")
 _HREF: Final = re.compile(r'<a href="([^"]*)"[^>]*>')
@@ -57,6 +58,8 @@ def sanitised(markup: str) -> str:
 
 def reserialised(markup: str) -> str:
     """HTML from elsewhere, sanitised and written as `rendered` writes it: the same words give the same bytes."""
+    if _MARKUP.search(markup) is None:  # nothing that a parser would see
+        return _escape(markup)
     parts: list[str] = []
     at = 0
     clean = sanitised(markup).replace("</p>", "")
@@ -71,6 +74,8 @@ def reserialised(markup: str) -> str:
 
 def typed(markup: str) -> str:
     """What somebody would type to get such HTML: the way back from `rendered`."""
+    if "<" not in markup:
+        return html.unescape(markup).strip()
     text = _LINKED.sub(lambda match: match[1], markup)
     parts = [part for part in re.split(r"<p>|</p>", _ITALICS.sub(r"*\1*", text)) if part.strip()]
     return "\n\n".join(_typed_paragraph(part) for part in parts)
@@ -84,6 +89,8 @@ def _typed_paragraph(part: str) -> str:
 
 def plain_text(markup: str) -> str:
     """What a reader would see of rendered HTML; paragraphs are separated by blank lines."""
+    if "<" not in markup:
+        return html.unescape(markup).strip()
     return html.unescape(_TAGS.sub("", _BREAKS.sub("\n\n", markup))).strip()
 
 

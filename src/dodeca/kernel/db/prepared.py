@@ -26,10 +26,12 @@ FLOAT8, NUMERIC = 701, 1700
 class Prepared:
     """A compiled statement with named parameters (`bindparam("name")`). Safe to share between threads.
 
-    Without `autoflush` changes of objects that are not stored yet stay so: for statements that do not look at them."""
+    For an INSERT without values `columns` names those that are given, which are then the parameters. Without `autoflush`
+    changes of objects that are not stored yet stay so: for statements that do not look at them."""
 
-    def __init__(self, statement: Executable, *, autoflush: bool = True) -> None:
+    def __init__(self, statement: Executable, *, columns: Sequence[str] | None = None, autoflush: bool = True) -> None:
         self._statement = statement
+        self._columns = list(columns) if columns is not None else None
         self._autoflush = autoflush
         self._forms: dict[str, _Form] = {}
 
@@ -93,7 +95,7 @@ class Prepared:
         return driver, form, connection
 
     def _compile(self, connection: Connection) -> _Form:
-        form = self._forms[connection.dialect.name] = _Form(self._statement, connection)
+        form = self._forms[connection.dialect.name] = _Form(self._statement, self._columns, connection)
         return form
 
 
@@ -123,21 +125,24 @@ def _wire_type(kind: Any) -> int | None:
 class _Form:
     """The statement as one engine takes it."""
 
-    def __init__(self, statement: Executable, connection: Connection) -> None:
-        compiled = cast(Any, statement).compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    def __init__(self, statement: Executable, columns: list[str] | None, connection: Connection) -> None:
+        compiled: Any = cast(Any, statement).compile(
+            dialect=connection.dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
+        )
         self.sql: str = str(compiled)
         binders: dict[str, Callable[[Any], Any]] = dict(compiled._bind_processors)
         given: dict[str, object] = dict(compiled.params)
         self.fixed = {
-            name: binders[name](value) if name in binders and value is not None else value
+            name: value if value is None or name not in binders else binders[name](value)
             for name, value in given.items()
+            if not compiled.binds[name].required
         }
         names = list(compiled.positiontup) if compiled.positional else list(given)
         self.places = [(name, binders.get(name)) for name in names]
         self.positional = bool(compiled.positional)
-        columns = getattr(compiled, "_result_columns", ())
+        result: Any = getattr(compiled, "_result_columns", ())
         dialect = connection.dialect
-        converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in columns]
+        converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in result]
         self.converts = [(place, convert) for place, convert in enumerate(converters) if convert is not None]
 
     def bind(self, values: Mapping[str, object]) -> Any:

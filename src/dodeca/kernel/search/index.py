@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dodeca.kernel.db import ReadSession, UtcDateTime, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.db import metadata as all_tables
 from dodeca.kernel.search import queries
 from dodeca.kernel.search.highlights import Snippet, snippet
@@ -69,6 +69,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str]
     filters: Mapping[str, str] = {}
     at: datetime | None = None
+    folded: Mapping[str, str] | None = None
+    """What `SearchIndex.folded` gives for the fields, where it was called before the unit of work began."""
 
 
 class SearchIndex:
@@ -116,6 +118,9 @@ class SearchIndex:
         )
         self.companion = f"search_{name}{_SUFFIX}"
         self._fts = table(self.companion, column("rowid", Integer()), *(column(field, Text()) for field in self.fields))
+        columns = [column.name for column in self.table.columns if column.name != "document"]
+        self._add = Prepared(insert(self.table), columns=columns)
+        self._add_words = Prepared(insert(self._fts), columns=["rowid", *self.fields])
         event.listen(self.table, "after_create", self._after_create)
         event.listen(self.table, "before_drop", self._before_drop)
 
@@ -158,21 +163,31 @@ class SearchIndex:
         Raises IntegrityError where one is there already."""
         if not documents:
             return
-        rows = []
-        for document in documents:
-            texts = {field: _storable(document.fields.get(field, "")) for field in self.fields}
-            row: dict[str, Any] = {"doc_id": document.doc_id, "at": document.at}
-            row |= {f"filter_{name}": document.filters.get(name) for name in self.filters}
-            row |= {f"field_{field}": value for field, value in texts.items()}
-            rows.append((row, texts))
         if session.dialect == "postgresql":
             into = insert(self.table).values(document=cast(bindparam("vector", type_=Text()), postgresql.TSVECTOR))
-            session.execute(into, [{**row, "vector": _vector_text(texts.values())} for row, texts in rows])
+            rows = [(self._values(document), _vector_text(self._stored(document).values())) for document in documents]
+            session.execute(into, [{**row, "vector": vector} for row, vector in rows])
             return
         first = (session.scalar(select(func.max(self.table.c.id))) or 0) + 1  # SQLite has one writer
-        numbered = [(number, row, texts) for number, (row, texts) in enumerate(rows, first)]
-        session.execute(insert(self.table), [{"id": number, **row} for number, row, _texts in numbered])
-        session.execute(insert(self._fts), [self._row(number, texts) for number, _row, texts in numbered])
+        numbered = list(enumerate(documents, first))
+        self._add.run_many(session, [{"id": number, **self._values(document)} for number, document in numbered])
+        folded = [
+            {"rowid": number, **(document.folded or self.folded(document.fields))} for number, document in numbered
+        ]
+        self._add_words.run_many(session, folded)
+
+    def _values(self, document: Document) -> dict[str, Any]:
+        """A document as the table's columns."""
+        row: dict[str, Any] = {"doc_id": document.doc_id, "at": document.at}
+        row |= {f"filter_{name}": document.filters.get(name) for name in self.filters}
+        return row | {f"field_{field}": value for field, value in self._stored(document).items()}
+
+    def _stored(self, document: Document) -> dict[str, str]:
+        return {field: _storable(document.fields.get(field, "")) for field in self.fields}
+
+    def folded(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """The words of each field as FTS5 gets them."""
+        return {field: " ".join(words(fields.get(field, ""))) for field in self.fields}
 
     def remove(self, session: WriteSession, doc_id: str) -> None:
         """Take a document out; no error when it is not there."""
@@ -253,8 +268,7 @@ class SearchIndex:
     # SQLite's companion
 
     def _row(self, number: int, texts: Mapping[str, str]) -> dict[str, Any]:
-        folded = {field: " ".join(words(value)) for field, value in texts.items()}
-        return {"rowid": number, **folded}
+        return {"rowid": number, **self.folded(texts)}
 
     def _after_create(self, _table: Table, connection: Connection, **_: Any) -> None:
         """Make the FTS5 table where it is missing, and fill it from the table's rows."""
@@ -282,6 +296,8 @@ def is_companion(table_name: str | None) -> bool:
 
 def _storable(text: str) -> str:
     """Without what no database stores: zero characters and halves of surrogate pairs."""
+    if text.isascii():
+        return text.replace("\0", " ")
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 

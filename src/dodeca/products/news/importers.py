@@ -10,10 +10,10 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Table, bindparam, func, insert, select, text, update
+from sqlalchemy import func, select
 
 from dodeca.commons.accounts.public import Account, create_many_without_login
 from dodeca.commons.discussion import reserialised, typed
@@ -21,46 +21,21 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.transfer import ImportReport, Progress
-from dodeca.products.news import ranking
-from dodeca.products.news.models import Item, ItemTag, Member
-from dodeca.products.news.service import members, searching
-from dodeca.products.news.service.members import LONGEST_ABOUT, insert_for
+from dodeca.products.news import import_writing
+from dodeca.products.news.import_writing import Entry
+from dodeca.products.news.models import Item
+from dodeca.products.news.service import members
+from dodeca.products.news.service.members import LONGEST_ABOUT
 from dodeca.products.news.service.posting import checked_tags
-from dodeca.products.news.service.rules import Rules, current
-from dodeca.products.news.urls import checked_title, checked_url, kind_of, site_of, url_key
+from dodeca.products.news.urls import checked_title, checked_url
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 BATCH = 1000
-_NEW_MEMBER = {
-    "karma": 1, "karma_base": 1, "about": "", "showdead": False, "noprocrast": False, "maxvisit": 20, "minaway": 180,
-    "delay": 0, "topcolor": "", "public_votes": False,
-}  # fmt: skip
 LARGEST_ID = 2**52
 LARGEST_SCORE = 10**7
 TYPES = ("story", "comment", "poll", "pollopt", "job")
-
-
-class Entry(msgspec.Struct, kw_only=True):
-    """One item of the file, checked."""
-
-    line: int
-    id: int
-    type: str
-    time: int
-    by: str = ""
-    title: str = ""
-    url: str | None = None
-    text: str = ""
-    score: int = 1
-    descendants: int = 0
-    parent: int | None = None
-    dead: bool = False
-    deleted: bool = False
-    tags: Sequence[str] = ()
-    root: int = 0
-    depth: int = 0
 
 
 class Person(msgspec.Struct, kw_only=True):
@@ -98,12 +73,7 @@ def run(platform: Platform, path: Path, progress: Progress, **_options: object) 
     placed = _placed(platform, entries, report, offset)
     authors = _authors(platform, _first_times(placed))
     progress.start("Importing", len(placed))
-    names = _usernames(platform, authors)
-    for start in range(0, len(placed), BATCH):
-        part = placed[start : start + BATCH]
-        platform.db.write(lambda session, part=part: _write(session, part, authors, names, offset, report))  # type: ignore[misc]
-        progress.advance(len(part))
-    platform.db.write(lambda session: _finish(session, {entry.root + offset for entry in placed}))
+    import_writing.write(platform, placed, authors, offset, report, progress)
     for start in range(0, len(people), BATCH):
         some = people[start : start + BATCH]
         platform.db.write(lambda session, some=some: _write_people(session, some, report))  # type: ignore[misc]
@@ -299,76 +269,7 @@ def _authors(platform: Platform, first: Mapping[str, datetime]) -> dict[str, str
     return found
 
 
-# Writing
-
-
-def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]:
-    """Account id → username, for the index of words."""
-    ids = sorted(set(authors.values()))
-
-    def unit(session: ReadSession) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for start in range(0, len(ids), BATCH):
-            statement = select(Account.id, Account.username).where(Account.id.in_(ids[start : start + BATCH]))
-            found |= {row[0]: row[1] for row in session.execute(statement)}
-        return found
-
-    return platform.db.read(unit)
-
-
-def _write(
-    session: WriteSession,
-    part: list[Entry],
-    authors: Mapping[str, str],
-    names: Mapping[str, str],
-    offset: int,
-    report: ImportReport,
-) -> None:
-    ids = [entry.id + offset for entry in part]
-    held = set(session.scalars(select(Item.id).where(Item.id.in_(ids))))
-    fresh = [entry for entry in part if entry.id + offset not in held]
-    rules, now = current(session), clock.now()
-    rows = [_row(entry, authors, offset, rules, now) for entry in fresh]
-    if rows:
-        session.execute(insert(cast(Table, Item.__table__)), rows)
-    tags = [{"item_id": entry.id + offset, "tag": tag} for entry in fresh for tag in entry.tags]
-    if tags:
-        session.execute(insert(cast(Table, ItemTag.__table__)), tags)
-    _raise_karma(session, rows, now)
-    documents = [
-        searching.document(
-            row["id"], row["type"], row["title"], row["html"], row["url"], row["site"],
-            names.get(row["author_id"] or "", ""), row["created_at"],
-        )
-        for row in rows
-        if row["state"] != "deleted" and row["type"] != "pollopt"
-    ]  # fmt: skip
-    searching.index.index_new(session, documents)
-    report.read += len(part)
-    report.added += len(fresh)
-    report.unchanged += len(part) - len(fresh)
-
-
-def _raise_karma(session: WriteSession, rows: list[dict[str, Any]], now: datetime) -> None:
-    """What the items' points add to their authors' karma."""
-    points: dict[str, int] = {}
-    for row in rows:
-        if row["author_id"] is not None:
-            points[row["author_id"]] = points.get(row["author_id"], 0) + max(0, row["score"] - 1)
-    if not points:
-        return
-    since: dict[str, datetime] = {}
-    for row in rows:
-        since[row["author_id"]] = min(row["created_at"], since.get(row["author_id"], now))
-    first = [{"user_id": who, **_NEW_MEMBER, "joined_at": since[who]} for who in sorted(points)]
-    session.execute(insert_for(session)(cast(Table, Member.__table__)).on_conflict_do_nothing(), first)
-    table = cast(Table, Member.__table__)
-    more = bindparam("more", type_=table.c.karma.type)
-    raised = {"karma": table.c.karma + more, "karma_base": table.c.karma_base + more}
-    statement = update(table).where(table.c.user_id == bindparam("who")).values(raised)
-    changes = [{"who": who, "more": gained} for who, gained in points.items() if gained]
-    if changes:
-        session.execute(statement, changes)
+# People
 
 
 def _write_people(session: WriteSession, people: list[Person], report: ImportReport) -> None:
@@ -397,68 +298,6 @@ def _write_people(session: WriteSession, people: list[Person], report: ImportRep
         report.unchanged += same
         report.added += not same
     session.flush()
-
-
-def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, now: datetime) -> dict[str, Any]:
-    created = datetime.fromtimestamp(entry.time, UTC)
-    standing = ranking.Standing(
-        counted=entry.score,
-        created_at=created,
-        has_url=entry.url is not None,
-        comments=entry.descendants,
-        flags=0,
-    )
-    is_post = entry.parent is None
-    return {
-        "id": entry.id + offset,
-        "type": entry.type,
-        "kind": kind_of(entry.title) if entry.type == "story" else entry.type,
-        "author_id": authors.get(entry.by),
-        "parent_id": None if entry.parent is None else entry.parent + offset,
-        "root_id": entry.root + offset,
-        "title": entry.title,
-        "url": None if entry.deleted else entry.url,
-        "url_key": url_key(entry.url) if entry.url else None,
-        "site": site_of(entry.url) if entry.url else None,
-        "content": "" if entry.deleted else typed(entry.text),
-        "html": "" if entry.deleted else entry.text,
-        "flags": 0,
-        "vouches": 0,
-        "descendants": 0,
-        "penalty": 1.0,
-        "reason": None,
-        "score": entry.score,
-        "score_base": entry.score,
-        "counted": entry.score,
-        "imported_descendants": entry.descendants if is_post else 0,
-        "depth": entry.depth,
-        "state": "deleted" if entry.deleted else "dead" if entry.dead else "live",
-        "rank": ranking.rank(standing, now, rules) if is_post else 0.0,
-        "heat": ranking.heat(entry.score, created),
-        "active_at": created,
-        "voted_at": created,
-        "created_at": created,
-        "updated_at": created,
-    }
-
-
-def _finish(session: WriteSession, roots: set[int]) -> None:
-    """Count comments, and let new ids begin behind the imported ones."""
-    wanted = sorted(roots)
-    for start in range(0, len(wanted), BATCH):
-        part = wanted[start : start + BATCH]
-        below = (
-            select(func.count())
-            .where(Item.root_id.in_(part), Item.type == "comment", Item.state == "live")
-            .group_by(Item.root_id)
-            .add_columns(Item.root_id)
-        )
-        for count, root_id in session.execute(below).all():
-            session.execute(update(Item).where(Item.id == root_id).values(descendants=count))
-    if session.dialect == "postgresql":
-        session.execute(
-            text("SELECT setval(pg_get_serial_sequence('news_items', 'id'), (SELECT max(id) FROM news_items))")
-        )
 
 
 importers = {"": run, "hn": run}

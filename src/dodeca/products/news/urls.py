@@ -35,10 +35,15 @@ def checked_url(url: str) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError as error:
         raise Invalid("This is not an address.", field="url") from error
-    bad = any(c.isspace() or unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in url)
-    if bad or parts.scheme.lower() not in _DEFAULT_PORTS or not host or "." not in host.strip("."):
+    if _has_invisible(url) or parts.scheme.lower() not in _DEFAULT_PORTS or not host or "." not in host.strip("."):
         raise Invalid("Give an address that begins with http:// or https://.", field="url")
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._")
+
+
+def _has_invisible(url: str) -> bool:
+    if url.isascii() and url.isprintable():
+        return " " in url
+    return any(c.isspace() or unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in url)
 
 
 def url_key(url: str) -> str:
@@ -65,8 +70,10 @@ def site_of(url: str) -> str:
 
 def checked_title(title: str) -> str:
     """The title in one line without invisible characters. Raises Invalid unless 1 to 150 characters remain."""
-    visible = "".join(" " if c.isspace() else c for c in title if c.isspace() or not _invisible(c))
-    title = unicodedata.normalize("NFC", " ".join(visible.split()))
+    if not (title.isascii() and title.isprintable()):
+        visible = "".join(" " if c.isspace() else c for c in title if c.isspace() or not _invisible(c))
+        title = unicodedata.normalize("NFC", visible)
+    title = " ".join(title.split())
     if not title:
         raise Invalid("Give a title.", field="title")
     if len(title) > LONGEST_TITLE:

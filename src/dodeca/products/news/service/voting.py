@@ -97,7 +97,7 @@ _last_downvoted = Prepared(
     .order_by(_votes.c.created_at.desc())
     .limit(DOWNVOTES_RUNNING)
 )
-_add_vote = Prepared(insert(_votes).values({column: bindparam(f"new_{column.name}") for column in _votes.c}))
+_add_vote = Prepared(insert(_votes), columns=[column.name for column in _votes.c])
 _turn_vote = Prepared(update(_votes).where(_this_vote).values(direction=bindparam("to"), created_at=bindparam("at")))
 _remove_vote = Prepared(delete(_votes).where(_this_vote))
 _move_item = Prepared(
@@ -253,14 +253,14 @@ def _add(
 ) -> None:
     _add_vote.run(
         session,
-        new_item_id=item.id,
-        new_user_id=voter_id,
-        new_author_id=item.author_id,
-        new_direction=direction,
-        new_counted=suspicion is None,
-        new_suspicion=suspicion,
-        new_address_hash=address_hash,
-        new_created_at=clock.now(),
+        item_id=item.id,
+        user_id=voter_id,
+        author_id=item.author_id,
+        direction=direction,
+        counted=suspicion is None,
+        suspicion=suspicion,
+        address_hash=address_hash,
+        created_at=clock.now(),
     )
 
 

@@ -1,0 +1,248 @@
+"""Writing what an import brings: prepared in one thread while the database's writer stores what came before.
+
+Rows go in by the thousand with statements that are compiled once. A batch is one unit of work, so an import that is
+broken off has whole batches, and the next run adds the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from sqlalchemy import Table, bindparam, func, insert, select, text, update
+
+from dodeca.commons.accounts.public import Account
+from dodeca.commons.discussion import typed
+from dodeca.kernel import clock
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.search import Document
+from dodeca.kernel.transfer import ImportReport, Progress
+from dodeca.products.news import ranking
+from dodeca.products.news.models import Item, ItemTag, Member
+from dodeca.products.news.service import searching
+from dodeca.products.news.service.members import insert_for
+from dodeca.products.news.service.rules import Rules, current
+from dodeca.products.news.urls import kind_of, site_of, url_key
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+BATCH = 2000
+_NEW_MEMBER = {
+    "karma": 1, "karma_base": 1, "about": "", "showdead": False, "noprocrast": False, "maxvisit": 20, "minaway": 180,
+    "delay": 0, "topcolor": "", "public_votes": False,
+}  # fmt: skip
+_NEVER: Mapping[str, None] = dict.fromkeys(
+    ("reason", "penalty_reason", "live_at", "locked_at", "pooled_at", "merged_into", "accepted_id")
+)
+"""What no file says of an item."""
+
+
+class Entry(msgspec.Struct, kw_only=True):
+    """One item of the file, checked."""
+
+    line: int
+    id: int
+    type: str
+    time: int
+    by: str = ""
+    title: str = ""
+    url: str | None = None
+    text: str = ""
+    score: int = 1
+    descendants: int = 0
+    parent: int | None = None
+    dead: bool = False
+    deleted: bool = False
+    tags: Sequence[str] = ()
+    root: int = 0
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows as the tables take them."""
+
+    size: int
+    items: list[dict[str, Any]]
+    tags: list[dict[str, Any]]
+    documents: list[Document]
+
+
+_items, _tags, _members = (cast(Table, table.__table__) for table in (Item, ItemTag, Member))
+_add_items = Prepared(insert(_items), columns=[column.name for column in _items.c])
+_add_tags = Prepared(insert(_tags), columns=["item_id", "tag"])
+_more = bindparam("more", type_=_members.c.karma.type)
+_raise_karma = Prepared(
+    update(_members)
+    .where(_members.c.user_id == bindparam("who"))
+    .values(karma=_members.c.karma + _more, karma_base=_members.c.karma_base + _more)
+)
+_count_comments = Prepared(
+    update(_items).where(_items.c.id == bindparam("which")).values(descendants=bindparam("comments"))
+)
+
+
+def write(
+    platform: Platform,
+    placed: Sequence[Entry],
+    authors: Mapping[str, str],
+    offset: int,
+    report: ImportReport,
+    progress: Progress,
+) -> None:
+    """Store checked entries, parents first. `authors` are account ids by the file's names."""
+    rules, names = platform.db.read(current), _usernames(platform, authors)
+    known: set[str] = set()
+    with ThreadPoolExecutor(1) as pool:
+        storing = None
+        for start in range(0, len(placed), BATCH):
+            batch = _prepared(placed[start : start + BATCH], authors, names, offset, rules)
+            if storing is not None:
+                progress.advance(storing.result())
+            storing = pool.submit(platform.db.write, partial(_store, batch=batch, known=known, report=report))
+        if storing is not None:
+            progress.advance(storing.result())
+    roots = sorted({entry.root + offset for entry in placed})
+    for start in range(0, len(roots), BATCH):
+        platform.db.write(partial(_count_below, roots=roots[start : start + BATCH]))
+    platform.db.write(_continue_ids)
+
+
+def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]:
+    """Account id → username, for the index of words."""
+    ids = sorted(set(authors.values()))
+
+    def unit(session: ReadSession) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), BATCH):
+            statement = select(Account.id, Account.username).where(Account.id.in_(ids[start : start + BATCH]))
+            found |= {row[0]: row[1] for row in session.execute(statement)}
+        return found
+
+    return platform.db.read(unit)
+
+
+def _prepared(
+    part: Sequence[Entry], authors: Mapping[str, str], names: Mapping[str, str], offset: int, rules: Rules
+) -> _Batch:
+    now = clock.now()
+    rows = [_row(entry, authors, offset, rules, now) for entry in part]
+    tags = [{"item_id": entry.id + offset, "tag": tag} for entry in part for tag in entry.tags]
+    shown = (row for row in rows if row["state"] != "deleted" and row["type"] != "pollopt")
+    return _Batch(len(part), rows, tags, list(_documents(shown, names)))
+
+
+def _documents(rows: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Iterable[Document]:
+    for row in rows:
+        name = names.get(row["author_id"] or "", "")
+        made = searching.document(
+            row["id"], row["type"], row["title"], row["html"], row["url"], row["site"], name, row["created_at"]
+        )
+        yield msgspec.structs.replace(made, folded=searching.index.folded(made.fields))
+
+
+def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, now: datetime) -> dict[str, Any]:
+    created = datetime.fromtimestamp(entry.time, UTC)
+    is_post = entry.parent is None
+    return {
+        "id": entry.id + offset,
+        "type": entry.type,
+        "kind": kind_of(entry.title) if entry.type == "story" else entry.type,
+        "author_id": authors.get(entry.by),
+        "parent_id": None if entry.parent is None else entry.parent + offset,
+        "root_id": entry.root + offset,
+        "title": entry.title,
+        "url": None if entry.deleted else entry.url,
+        "url_key": url_key(entry.url) if entry.url else None,
+        "site": site_of(entry.url) if entry.url else None,
+        "content": "" if entry.deleted else typed(entry.text),
+        "html": "" if entry.deleted else entry.text,
+        **_NEVER,
+        "flags": 0,
+        "vouches": 0,
+        "descendants": 0,
+        "penalty": 1.0,
+        "score": entry.score,
+        "score_base": entry.score,
+        "counted": entry.score,
+        "imported_descendants": entry.descendants if is_post else 0,
+        "depth": entry.depth,
+        "state": "deleted" if entry.deleted else "dead" if entry.dead else "live",
+        "rank": _rank(entry, created, rules, now) if is_post else 0.0,
+        "heat": ranking.heat(entry.score, created),
+        "active_at": created,
+        "voted_at": created,
+        "created_at": created,
+        "updated_at": created,
+    }
+
+
+def _rank(entry: Entry, created: datetime, rules: Rules, now: datetime) -> float:
+    standing = ranking.Standing(
+        counted=entry.score,
+        created_at=created,
+        has_url=entry.url is not None,
+        comments=entry.descendants,
+        flags=0,
+    )
+    return ranking.rank(standing, now, rules)
+
+
+def _store(session: WriteSession, batch: _Batch, known: set[str], report: ImportReport) -> int:
+    """Store what is not there yet; gives how many entries were looked at. `known` are members who have their row."""
+    held = set(session.scalars(select(Item.id).where(Item.id.in_([row["id"] for row in batch.items]))))
+    items, tags, documents = batch.items, batch.tags, batch.documents
+    if held:
+        items = [row for row in items if row["id"] not in held]
+        tags = [row for row in tags if row["item_id"] not in held]
+        documents = [document for document in documents if int(document.doc_id) not in held]
+    _add_items.run_many(session, items)
+    _add_tags.run_many(session, tags)
+    _add_points(session, items, known)
+    searching.index.index_new(session, documents)
+    added = len(items)
+
+    def count() -> None:
+        report.read += batch.size
+        report.added += added
+        report.unchanged += batch.size - added
+
+    session.after_commit(count)
+    return batch.size
+
+
+def _add_points(session: WriteSession, rows: Sequence[Mapping[str, Any]], known: set[str]) -> None:
+    """What the items' points add to their authors' karma."""
+    points: dict[str, int] = {}
+    since: dict[str, datetime] = {}
+    for row in rows:
+        who = row["author_id"]
+        if who is not None:
+            points[who] = points.get(who, 0) + max(0, row["score"] - 1)
+            since[who] = min(row["created_at"], since.get(who, row["created_at"]))
+    first = [{"user_id": who, **_NEW_MEMBER, "joined_at": since[who]} for who in sorted(points.keys() - known)]
+    if first:
+        session.execute(insert_for(session)(_members).on_conflict_do_nothing(), first)
+        session.after_commit(lambda: known.update(points))
+    _raise_karma.run_many(session, [{"who": who, "more": more} for who, more in sorted(points.items()) if more])
+
+
+def _count_below(session: WriteSession, roots: Sequence[int]) -> None:
+    """Count the live comments of these posts."""
+    live = (Item.root_id.in_(roots), Item.type == "comment", Item.state == "live")
+    counted = session.execute(select(Item.root_id, func.count()).where(*live).group_by(Item.root_id)).all()
+    _count_comments.run_many(session, [{"which": root_id, "comments": count} for root_id, count in counted])
+
+
+def _continue_ids(session: WriteSession) -> None:
+    """Let new ids begin behind the imported ones; SQLite does so by itself."""
+    if session.dialect == "postgresql":
+        session.execute(
+            text("SELECT setval(pg_get_serial_sequence('news_items', 'id'), (SELECT max(id) FROM news_items))")
+        )
