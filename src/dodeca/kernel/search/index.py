@@ -51,6 +51,8 @@ _MAX_POSITION: Final = 16_000
 _MAX_POSITIONS_A_WORD: Final = 250
 _MAX_VECTOR_BYTES: Final = 900_000
 MAX_OFFSET: Final = 10_000
+MOST_RANKED: Final = 1_000
+"""Documents that SQLite ranks for one query. It is bounded, as relevance has to be computed for each."""
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -213,20 +215,22 @@ class SearchIndex:
         """Documents with what `text` asks for (see `queries`), the most relevant first, or the newest.
 
         A filter is a value or several of which one must fit. `visible` selects the ids that the actor may see. A query
-        without words finds nothing. Ask for one more than a page holds to know whether there is another.
+        without words finds nothing. Without `snippet_words` nothing is highlighted. Ask for one more than a page holds
+        to know whether there is another.
         """
         query = parsed(text)
         if query.is_empty:
             return []
         rank, matches, source = self._matching(session, query)
-        statement = select(self.table.c.doc_id, rank.label("rank"), *self._texts()).select_from(source).where(matches)
-        for name, value in (filters or {}).items():
-            if name not in self.filters:
-                raise ValueError(f"The index {self.name} has no {name}.")
-            values = [value] if isinstance(value, str) else list(value)
-            statement = statement.where(self.table.c[f"filter_{name}"].in_(values))
+        shown = list(self.fields) if snippet_words else []
+        texts = [self.table.c[f"field_{field}"] for field in shown]
+        statement = select(self.table.c.doc_id, rank.label("rank"), *texts).select_from(source).where(matches)
+        wanted = self._wanted(filters or {})
         if visible is not None:
-            statement = statement.where(self.table.c.doc_id.in_(visible))
+            wanted.append(self.table.c.doc_id.in_(visible))
+        statement = statement.where(*wanted)
+        if session.dialect == "sqlite" and not newest:
+            statement = statement.where(self._is_late(source, [matches, *wanted]))
         first = [self.table.c.at.desc().nulls_last()] if newest else [literal_column("rank").desc()]
         statement = statement.order_by(*first, self.table.c.id.desc())
         rows = session.execute(statement.limit(limit).offset(min(offset, MAX_OFFSET))).all()
@@ -234,10 +238,23 @@ class SearchIndex:
             Hit(
                 row[0],
                 float(row[1]),
-                {f: snippet(value, query, words=snippet_words) for f, value in zip(self.fields, row[2:], strict=True)},
+                {f: snippet(value, query, words=snippet_words) for f, value in zip(shown, row[2:], strict=True)},
             )
             for row in rows
         ]
+
+    def _wanted(self, filters: Mapping[str, str | Sequence[str]]) -> list[ColumnElement[bool]]:
+        if unknown := filters.keys() - set(self.filters):
+            raise ValueError(f"The index {self.name} has no {', '.join(sorted(unknown))}.")
+        values = {name: [value] if isinstance(value, str) else list(value) for name, value in filters.items()}
+        return [self.table.c[f"filter_{name}"].in_(given) for name, given in values.items()]
+
+    def _is_late(self, source: Any, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+        """Where very much fits, only what came in last is ranked: FTS5 would weigh every one of a million."""
+        row = self._fts.c.rowid
+        last = select(row).select_from(source).where(*conditions).order_by(row.desc()).correlate(None)
+        beyond = last.limit(1).offset(MOST_RANKED).scalar_subquery()
+        return row > func.coalesce(beyond, 0)
 
     def _matching(self, session: ReadSession, query: Query) -> tuple[ColumnElement[float], ColumnElement[bool], Any]:
         """The rank, the condition, and what to select from, as the engine wants them."""

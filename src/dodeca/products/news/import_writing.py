@@ -164,6 +164,7 @@ def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, no
         "content": "" if entry.deleted else typed(entry.text),
         "html": "" if entry.deleted else entry.text,
         **_NEVER,
+        "uncounted_seen": 0,
         "flags": 0,
         "vouches": 0,
         "descendants": 0,

@@ -32,7 +32,8 @@ class Item(Model):
     `score_base` is 1, the author's own point (0 for an option), or what an import brought. `descendants` counts the
     live comments below a post; `imported_descendants` is what a file said, shown while none is held.
     `kind` refines `type`: ask and show are stories. Deleting keeps the row without its text. `accepted_id` is the
-    comment that the author of an Ask post accepted as the answer."""
+    comment that the author of an Ask post accepted as the answer, `uncounted_seen` how many votes that do not count
+    a moderator has looked at."""
 
     __tablename__ = "news_items"
 
@@ -69,6 +70,7 @@ class Item(Model):
     pooled_at: Mapped[datetime | None]
     merged_into: Mapped[int | None]
     accepted_id: Mapped[int | None]
+    uncounted_seen: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 

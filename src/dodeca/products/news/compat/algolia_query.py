@@ -113,7 +113,8 @@ def found(session: ReadSession, asked: Asked, *, newest: bool, limit: int) -> li
         if not asked.tags:
             ids = ids.where(Item.type != "pollopt")
         return list(session.scalars(ids.order_by(*order, Item.id.desc()).limit(limit)))
-    visible: Select[Any] = select(cast(Item.id, String)).where(wanted)
+    same = Item.id == cast(searching.index.table.c.doc_id, Item.id.type)
+    visible: Select[Any] = select(cast(Item.id, String)).where(same, wanted)
     hits = searching.index.query(session, asked.query, limit=limit, visible=visible, newest=newest)
     if asked.fields:
         hits = [hit for hit in hits if any(hit.highlights[name].found for name in asked.fields)]

@@ -14,7 +14,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.news.models import POST_TYPES, Flag, Item, Revision, Site, Vote
-from dodeca.products.news.service import items, marks
+from dodeca.products.news.service import items, marks, voting
 from dodeca.products.news.service.members import Viewer, member
 from dodeca.products.news.service.rules import PRODUCT
 from dodeca.products.news.urls import checked_title
@@ -22,6 +22,8 @@ from dodeca.products.news.urls import checked_title
 ITEM_ACTIONS = ("kill", "unkill", "lock", "unlock", "rename", "merge", "pool", "penalise", "clear_flags")
 ACTIONS = (*ITEM_ACTIONS, "ban", "unban")
 QUEUE_ROWS = 100
+SUSPECT_DAYS = 4
+"""How long votes that do not count bring an item into the queue: after that it hardly ranks."""
 _MODERATOR = Viewer(is_moderator=True)
 
 
@@ -213,7 +215,14 @@ def queue(session: ReadSession) -> Sequence[Item]:
     """What waits for a moderator, longest first: reported, flagged, shadowed, with uncounted votes."""
     reported = select(Report.target_id).where(Report.product == PRODUCT, Report.state == "open")
     numbers = [int(t) for t in session.scalars(reported.limit(QUEUE_ROWS)) if t.isascii() and t.isdigit()]
-    suspects = select(Vote.item_id).where(Vote.counted.is_(False), Vote.created_at > clock.ago(days=4)).limit(500)
+    lately = select(Vote.item_id).where(Vote.counted.is_(False), Vote.created_at > clock.ago(days=SUSPECT_DAYS))
+    suspects = (
+        select(Vote.item_id)
+        .join(Item, Item.id == Vote.item_id)
+        .where(Vote.counted.is_(False), Vote.item_id.in_(lately.limit(500)))
+        .group_by(Vote.item_id, Item.uncounted_seen)
+        .having(func.count() > Item.uncounted_seen)
+    )
     waiting = or_(
         Item.state.in_(["flagged", "shadow"]),
         (Item.flags > 0) & (Item.state == "live"),
@@ -240,7 +249,7 @@ def dismiss(
         number = int(target_id) if target_id.isascii() and target_id.isdigit() and len(target_id) < 16 else 0
         item = items.find(session, _MODERATOR, number, target_type)
         action = "unkill" if item.state in ("flagged", "shadow") else "clear_flags"
-        _count_all_votes(session, item.id)
+        _note_uncounted(session, item.id)
         return act(session, moderator, action=action, target_type=target_type, target_id=target_id, reason=reason)
     moderation.close_reports(session, product=PRODUCT, target_type=target_type, target_id=target_id, upheld=False)
     return moderation.record(
@@ -254,15 +263,10 @@ def dismiss(
     )
 
 
-def _count_all_votes(session: WriteSession, item_id: int) -> None:
-    """Let votes that looked suspect count: a moderator has looked at them."""
-    item = items.locked(session, item_id)
-    counting = update(Vote).where(Vote.item_id == item_id, Vote.counted.is_(False))
-    votes = session.scalars(
-        counting.values(counted=True, suspicion=None).returning(Vote.direction),
-        execution_options={"synchronize_session": "fetch"},
-    ).all()
-    item.counted += sum(votes)
+def _note_uncounted(session: WriteSession, item_id: int) -> None:
+    """A moderator has looked at the votes that do not count. They count no more than before: keeping an item says
+    nothing for those who voted; but it waits in the queue only once there are further ones."""
+    items.locked(session, item_id).uncounted_seen = voting.uncounted(session, item_id)
     session.flush()
 
 

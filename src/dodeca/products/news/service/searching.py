@@ -85,7 +85,9 @@ def find(
     if sort not in ("relevance", "new"):
         raise Invalid("sort is relevance or new.", field="sort")
     filters = {k: v.lower() for k, v in (("author", author), ("site", site)) if v}
-    visible = select(cast(Item.id, String)).where(visible_to(viewer), Item.state != "deleted")
+    visible = select(cast(Item.id, String)).where(
+        Item.id == cast(index.table.c.doc_id, Item.id.type), visible_to(viewer), Item.state != "deleted"
+    )  # for one document at a time: a list of all that may be seen would be made anew for each query
     if tag:
         visible = visible.where(Item.id.in_(select(ItemTag.item_id).where(ItemTag.tag == tag.lower())))
     found: list[list[Item]] = []
@@ -97,6 +99,7 @@ def find(
             filters={**filters, "type": kind},
             visible=visible,  # type: ignore[arg-type]
             newest=sort == "new",
+            snippet_words=0,
         )
         ids = [int(hit.doc_id) for hit in hits]
         rows = {row.id: row for row in session.scalars(select(Item).where(Item.id.in_(ids)))} if ids else {}
