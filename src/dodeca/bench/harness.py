@@ -189,7 +189,7 @@ async def kept_alive(
     await asyncio.gather(*[client.work() for _ in range(connections)])
     took = time.perf_counter() - started
     times = sorted(client.times)
-    return Load(len(times) / took, _quantile(times, 0.5), _quantile(times, 0.99), len(times), client.errors)
+    return Load(len(times) / took, quantile(times, 0.5), quantile(times, 0.99), len(times), client.errors)
 
 
 class _Client:
@@ -236,7 +236,8 @@ class _Client:
         return b"POST %s %sContent-Length: %d\r\n\r\n%s" % (self._paths[0], self._rest, len(body), body)
 
 
-def _quantile(ordered: Sequence[float], part: float) -> float:
+def quantile(ordered: Sequence[float], part: float) -> float:
+    """The time in ms that `part` of some ordered times (s) do not exceed."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000 if ordered else 0.0
 
 

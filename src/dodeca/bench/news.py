@@ -1,7 +1,9 @@
-"""News: reading beside nginx, the API, members, votes that are durable, the import, ranks, search.
+"""News: reading beside nginx, the API, members, the brief's mix, open streams, durable votes, import, ranks, search.
 
-Options: `--stories N` (default 100,000), `--comments N` (default 900,000): what the corpus holds, made anew each time;
-one thread has 2,000 of the comments.
+Options: `--items N` (default 1,000,000): what the corpus holds, made anew each time, a tenth of it stories; one thread
+has 2,000 comments. `--streams N` (default 5,000), `--mix-seconds N` (default 60), `--mix-rate N` (default 1,200).
+`--peer-url URL`: the front page of another program of this kind that runs already, on this machine and with equal data,
+to be loaded in turn with ours.
 """
 
 from __future__ import annotations
@@ -21,90 +23,58 @@ import httpx
 import msgspec
 
 from dodeca.bench.harness import Result, Say, compared, dodeca, load, median, nginx
+from dodeca.bench.parts.news_corpus import THREAD, queries, write_corpus
+from dodeca.bench.parts.news_loads import Member, Mix, Streams
 from dodeca.kernel.errors import Invalid
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-THREAD = 2000
-AUTHORS = 10_000
 CONNECTIONS = 64
 VOTERS = 32
 VOTED = 2000
-SPAN_SECONDS = 30 * 86400
 NO_LIMITS = {"DODECA_REQUESTS_PER_MINUTE": "0", "DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0"}
-WORDS = (
-    "lighthouse", "kernel", "garden", "database", "river", "compiler", "harbour", "protein", "ledger", "orchestra",
-    "bicycle", "glacier", "theorem", "library", "satellite", "bakery", "archive", "circuit", "island", "market",
-)  # fmt: skip
-_WORDS_OF_TEXT = 24
+OPTIONS = {"items": 1_000_000, "streams": 5000, "mix_seconds": 60, "mix_rate": 1200}
 
 
 def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> list[Result]:
-    """What section 10 of the description asks, on this machine; the comparison with a peer's clone is not part."""
-    stories, comments = _read(options)
+    """What section 10 of the description asks, on this machine."""
+    wanted = _read({name: value for name, value in options.items() if name != "peer_url"})
+    stories = wanted["items"] // 10
+    comments = wanted["items"] - stories
     with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder:
         data, file = Path(folder) / "data", Path(folder) / "items.jsonl"
         say(f"Writing {stories + comments:,} items")
         write_corpus(file, stories, comments)
         results = [_import(data, file, stories + comments, say)]
-        tokens = _voters(data)
-        results += _inside(data)
+        file.unlink()
+        members = _members_of(data)
+        results += _inside(data, stories)
         with dodeca(data, "--only", "news", "--no-demo", environment=NO_LIMITS) as base:
             results += _reading(base, stories, runs, seconds, say)
-            results += _members(base, tokens[0], runs, seconds, say)
-            results.append(_votes(base, tokens, stories, seconds, say))
+            if peer := options.get("peer_url"):
+                results.append(_beside_peer(base, peer, runs, seconds, say))
+            results += _as_member(base, members, runs, seconds, say)
+            results.append(_votes(base, members, stories, seconds, say))
+            results += _mix(base, members, stories, wanted, say)
+            results.append(_streams(base, members, stories, wanted["streams"], say))
         results.append(_doctor(data))
     return results
 
 
-def _read(options: Mapping[str, str]) -> tuple[int, int]:
-    unknown = sorted(set(options) - {"stories", "comments"})
-    if unknown:
-        raise Invalid(f"There is no option --{unknown[0]}. Known: --stories, --comments.")
-    stories, comments = options.get("stories", "100000"), options.get("comments", "900000")
-    if not stories.isdecimal() or not comments.isdecimal() or int(stories) < 100 or int(comments) < THREAD:
-        raise Invalid(f"--stories is a number from 100, --comments one from {THREAD}.")
-    return int(stories), int(comments)
+def _read(options: Mapping[str, str]) -> dict[str, int]:
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        known = ", ".join(f"--{name.replace('_', '-')}" for name in (*OPTIONS, "peer_url"))
+        raise Invalid(f"There is no option --{unknown[0]}. Known: {known}.")
+    if bad := [name for name, value in options.items() if not value.isdecimal()]:
+        raise Invalid(f"--{bad[0].replace('_', '-')} is a number.")
+    wanted = OPTIONS | {name: int(value) for name, value in options.items()}
+    if wanted["items"] < 2 * THREAD:
+        raise Invalid(f"--items is a number from {2 * THREAD:,}.")
+    return wanted
 
 
-# The corpus
-
-
-def write_corpus(file: Path, stories: int, comments: int) -> None:
-    """Stories 1 … N of the last 30 days, and their comments; the last story has a thread of 2,000."""
-    generator = random.Random(7)  # noqa: S311 - repeatable data
-    now = int(time.time())
-    with file.open("wb") as out:
-        for number in range(1, stories + 1):
-            at = now - int(SPAN_SECONDS * (1 - number / stories)) - 60
-            story = {
-                "id": number,
-                "type": "story",
-                "by": f"author{generator.randrange(AUTHORS)}",
-                "time": at,
-                "title": " ".join(generator.choices(WORDS, k=6)).capitalize() + f" {number}",
-                "url": f"https://site{number % 5000}.example.com/{number}",
-                "score": int(generator.paretovariate(1.1)),
-            }
-            out.write(msgspec.json.encode(story) + b"\n")
-        for number in range(stories + 1, stories + comments + 1):
-            out.write(msgspec.json.encode(_comment(generator, number, stories, now)) + b"\n")
-
-
-def _comment(generator: random.Random, number: int, stories: int, now: int) -> dict[str, Any]:
-    in_thread = number <= stories + THREAD
-    parent = stories if in_thread else generator.randint(1, stories - 1)
-    if in_thread and number > stories + 1 and generator.random() < 0.7:
-        parent = generator.randint(max(stories + 1, number - 200), number - 1)
-    return {
-        "id": number,
-        "type": "comment",
-        "by": f"author{generator.randrange(AUTHORS)}",
-        "time": now - generator.randrange(60, SPAN_SECONDS),
-        "parent": parent,
-        "text": " ".join(generator.choices(WORDS, k=_WORDS_OF_TEXT)),
-    }
+# The installation
 
 
 @contextmanager
@@ -132,16 +102,27 @@ def _import(data: Path, file: Path, count: int, say: Say) -> Result:
     return Result(name=f"Import of {added:,} items", value=rate, unit="/s", target="≥ 8,000", met=rate >= 8000)
 
 
-def _voters(data: Path) -> list[str]:
-    """Tokens of members who vote."""
+def _members_of(data: Path) -> list[Member]:
+    """Members who read in a browser and vote by a program."""
     from dodeca.commons.accounts.public import create_without_login, issue_token
+    from dodeca.commons.accounts.service.origin import NOWHERE
+    from dodeca.commons.accounts.service.sessions import start_browser
+    from dodeca.commons.accounts.vault import vault_of
     from dodeca.kernel.db import WriteSession
 
     with opened(data) as platform:
 
-        def unit(session: WriteSession) -> list[str]:
+        def unit(session: WriteSession) -> list[Member]:
             made = [create_without_login(session, f"voter{number}") for number in range(VOTERS)]
-            return [issue_token(session, platform, account, days=1) for account in made]
+            vault = vault_of(platform)
+            return [
+                Member(
+                    account.username,
+                    issue_token(session, platform, account, days=1),
+                    start_browser(session, account, vault, NOWHERE, days=1),
+                )
+                for account in made
+            ]
 
         return platform.db.write(unit)
 
@@ -149,25 +130,21 @@ def _voters(data: Path) -> list[str]:
 # Inside the process
 
 
-def _inside(data: Path) -> list[Result]:
+def _inside(data: Path, stories: int) -> list[Result]:
     """Ranks, search and the uncached thread, timed where they run."""
     from dodeca.products.news import jobs
     from dodeca.products.news.lane import ReadingLane
-    from dodeca.products.news.models import Item
     from dodeca.products.news.service import searching
     from dodeca.products.news.service.members import VISITOR
 
     with opened(data) as platform:
         refreshing = [_timed(lambda: platform.db.write(jobs.refresh)) for _ in range(3)]
-        generator = random.Random(11)  # noqa: S311 - repeatable data
-        queries = [" ".join(generator.choices(WORDS, k=2)) for _ in range(60)]
         searches = sorted(
             _timed(lambda q=query: platform.db.read(lambda session: searching.find(session, VISITOR, q)))
-            for query in queries
+            for query in queries(200)
         )
-        thread = platform.db.read(lambda session: session.query(Item.id).filter(Item.descendants >= THREAD).first())
         lane = ReadingLane(platform)
-        key = f"/news/item?id={thread[0] if thread is not None else 1}"
+        key = f"/news/item?id={stories}"
         rendering = [_timed(lambda: platform.db.read(lambda session: lane.page(session, key))) for _ in range(3)]
     ranks, search, page = median(refreshing), searches[int(len(searches) * 0.95)], median(rendering)
     return [
@@ -209,10 +186,21 @@ def _reading(base: str, stories: int, runs: int, seconds: float, say: Say) -> li
     return results
 
 
-def _members(base: str, token: str, runs: int, seconds: float, say: Say) -> list[Result]:
+def _beside_peer(base: str, peer: str, runs: int, seconds: float, say: Say) -> Result:
+    say("Front page beside another program")
+    ours, theirs = [], []
+    for _ in range(runs):
+        ours.append(load(f"{base}/news/", seconds=seconds, connections=CONNECTIONS).rate)
+        theirs.append(load(peer, seconds=seconds, connections=CONNECTIONS).rate)
+    return compared("Front page, beside another program", ours, theirs, at_least=20)
+
+
+def _as_member(base: str, members: list[Member], runs: int, seconds: float, say: Say) -> list[Result]:
     say("Front page of a member")
-    headers = {"Authorization": f"Bearer {token}"}
-    loads = [load(f"{base}/news/", seconds=seconds, connections=16, headers=headers) for _ in range(runs)]
+    loads = []
+    for number in range(runs):
+        headers = {"Cookie": f"dodeca_session={members[number % len(members)].cookie}"}
+        loads.append(load(f"{base}/news/", seconds=seconds, connections=16, headers=headers))
     rate, slowest = median([each.rate for each in loads]), median([each.p99 for each in loads])
     return [
         Result(name="Front page of a member", value=rate, unit="/s", target="≥ 1,200", met=rate >= 1200),
@@ -220,17 +208,40 @@ def _members(base: str, token: str, runs: int, seconds: float, say: Say) -> list
     ]
 
 
-def _votes(base: str, tokens: list[str], stories: int, seconds: float, say: Say) -> Result:
+def _mix(base: str, members: list[Member], stories: int, wanted: Mapping[str, int], say: Say) -> list[Result]:
+    say("The mix")
+    mix = Mix(base, members, stories)
+    done = mix.run(wanted["mix_rate"], wanted["mix_seconds"])
+    if done.errors:
+        say(f"First error: {mix.first_error}")
+    name = f"The mix at {wanted['mix_rate']:,}/s"
+    return [
+        Result(name=f"{name}, answered", value=done.rate, unit="/s"),
+        Result(name=f"{name}, p99", value=done.p99, unit="ms", target="≤ 50", met=done.p99 <= 50),
+        Result(name=f"{name}, errors", value=done.errors, unit="", target="0", met=done.errors == 0),
+    ]
+
+
+def _streams(base: str, members: list[Member], stories: int, count: int, say: Say) -> Result:
+    say(f"{count:,} streams")
+    streams = Streams(base, count)
+    took = streams.run(members[0], max(1, stories - VOTED - 1))
+    name = f"A vote reaches {streams.reached:,} of {streams.opened:,} open streams"
+    met = took <= 1.0 and streams.reached == streams.opened == count
+    return Result(name=name, value=took * 1000, unit="ms", target=f"≤ 1,000, all of {count:,}", met=met)
+
+
+def _votes(base: str, members: list[Member], stories: int, seconds: float, say: Say) -> Result:
     say("Votes")
 
     async def voter(client: httpx.AsyncClient, number: int, until: float) -> int:
         generator = random.Random(number)  # noqa: S311 - repeatable data
-        headers = {"Authorization": f"Bearer {tokens[number]}"}
+        headers = {"Authorization": f"Bearer {members[number].token}"}
         done = 0
         for item in generator.sample(range(max(1, stories - VOTED), stories), VOTED - 1):
             if time.perf_counter() > until:
                 break
-            body = {"post_id": item, "username": f"voter{number}", "vote_type": "upvote"}
+            body = {"post_id": item, "username": members[number].username, "vote_type": "upvote"}
             answer = await client.post(f"{base}/api/news/vote", json=body, headers=headers)
             if answer.status_code == 429:  # the hourly limit of a young account
                 break

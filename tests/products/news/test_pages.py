@@ -314,9 +314,14 @@ def test_a_deep_thread_is_shown(client: Client, news: News) -> None:
         return above
 
     deepest = news.run(deep)
-    page = client.get(f"/news/item?id={post.id}")
-    assert page.status_code == 200
+    here, pages = f"/news/item?id={post.id}", 0
+    while here:  # each page shows the next levels, and leads further down
+        page = client.get(here)
+        assert page.status_code == 200
+        further = re.search(r'class="gap" href="([^"]+)"', page.text)
+        here, pages = further[1] if further is not None else "", pages + 1
     assert "Level 999" in page.text
+    assert pages == 10
     assert client.get(f"/news/item?id={deepest}").status_code == 200
     assert client.get(f"/api/news/posts/{post.id}").status_code == 200
 

@@ -1,0 +1,1 @@
+"""Pieces of benchmarks: corpora and loads of their own."""
