@@ -321,7 +321,7 @@ def test_a_deep_thread_is_shown(client: Client, news: News) -> None:
         further = re.search(r'class="gap" href="([^"]+)"', page.text)
         here, pages = further[1] if further is not None else "", pages + 1
     assert "Level 999" in page.text
-    assert pages == 10
+    assert pages == 17
     assert client.get(f"/news/item?id={deepest}").status_code == 200
     assert client.get(f"/api/news/posts/{post.id}").status_code == 200
 

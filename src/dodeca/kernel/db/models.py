@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,18 +53,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is not UTC:
             value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """The same at a third of the cost for SQLite, which keeps text: most statements bind a moment."""
-        if dialect.name != "sqlite":
-            return super().bind_processor(dialect)
-        convert = self.process_bind_param
-
-        def text(value: datetime | None) -> str | None:
-            naive = convert(value, dialect)
-            return None if naive is None else naive.isoformat(" ", "microseconds")
-
-        return text
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Always aware, in UTC."""

@@ -26,8 +26,8 @@ FLOAT8, NUMERIC = 701, 1700
 class Prepared:
     """A compiled statement with named parameters (`bindparam("name")`). Safe to share between threads.
 
-    For an INSERT without values `columns` names those that are given, which are then the parameters. Without `autoflush`
-    changes of objects that are not stored yet stay so: for statements that do not look at them."""
+    For an INSERT without values `columns` names those that are given, which are then the parameters. Without
+    `autoflush` changes of objects that are not stored yet stay so: for statements that do not look at them."""
 
     def __init__(self, statement: Executable, *, columns: Sequence[str] | None = None, autoflush: bool = True) -> None:
         self._statement = statement

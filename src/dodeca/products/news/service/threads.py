@@ -24,8 +24,8 @@ from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import Rules
 
 SORTS = ("best", "new", "old", "top")
-A_PAGE = 250
-A_BRANCH = 100
+A_PAGE = 150
+A_BRANCH = 60
 """Comments of one branch that a page shows; the others are a link away."""
 R = TypeVar("R")
 
