@@ -22,6 +22,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 START_SECONDS = 180
+SETTLE = "document.getAnimations().forEach(change => change instanceof CSSTransition && change.finish())"
+"""Colours that are on their way from one theme to another are neither's."""
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
@@ -70,6 +72,7 @@ def served(data: Path, *options: str, environment: Mapping[str, str] | None = No
 def violations(page: Page, *rules: str) -> list[str]:
     """What axe-core finds on the page, with its best practices: rule, element and what is wrong with it. With `rules`,
     only these are asked."""
+    page.evaluate(SETTLE)
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     options: dict[str, Any] = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}

@@ -16,7 +16,6 @@ PRODUCTS = (
 
 SHOW = """([theme, product]) => {
     Object.assign(document.documentElement.dataset, {theme, ...(product && {product})});
-    for (const change of document.getAnimations()) if (change instanceof CSSTransition) change.finish();
 }"""
 
 
