@@ -219,13 +219,16 @@ def test_an_export_can_be_imported_again(
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("title", ["=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\tx"])
-def test_a_title_is_never_a_formula_to_a_spreadsheet(title: str) -> None:
+@pytest.mark.parametrize("title", ["=cmd|'/c calc'!A1", "+1", "-2000 Lines of Code", "@SUM(A1)", "\tx", "'=1", "''-1"])
+def test_a_title_is_never_a_formula_to_a_spreadsheet_and_comes_back_as_it_was(title: str) -> None:
     row = ExportRow(short_code="a", long_url="https://e.org/", title=title)
 
-    [_, cells] = csv.reader(io.StringIO("".join(write_csv([row])), newline=""))
+    written = "".join(write_csv([row]))
+    [_, cells] = csv.reader(io.StringIO(written, newline=""))
+    [back] = links(written, "csv")
 
     assert cells[CSV_COLUMNS.index("title")] == "'" + title
+    assert back.title == title
 
 
 def test_json_lines_hold_all_members() -> None:
