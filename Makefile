@@ -41,10 +41,11 @@ $(VENV)/.dev-installed: requirements/dev.lock $(VENV)/.installed
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-# PYTEST_ARGS goes to both halves of the tests.
+# PYTEST_ARGS goes to both halves of the tests. Quick tests often wait for a disk: three processes keep two cores busy.
+# Those of the second half start servers of several processes themselves.
 test: setup lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest -m "slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow" $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev-installed
 	@$(BIN)/ruff check src tests tools
