@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel import clock, ids
@@ -85,11 +85,6 @@ class Job(Generic[P]):
         session.execute(
             delete(QueuedJob).where(QueuedJob.name == self.name, QueuedJob.key == key, QueuedJob.state == "queued")
         )
-
-    def is_queued(self, session: WriteSession, key: str) -> bool:
-        """Whether a live job with this `key` exists."""
-        found = select(QueuedJob.id).where(QueuedJob.name == self.name, QueuedJob.key == key, QueuedJob.state != "dead")
-        return session.scalar(found) is not None
 
     def pause_after(self, attempts: int) -> float | None:
         """Seconds until the next attempt after `attempts` failures; None when there is none."""
