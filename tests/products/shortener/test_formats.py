@@ -228,6 +228,7 @@ def test_a_title_is_never_a_formula_to_a_spreadsheet_and_comes_back_as_it_was(ti
     [back] = links(written, "csv")
 
     assert cells[CSV_COLUMNS.index("title")] == "'" + title
+    assert isinstance(back, ImportRow)
     assert back.title == title
 
 
