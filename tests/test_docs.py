@@ -10,11 +10,14 @@ import shlex
 import tomllib
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urljoin
 
 import click
 import pytest
 
 from dodeca.cli.main import dodeca
+from dodeca.commons.shell import handbook_pages
+from tests.support.platform import Client
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -46,6 +49,22 @@ def test_commands_of_the_examples_have_these_options(page: Path) -> None:
             assert found is not None, line
             command, words = found, words[1:]
         command.make_parser(click.Context(command)).parse_args(words)  # raises NoSuchOption
+
+
+@pytest.mark.skipif(not handbook_pages.FOLDER.exists(), reason="`make setup` builds the handbook")
+def test_the_handbook_is_served_where_pages_link_to_it_and_its_own_links_lead_somewhere(client: Client) -> None:
+    home = client.get("/", headers={"accept": "text/html"})
+    assert 'href="/docs"' in home.text
+    address, answer = "/docs", client.get("/docs")
+    while answer.is_redirect:
+        address = answer.headers["location"]
+        answer = client.get(address)
+
+    links = {urljoin(address, link).partition("#")[0] for link in re.findall(r'(?:href|src)="([^"]+)"', answer.text)}
+    own = sorted(link for link in links if link.startswith("/"))
+
+    assert len(own) > len(PAGES)
+    assert [link for link in own if client.get(link).status_code != 200] == []
 
 
 def test_every_dependency_has_its_reason_in_the_handbook() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from litestar import Response
 
 from dodeca.kernel.errors import NotFound
-from dodeca.kernel.http import Access, FromPath, get
+from dodeca.kernel.http import Access, FromPath, Redirect, get
 
 FOLDER = Path(__file__).parent / "handbook"
 POLICY = (
@@ -19,9 +19,9 @@ POLICY = (
 
 
 @get(["/docs", "/docs/"], access=Access.PUBLIC)
-def handbook_home() -> Response[bytes]:
-    """The first page."""
-    return _answer("index.html")
+def handbook_home() -> Redirect:
+    """The way to the first page. Its links are relative: under this address itself they would lead elsewhere."""
+    return Redirect("/docs/index.html", status=308)
 
 
 @get("/docs/{path:path}", access=Access.PUBLIC)
