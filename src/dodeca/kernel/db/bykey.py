@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy import inspect as inspected
-from sqlalchemy.orm import Mapper, make_transient_to_detached
+from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import instance_state, manager_of_class
 
 from dodeca.kernel.db.prepared import Prepared
@@ -40,7 +40,10 @@ class ByKey(NamedTuple):
         return None if row is None else self.made(session, row, refresh=lock)
 
     def made(self, session: Any, row: tuple[Any, ...], *, refresh: bool = False) -> Any:
-        """The object of a row; the session's own where it has it already, with `refresh` as the row now is."""
+        """The object of a row; the session's own where it has it already, with `refresh` as the row now is.
+
+        A Session for reading does not take the object in: that costs as much as reading it, and is of use only to what
+        follows relationships."""
         values = dict(zip(self.names, row, strict=True))
         key = tuple(values[name] for name in self.key_names)
         known = session.identity_map.get((self.mapper.class_, key, None))
@@ -49,17 +52,18 @@ class ByKey(NamedTuple):
                 known.__dict__.update(values)
                 instance_state(known)._commit_all(known.__dict__, session.identity_map)
             return known
-        found = self.mapper.class_manager.new_instance()
-        found.__dict__.update(values)
-        attach(session, found, key)
+        found = detached(self.mapper.class_, key, values)
+        if session.writes or self.mapper.relationships:
+            attach(session, found, key)
         return found
 
 
-def detached(kind: type[T], values: Mapping[str, object]) -> T:
-    """An object as if it had been read with these values of its columns, and belonged to no Session since."""
+def detached(kind: type[T], key: tuple[Any, ...], values: Mapping[str, object]) -> T:
+    """An object as if it had been read by its primary key, with these values of all its columns, and belonged to no
+    Session since."""
     found: T = manager_of_class(kind).new_instance()
     found.__dict__.update(values)
-    make_transient_to_detached(found)
+    instance_state(found).key = (kind, key, None)
     return found
 
 

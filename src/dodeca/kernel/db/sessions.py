@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from sqlalchemy import event
 from sqlalchemy.exc import NoResultFound
@@ -24,6 +24,8 @@ class ReadOnlyViolation(RuntimeError):
 
 class ReadSession(Session):
     """A Session for reading. On PostgreSQL it may see a replica that lags a little."""
+
+    writes: ClassVar[bool] = False
 
     @property
     def dialect(self) -> str:
@@ -58,6 +60,8 @@ class ReadSession(Session):
 
 class WriteSession(ReadSession):
     """A Session whose unit of work commits once, at its end."""
+
+    writes: ClassVar[bool] = True
 
     def get_locked(self, entity: type[T], ident: Any) -> T | None:
         """The row with this primary key as it is now, or None; nobody else changes it before this unit is over.

@@ -244,7 +244,8 @@ def _plain_live(
     """The oldest plain live link of the account with this very target."""
     now = clock.now()
     for row in _known.rows(session, account=account_id, hash=target.url_hash, domain=domain_id):
-        link = detached(Link, dict(zip(_attributes, row, strict=True)))
+        values = dict(zip(_attributes, row, strict=True))
+        link = detached(Link, (values["id"],), values)
         if link.target == target.location and is_plain(link) and stopped_because(link, shortener.settings, now) is None:
             return link
     return None
@@ -325,7 +326,7 @@ def _insert_once(
         aliases.claim(session, domain_id, code, values["id"], actor.account_id if actor else None)
     elif not aliases.insert_code(session, domain_id, code, values["id"]):
         raise Unavailable("A short code was taken. Try again.")
-    return Made(detached(Link, values), is_new=True, manage_token=token)
+    return Made(detached(Link, (values["id"],), values), is_new=True, manage_token=token)
 
 
 def is_taken(session: ReadSession, domain_id: int, code: str) -> bool:
