@@ -112,6 +112,7 @@ async def make_and(
 ) -> T:
     """The same; gives what `then` makes of the link in the same unit: reading in a second one costs as much again."""
     count_creations(shortener, actor, address)
+    await shortener.remember_hosts()
     password_hash = await shortener.passwords.hash_async(wish.password) if wish.password else None
     needed = 0 if wish.alias else 1
     plain, easy = (0, needed) if wish.is_readable else (needed, 0)
@@ -126,6 +127,7 @@ async def make_short(
 ) -> Made:
     """What `P/shorten` does: the caller's known link for this target, or a new one."""
     count_creations(shortener, actor, address)
+    await shortener.remember_hosts()
     async with shortener.codes.areserved(1) as codes:
         return await shortener.db.awrite(
             lambda session: shorten(session, shortener, actor, long_url, codes, domain=domain)
@@ -367,6 +369,7 @@ async def make_many(
     from dodeca.kernel.errors import DodecaError
 
     count_creations(shortener, actor, address, cost=max(1, len(wishes)))
+    await shortener.remember_hosts()
     results: list[Made | Exception] = []
     for start in range(0, len(wishes), 100):
         part = list(wishes[start : start + 100])

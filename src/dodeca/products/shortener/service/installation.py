@@ -114,6 +114,11 @@ class Shortener:
                 self._host_tables.put(_HOSTS_KEY, table, mark)
         return table
 
+    async def remember_hosts(self) -> None:
+        """Have the table in memory before a unit of work asks for it: a writer does not keep what it reads."""
+        if self._host_tables.get(_HOSTS_KEY) is None:
+            await self.db.aread(self.hosts)
+
     def known_hosts(self) -> HostTable | None:
         """The table in memory, when there is one: for the lane, which has no Session."""
         return self._host_tables.get(_HOSTS_KEY) or self._host_tables.stale(_HOSTS_KEY)
