@@ -81,12 +81,12 @@ async def create_token(ctx: Context) -> dict[str, Any]:
         card.get("number"), card.get("cvv"), card.get("expiry_month"), card.get("expiry_year"), card.get("name")
     )
     customer_id = text_of(ctx.body.get("customer_id"), "customer_id", 40) or ""
-    await ctx.platform.db.aread(lambda session: ctx.desk.find(session, Customer, customer_id))
-    vaults = await flows.tokenise_everywhere(ctx.platform, typed, ctx.desk.mode)
+    await ctx.platform.db.aread(lambda session: ctx.till(session).find(session, Customer, customer_id))
+    vaults = await flows.tokenise_everywhere(ctx.platform, typed, ctx.mode)
     facts = flows.card_facts(ctx.platform.keyring, typed)
 
     def add(session: WriteSession) -> dict[str, Any]:
-        customer = ctx.desk.find(session, Customer, customer_id)
+        customer = ctx.till(session).find(session, Customer, customer_id)
         token, kept = tokens.add_card(session, ctx.desk, customer, facts, vaults)
         return entities.token(token, kept, customer)
 
