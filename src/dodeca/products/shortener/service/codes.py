@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
@@ -22,7 +23,9 @@ from dodeca.kernel.telemetry import gauge
 from dodeca.products.shortener import keys
 from dodeca.products.shortener.keys import Lease, Leases
 from dodeca.products.shortener.models import KeyRange, KeySecret
-from dodeca.products.shortener.zookeeper import ZooKeeperRanges
+
+if TYPE_CHECKING:
+    from dodeca.products.shortener.zookeeper import ZooKeeperRanges
 
 SPARE = 4
 """Codes reserved beyond what is asked for: one may equal an alias."""
@@ -148,6 +151,8 @@ class CodePool:
     def _open(self) -> Leases:
         key = self._database.write(bijection_key)
         if self._zookeeper:
+            from dodeca.products.shortener.zookeeper import ZooKeeperRanges  # kazoo: only where it is in use
+
             self._source = ZooKeeperRanges(self._zookeeper)
             self._source.start()
             self._leases = Leases(self._source, key)
