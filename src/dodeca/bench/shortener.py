@@ -45,8 +45,10 @@ CONNECTIONS = 64
 CREATING_CONNECTIONS = 16
 HOT_SHARE = 0.2
 HOT_TRAFFIC = 0.8
-PATHS = 100_000
+PATHS = 1_000_000
 """Length of the list that requests are drawn from: 80 % of it are codes of the hot fifth."""
+WARM_UP_SECONDS = 20.0
+"""How long a server with a million links is loaded before it is measured: as it is after its first minute."""
 NO_LIMITS = {
     "DODECA_REQUESTS_PER_MINUTE": "0",
     "DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0",
@@ -181,7 +183,8 @@ def _redirects(data: Path, paths: Sequence[str], runs: int, seconds: float, peer
     theirs: list[Load] = []
     person = {"User-Agent": PERSON}
     with nginx(block) as other, server(data) as (url, _):
-        load(url, seconds=min(2.0, seconds), headers=person, paths=paths, connections=CONNECTIONS)
+        warm = min(WARM_UP_SECONDS, max(2.0, len(paths) / PATHS * WARM_UP_SECONDS))
+        load(url, seconds=warm, headers=person, paths=paths, connections=CONNECTIONS)
         warm_up = _answered(url)
         for number in range(runs):
             say(f"redirects: run {number + 1} of {runs}")

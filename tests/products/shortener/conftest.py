@@ -50,14 +50,7 @@ class Links:
 
     def now(self, link: Link) -> Link:
         """The link as the database has it."""
-
-        def unit(session: Any) -> Link:
-            found: Link = session.get_one(Link, link.id)
-            session.refresh(found)
-            session.expunge(found)
-            return found
-
-        return self.shortener.db.read(unit)
+        return self.shortener.db.read(lambda session: session.get_one(Link, link.id))
 
 
 @pytest.fixture

@@ -47,6 +47,13 @@ class Prepared:
         row = cursor.fetchone()
         return None if row is None else form.convert(row)
 
+    def first_alone(self, session: ReadSession, **values: object) -> tuple[Any, ...] | None:
+        """The same where this is all that the unit of work reads: one statement sees one snapshot by itself, and a
+        transaction around it costs SQLite as much again."""
+        cursor, form = self._send(session, values, alone=True)
+        row = cursor.fetchone()
+        return None if row is None else form.convert(row)
+
     def run(self, session: ReadSession, **values: object) -> int:
         """The number of rows that were changed."""
         cursor, _form = self._send(session, values)
@@ -63,8 +70,8 @@ class Prepared:
         except Exception as error:
             raise _as_sqlalchemys(error, form.sql, connection) from error
 
-    def _send(self, session: ReadSession, values: Mapping[str, object]) -> tuple[Any, _Form]:
-        driver, form, connection = self._ready(session)
+    def _send(self, session: ReadSession, values: Mapping[str, object], *, alone: bool = False) -> tuple[Any, _Form]:
+        driver, form, connection = self._ready(session, alone=alone)
         try:
             if form.positional:
                 return driver.execute(form.sql, form.bind(values)), form
@@ -74,7 +81,7 @@ class Prepared:
             raise _as_sqlalchemys(error, form.sql, connection) from error
         return cursor, form
 
-    def _ready(self, session: ReadSession) -> tuple[Any, _Form, Connection]:
+    def _ready(self, session: ReadSession, *, alone: bool = False) -> tuple[Any, _Form, Connection]:
         """The driver's connection, in a transaction and with nothing pending, and the statement in its dialect."""
         if self._autoflush and session.autoflush and session.has_changes:
             session.flush()
@@ -86,7 +93,7 @@ class Prepared:
         else:
             connection = session.info["connection"]
             form = self._forms.get("sqlite") or self._compile(connection)
-            if not driver.in_transaction:  # a unit of work sees one snapshot
+            if not alone and not driver.in_transaction:  # a unit of work sees one snapshot
                 try:
                     driver.execute("BEGIN")
                 except Exception as error:

@@ -57,6 +57,7 @@ _columns = (
     Link.last_click_at,
     ShortCode.alias_key,
 )
+_ID, _UTM, _HAS_RULES = ([c.key for c in _columns].index(name) for name in ("id", "utm", "has_rules"))
 _live = (
     select(*_columns)
     .select_from(ShortCode)
@@ -148,19 +149,21 @@ def load(session: ReadSession, shortener: Shortener, domain_id: int, code: str) 
         row = _by_alias.first(session, domain=domain_id, code=code.lower())
     if row is None:
         return None
-    return _entry(session, shortener, domain_id, code, row)
+    rules = _rules(session, row) if row[_HAS_RULES] else ()
+    return _entry(shortener, domain_id, code, row, rules)
 
 
-def _entry(session: ReadSession, shortener: Shortener, domain_id: int, code: str, row: tuple[Any, ...]) -> Entry:
+def _entry(
+    shortener: Shortener, domain_id: int, code: str, row: tuple[Any, ...], rules: tuple[EntryRule, ...]
+) -> Entry:
     (
         link_id, link_domain, short_code, long_url, location, title, created_at, updated_at, changed_at, starts_at,
-        expires_at, expired_url, max_visits, visits_left, password_hash, status, forward, crawlable, utm, has_rules,
+        expires_at, expired_url, max_visits, visits_left, password_hash, status, forward, crawlable, utm, _has_rules,
         warning, disabled, last_click_at, alias_key,
     ) = row  # fmt: skip
     target = location or long_url
     if utm:
         target = merge_utm(target, utm)
-    rules = _rules(session, link_id, utm) if has_rules else ()
     unused = shortener.settings.unused_days
     touched = max(filter(None, (last_click_at, updated_at)))
     limited = max_visits is not None
@@ -192,7 +195,8 @@ def _entry(session: ReadSession, shortener: Shortener, domain_id: int, code: str
     )
 
 
-def _rules(session: ReadSession, link_id: int, utm: Mapping[str, str] | None) -> tuple[EntryRule, ...]:
+def _rules(session: ReadSession, row: tuple[Any, ...]) -> tuple[EntryRule, ...]:
+    link_id, utm = row[_ID], row[_UTM]
     found = []
     for rule_id, location, warning, conditions in _rules_of.rows(session, link=link_id):
         tests = tuple(read_condition(condition) for condition in conditions)
@@ -233,7 +237,11 @@ def read_now(shortener: Shortener, database: Database, domain_id: int, code: str
     """Load and keep an entry in this thread; a stale one while the database is away. For SQLite, where it is quick."""
     mark = shortener.entries.mark()
     try:
-        entry = database.read(lambda session: load(session, shortener, domain_id, code))
+        row = database.read(lambda session: _by_code.first_alone(session, domain=domain_id, code=code))
+        if row is None or row[_HAS_RULES]:
+            entry = database.read(lambda session: load(session, shortener, domain_id, code))
+        else:
+            entry = _entry(shortener, domain_id, code, row, ())
     except Unavailable:
         entry = stale(shortener, domain_id, code)
         if entry is None:
