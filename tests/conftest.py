@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 
@@ -24,6 +25,9 @@ from tests.support.engines import share_statements
 from tests.support.platform import ADDRESS, Client, Factory, open_session, running
 
 share_statements()
+# A deadline is a timed assertion: on a busy machine it says nothing of the code.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 # Rich's tracebacks with local variables take seconds each where a job is meant to fail.
 structlog.configure(
     processors=[

@@ -25,8 +25,11 @@ def share_statements() -> None:
 def _sharing(create: Any) -> Any:
     def create_engine(url: str, **options: Any) -> Engine:
         made: Engine = create(url, **options)
-        first = _first.setdefault((made.dialect.name, repr(sorted(options, key=str))), made)
-        if first is not made:
+        kind = made.dialect.name, repr(sorted(options))
+        first = _first.get(kind)
+        if first is None or first.dialect.server_version_info is None:  # its dialect has not seen a server yet
+            _first[kind] = made
+        else:
             made.dialect = made.pool._dialect = first.dialect
             made._compiled_cache = first._compiled_cache
         return made

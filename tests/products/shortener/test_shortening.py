@@ -101,6 +101,7 @@ def test_an_anonymous_caller_may_not_choose_an_alias(client: Client, shortener: 
     assert answer.status_code == 401
 
 
+@pytest.mark.usefixtures("standing_clock")
 def test_anonymous_callers_are_limited_by_address(client: Client, shortener: Shortener) -> None:
     def shorten(address: str) -> int:
         return client.at(address).post("/api/shortener/shorten", json={"url": "https://example.com/"}).status_code
