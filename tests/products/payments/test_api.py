@@ -236,3 +236,27 @@ def test_a_refused_checkout_shows_the_form_without_the_card(web: TestClient[Any]
 def test_a_payments_page_needs_its_proof(web: TestClient[Any], anna: Person) -> None:
     payment_id = paid(anna)
     assert web.get(f"/payments/receipt/{payment_id}/{'0' * 32}").status_code == 404
+
+
+def test_what_razorpays_clients_know_and_this_gateway_does_not_is_named(anna: Person) -> None:
+    def ask(method: str, path: str) -> Any:
+        return anna.client.request(method, f"/payments/v1{path}", headers=anna.headers)
+
+    for method, path, word in (
+        ("POST", "/transfers", "Transfers"),
+        ("GET", "/payments/pay_x/transfers/y", "Transfers"),
+        ("GET", "/disputes/disp_x", "Disputes"),
+        ("POST", "/documents", "Documents"),
+        ("POST", "/fund_accounts", "Fund accounts"),
+        ("POST", "/customers/cust_x/bank_account", "Bank accounts"),
+        ("GET", "/nothing/of/it", "not found"),
+    ):
+        answer = ask(method, path)
+        assert answer.status_code == 400, path
+        assert answer.json()["error"]["code"] == "BAD_REQUEST_ERROR"
+        assert word in answer.json()["error"]["description"], path
+    assert (ask("GET", "/iins/424242").json()["network"], ask("GET", "/iins/000000").json()["network"]) == (
+        "Visa",
+        None,
+    )
+    assert ask("GET", "/iins/42").status_code == 400

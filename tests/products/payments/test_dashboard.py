@@ -107,6 +107,25 @@ def test_a_link_is_made_paid_in_three_steps_and_found_everywhere(shop: Browser, 
     assert "Refund made" in shop.post(f"/dashboard/payments/{payment[1]}/refund", amount="20.50")
 
 
+def test_a_payment_is_found_and_its_papers_are_pdf_files(shop: Browser, payer: Browser, make: Factory) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="77.00", description="Teapot", email="q@example.org"))
+    receipt = payer.post(checkout_of(payer, link), form=CARD, email="q@example.org")
+    payment = re.search(r"/payments/receipt/(pay_\w+)/\w+/pdf", receipt)
+    assert payment is not None
+    stranger = Browser(shop.http, make)
+
+    for words in (payment[1], "q@example.org", "4242"):
+        assert f"payments/{payment[1]}" in shop.get(f"/dashboard?q={words}"), words
+        assert f"payments/{payment[1]}" not in stranger.get(f"/dashboard?q={words}"), words
+    assert "Nothing found" in shop.get("/dashboard?q=order_of_nobody")
+    file = payer.http.get(payment[0])
+    assert (file.status_code, file.content[:5]) == (200, b"%PDF-")
+    own = f"/payments/dashboard/payments/{payment[1]}/receipt"
+    assert shop.http.get(own, headers=shop.headers).content[:5] == b"%PDF-"
+    assert shop.http.get(own, headers=stranger.headers).status_code == 404
+    assert payer.http.get(payment[0].replace("/pdf", "x/pdf")).status_code == 404
+
+
 def test_a_link_in_parts_asks_how_much(shop: Browser, payer: Browser) -> None:
     link = link_of(shop.post("/dashboard/links", amount="100.00", accept_partial="on"))
     checkout = checkout_of(payer, link)

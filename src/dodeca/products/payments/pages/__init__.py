@@ -1,10 +1,21 @@
 """Pages: the purse, the checkout, the merchant's dashboard. All work without JavaScript."""
 
-from dodeca.products.payments.pages import books, checkout, dashboard, developers, purse, qr_codes, rules, selling
+from dodeca.products.payments.pages import (
+    books,
+    checkout,
+    dashboard,
+    developers,
+    papers,
+    purse,
+    qr_codes,
+    rules,
+    selling,
+)
 
 routes = [
     *purse.routes,
     *checkout.routes,
+    *papers.routes,
     *qr_codes.routes,
     *dashboard.routes,
     *selling.routes,

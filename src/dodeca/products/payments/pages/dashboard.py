@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from dodeca.commons.accounts.public import Actor
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -29,6 +31,8 @@ from dodeca.products.payments.pages.common import TONES, NoForm, payment_line
 from dodeca.products.payments.service import attempts, ledger, refunds, reports
 from dodeca.products.payments.service.inputs import amount_of
 
+LONGEST_SEARCH = 254
+
 
 @get("/dashboard", access=Access.MEMBER)
 def dashboard(
@@ -37,9 +41,11 @@ def dashboard(
     account: Actor,
     cursor: FromQuery[str | None] = None,
     status: FromQuery[str | None] = None,
+    q: FromQuery[str | None] = None,
 ) -> Page:
-    """A merchant's payments, newest first, with the figures of thirty days."""
-    statement = desk.owned(Payment)
+    """A merchant's payments, newest first and those that a search finds, with the figures of thirty days."""
+    words = (q or "").strip()[:LONGEST_SEARCH]
+    statement = reports.found(desk, words) if words else desk.owned(Payment)
     if status in TONES:
         statement = statement.where(Payment.status == status)
     page = page_of(session, statement, order=[Payment.created_at, Payment.id], cursor=cursor)
@@ -55,6 +61,8 @@ def dashboard(
         lines=[payment_line(p) for p in page.items],
         next_cursor=page.next_cursor,
         chosen=status or "",
+        words=words,
+        query=urlencode({"q": words}) if words else "",
         volume=volume,
         success=f"{good / tried:.0%}" if tried else "none yet",
         tried=tried,

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, or_, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.clock import rfc3339
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.money import decimal_text
-from dodeca.products.payments.models import Item, Order, Payment, Plan, Refund, Settlement, Subscription
+from dodeca.products.payments.models import Card, Item, Order, Payment, Plan, Refund, Settlement, Subscription
 from dodeca.products.payments.service.desk import Desk
 
 COLUMNS = (
@@ -35,6 +35,26 @@ COLUMNS = (
     "customer_email",
 )
 MOST_ROWS = 100_000
+
+
+def found(desk: Desk, words: str) -> Select[Payment]:
+    """A merchant's payments by an id of theirs, their order, refund or settlement, by mail address, by a card's last
+    four digits, or by the order's receipt."""
+    mine = desk.owned(Payment)
+    if "@" in words:
+        return mine.where(or_(Payment.email == words.lower(), Payment.vpa == words))
+    by_id = {
+        "pay": Payment.id == words,
+        "order": Payment.order_id == words,
+        "setl": Payment.settlement_id == words,
+        "rfnd": Payment.id.in_(desk.owned(Refund).with_only_columns(Refund.payment_id).where(Refund.id == words)),
+    }
+    prefix, underscore, _ = words.partition("_")
+    if underscore and prefix in by_id:
+        return mine.where(by_id[prefix])
+    receipts = desk.owned(Order).with_only_columns(Order.id).where(Order.receipt == words)
+    of_card = select(Card.id).where(Card.merchant_id == desk.merchant.id, Card.last4 == words)
+    return mine.where(or_(Payment.order_id.in_(receipts), Payment.card_id.in_(of_card)))
 
 
 def transactions(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:

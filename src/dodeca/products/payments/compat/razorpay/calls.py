@@ -43,6 +43,23 @@ def call(
     return declare
 
 
+NOT_OFFERED = {
+    "transfers": "Transfers between linked accounts are not offered by this gateway.",
+    "accounts": "Linked accounts are not offered by this gateway, but for the webhooks of one's own.",
+    "disputes": "Disputes are not offered by this gateway.",
+    "documents": "Documents are not offered by this gateway: only disputes would need them.",
+    "fund_accounts": "Fund accounts are not offered by this gateway: pay out with POST /api/payments/payouts.",
+    "bank_account": "Bank accounts of customers are not kept by this gateway.",
+    "subscription_registration": "Registration links are not offered by this gateway.",
+}
+"""What Razorpay's clients know and this gateway does not do, by a part of the path."""
+
+
+def _why_not(path: str) -> str:
+    known = (NOT_OFFERED[part] for part in path.split("/") if part in NOT_OFFERED)
+    return next(known, "The requested URL was not found on the server.")
+
+
 def find(method: str, path: str) -> tuple[Call, tuple[str, ...]]:
     """The call of a path without version and slash at its end. Raises Invalid, as Razorpay does."""
     from dodeca.products.payments.compat.razorpay import modules  # noqa: F401 - they declare their calls
@@ -54,6 +71,6 @@ def find(method: str, path: str) -> tuple[Call, tuple[str, ...]]:
     candidates = _with_ids.get((wanted, path.count("/")), ())
     matches = [(known, found) for known in candidates if (found := known.pattern.match(path))]
     if not matches:
-        raise Invalid("The requested URL was not found on the server.", field="url")
+        raise Invalid(_why_not(path), field="url")
     known, found = min(matches, key=lambda match: len(match[1].groups()))  # the one with more fixed parts
     return known, found.groups()

@@ -150,6 +150,30 @@ def fetch_card(session: ReadSession, ctx: Context, card_id: str) -> dict[str, An
     return entities.card(card)
 
 
+@call("GET", "/iins/{}", "read")
+def fetch_iin(session: ReadSession, ctx: Context, number: str) -> dict[str, Any]:
+    """What the first six digits of a card's number tell. The issuer is not known: that takes the networks' tables."""
+    if not (len(number) == 6 and number.isascii() and number.isdigit()):
+        raise Invalid("The IIN has 6 digits.", field="iin")
+    network = cards.network(number)
+    known = network != "Unknown"
+    return {
+        "iin": number,
+        "entity": "iin",
+        "network": network if known else None,
+        "type": None,
+        "sub_type": None,
+        "issuer_code": "",
+        "issuer_name": "",
+        "international": False,
+        "is_tokenized": False,
+        "card_iin": None,
+        "emi": {"available": False},
+        "recurring": {"available": known},
+        "authentication_types": [{"type": "3ds"}, {"type": "otp"}] if known else [],
+    }
+
+
 def _own_account(ctx: Context, account_id: str) -> None:
     if account_id != ctx.desk.merchant.id:
         raise NotFound("The id provided does not exist", field="id")
