@@ -10,7 +10,7 @@ from dodeca.kernel.http import Call
 from dodeca.products.news import live
 from dodeca.products.news.acting import address_hash
 from dodeca.products.news.models import Item
-from dodeca.products.news.service import items, posting, searching, voting
+from dodeca.products.news.service import answers, items, posting, searching, voting
 from dodeca.products.news.service.members import VISITOR, Viewer
 from dodeca.products.news.views import comment_views, post_view
 
@@ -46,6 +46,20 @@ def vote(
         item = voting.vote(session, voter_id, item_id, direction, what=what, address_hash=address_hash(call))
     live.score_changed(session, call.platform, item)
     return item
+
+
+def accept(session: WriteSession, call: Call, account: Account, viewer: Viewer, comment_id: int) -> Item:
+    """Accept an answer to one's own question. See `answers.accept`."""
+    post = answers.accept(session, account, viewer, comment_id)
+    live.changed(session, call.platform, post)
+    return post
+
+
+def unaccept(session: WriteSession, call: Call, account: Account, viewer: Viewer, post_id: int) -> Item:
+    """Take that back. See `answers.unaccept`."""
+    post = answers.unaccept(session, account, viewer, post_id)
+    live.changed(session, call.platform, post)
+    return post
 
 
 def edit(

@@ -69,6 +69,7 @@ class PostView(msgspec.Struct, kw_only=True):
     updated_at: datetime
     my_vote: str | None
     options: list[OptionView]
+    accepted_id: int | None = None
     comments: list[CommentView] = []
 
 
@@ -129,6 +130,7 @@ def post_views(session: ReadSession, viewer: Viewer, rows: Sequence[Item]) -> li
             updated_at=row.updated_at,
             my_vote=_VOTES.get(votes.get(row.id, 0)),
             options=[OptionView(o.id, o.content, o.score) for o in options.get(row.id, [])],
+            accepted_id=row.accepted_id,
         )
         for row in rows
     ]

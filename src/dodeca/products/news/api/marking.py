@@ -7,10 +7,11 @@ from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import Access, AnyBody, Calling, ClosedRequest, DbWrite, FromPath, delete, post
 from dodeca.products.news import flows
-from dodeca.products.news.acting import Looking
+from dodeca.products.news.acting import Looking, number, require
 from dodeca.products.news.api.posts import Line
 from dodeca.products.news.service import items, marks
 from dodeca.products.news.service.members import Viewer
+from dodeca.products.news.views import PostAnswer, post_view
 
 MARKS = ("flag", "vouch", "favorite", "hide")
 
@@ -19,6 +20,12 @@ class Mark(ClosedRequest):
     """A flag needs its reason: off_topic, already_posted, spam or unkind."""
 
     reason: Line = ""
+
+
+class Accepted(ClosedRequest):
+    """The comment that answers the question."""
+
+    comment_id: int | str | None = None
 
 
 def _put(session: WriteSession, account: Account, viewer: Viewer, item_id: int, what: str, reason: str) -> None:
@@ -68,4 +75,23 @@ def drop_mark(session: DbWrite, account: Actor, viewer: Looking, item_id: FromPa
     _drop(session, account, viewer, item_id, mark)
 
 
-routes = [put_mark, drop_mark]
+@post("/posts/{post_id:int}/accept", access=Access.MEMBER, status=200)
+def accept(
+    session: DbWrite, call: Calling, account: Actor, viewer: Looking, post_id: FromPath[int], data: AnyBody[Accepted]
+) -> PostAnswer:
+    """Accept a comment as the answer to one's own question."""
+    require("Comment ID is required.", comment_id=data.comment_id)
+    comment = items.find_comment(session, viewer, number(data.comment_id))
+    if comment.root_id != post_id:
+        raise NotFound("Comment not found.")
+    item = flows.accept(session, call, account, viewer, comment.id)
+    return PostAnswer("Answer accepted.", post_view(session, viewer, item))
+
+
+@delete("/posts/{post_id:int}/accept", access=Access.MEMBER)
+def unaccept(session: DbWrite, call: Calling, account: Actor, viewer: Looking, post_id: FromPath[int]) -> None:
+    """Take that back."""
+    flows.unaccept(session, call, account, viewer, post_id)
+
+
+routes = [accept, unaccept, put_mark, drop_mark]

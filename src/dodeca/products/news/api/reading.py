@@ -8,7 +8,6 @@ import msgspec
 from litestar.response import ServerSentEvent
 from sqlalchemy import select
 
-from dodeca.commons.accounts.public import Actor
 from dodeca.kernel import clock
 from dodeca.kernel.errors import Invalid, Unauthenticated
 from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, bounded, get
@@ -124,10 +123,28 @@ def explain_rank(session: DbRead, viewer: Looking, post_id: FromPath[int]) -> Ra
 
 
 @get("/feed", access=Access.MEMBER)
-def read_feed(session: DbRead, account: Actor, viewer: Looking, limit: FromQuery[int | None] = None) -> BothAnswer:
+def read_feed(
+    session: DbRead,
+    viewer: Looking,
+    limit: FromQuery[int | None] = None,
+    cursor: FromQuery[str | None] = None,
+) -> BothAnswer:
     """What followed people and tags bring."""
-    posts, comments = listing.feed(session, viewer, limit=bounded(limit))
-    return BothAnswer(posts=post_views(session, viewer, posts), comments=comment_views(session, viewer, comments))
+    found = listing.feed(session, viewer, limit=bounded(limit), cursor=cursor)
+    return BothAnswer(
+        posts=post_views(session, viewer, found.posts),
+        comments=comment_views(session, viewer, found.comments),
+        next_cursor=found.next_cursor,
+    )
+
+
+@get("/jobs", access=Access.PUBLIC)
+def list_jobs(
+    session: DbRead, viewer: Looking, limit: FromQuery[int | None] = None, cursor: FromQuery[str | None] = None
+) -> PostsAnswer:
+    """Job posts."""
+    page = listing.posts(session, viewer, "job", limit=limit, cursor=cursor)
+    return PostsAnswer(posts=post_views(session, viewer, page.items), next_cursor=page.next_cursor)
 
 
 @get("/search", access=Access.PUBLIC)
@@ -168,4 +185,4 @@ async def stream(call: Calling, topics: FromQuery[str] = "top,new") -> ServerSen
     return call.platform.realtime.stream(channels, last_id=call.request.headers.get("last-event-id"))
 
 
-routes = [list_posts, read_post, explain_rank, read_feed, search, stream]
+routes = [list_posts, read_post, explain_rank, read_feed, list_jobs, search, stream]

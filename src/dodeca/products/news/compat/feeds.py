@@ -127,8 +127,8 @@ def _own_feed(session: ReadSession, call: Call, given: dict[str, str]) -> Sequen
     token = given.get("token", "").encode()
     if account is None or not hmac.compare_digest(token, feed_token(call.platform, account.id).encode()):
         raise NotFound()
-    posts, comments = listing.feed(session, Viewer(account.id), limit=MOST)
-    return sorted([*posts, *comments], key=lambda row: -row.id)[:MOST]
+    found = listing.feed(session, Viewer(account.id), limit=MOST)
+    return sorted([*found.posts, *found.comments], key=lambda row: -row.id)[:MOST]
 
 
 def _fits(row: Item, given: dict[str, str]) -> bool:

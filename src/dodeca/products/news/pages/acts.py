@@ -34,6 +34,8 @@ _DONE = {
     "unvouch": "Your vouch is taken back.",
     "flag": "Thank you. You flagged it.",
     "unflag": "Your flag is taken back.",
+    "accept": "You accepted this answer.",
+    "unaccept": "No answer is accepted now.",
 }
 
 
@@ -106,7 +108,11 @@ def _carry_out(
     if verb in _VOTES:
         item = flows.vote(session, call, item_id, _VOTES[verb])
         return Acted(item_id, verb, _score(viewer, item), _VOTES[verb] if item.author_id != account.id else 0)
-    if verb == "flag":
+    if verb == "accept":
+        flows.accept(session, call, account, viewer, item_id)
+    elif verb == "unaccept":
+        flows.unaccept(session, call, account, viewer, item_id)
+    elif verb == "flag":
         marks.flag(session, account, viewer, item_id, reason)
     elif verb == "unflag":
         marks.unflag(session, account, viewer, item_id)

@@ -159,16 +159,17 @@ def _marked(session: ReadSession, call: Call, viewer: Viewer, account: Account, 
 
 
 @get("/feed", access=Access.MEMBER)
-def feed(session: DbRead, call: Calling, account: Actor, viewer: Looking) -> Page:
+def feed(session: DbRead, call: Calling, account: Actor, viewer: Looking, cursor: FromQuery[str | None] = None) -> Page:
     """What followed people and tags bring."""
-    posts, comments = listing.feed(session, viewer)
+    found = listing.feed(session, viewer, cursor=cursor or None)
     return page(
         session,
         call,
         "feed.html",
         tab="feed",
-        posts=rows(session, viewer, posts),
-        comments=with_roots(session, viewer, rows(session, viewer, comments)),
+        posts=rows(session, viewer, found.posts),
+        comments=with_roots(session, viewer, rows(session, viewer, found.comments)),
+        next_href=with_query("/news/feed", cursor=found.next_cursor) if found.next_cursor else None,
         people=listing.followed_people(session, account.id),
         feed_href=with_query("/news/rss/feed", id=account.username, token=feed_token(call.platform, account.id)),
         tags=sorted(session.scalars(following.followed(PRODUCT, account.id, "tag"))),

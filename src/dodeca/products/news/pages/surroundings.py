@@ -47,6 +47,9 @@ class Row:
     more: int = 0
     """Answers, with all below them, that are not on this page."""
     unread: bool = False
+    is_answer: bool = False
+    """The comment that who asked accepted."""
+    can_be_answer: bool = False
     waiting: Sequence[str] = field(default=())
     """For moderators: why it stands in their queue."""
 

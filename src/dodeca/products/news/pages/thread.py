@@ -40,7 +40,7 @@ from dodeca.products.news.pages.surroundings import (
     with_query,
     with_roots,
 )
-from dodeca.products.news.service import items, listing, marks, members, posting, threads, voting
+from dodeca.products.news.service import answers, items, listing, marks, members, posting, threads, voting
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import current
 
@@ -105,10 +105,13 @@ def discussion(session: ReadSession, viewer: Viewer, root: Item, top: Item, sort
     part = threads.page_of(nodes, number)
     known = listing.rows_by_ids(session, [node.row.id for node, _more in part.shown])
     made = rows(session, viewer, [known[node.row.id] for node, _more in part.shown])
+    may_accept = answers.can_accept(viewer.account_id, root)
     first_depth = nodes[0].depth if nodes else 0
     for row, (node, more) in zip(made, part.shown, strict=True):
         row.depth, row.more = node.depth - first_depth, more
         row.unread = node.row.id in unread
+        row.is_answer = row.item.id == root.accepted_id
+        row.can_be_answer = may_accept and not row.is_own and row.item.state == "live"
     newest = max((node.row.id for node in walked), default=root.id)
     return Discussion(made, len(walked), len(unread), newest, part.pages)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
@@ -14,7 +14,7 @@ from dodeca.commons import following
 from dodeca.commons.accounts.public import Account, account_by_name, accounts_by_ids
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
-from dodeca.kernel.http import Slice, page_of
+from dodeca.kernel.http import Slice, decode_cursor, encode_cursor, page_of
 from dodeca.products.news.models import POST_TYPES, Favorite, Hide, Item, ItemTag, Member, TagFilter, Visit, Vote
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import Viewer, visible_to
@@ -186,26 +186,51 @@ def marked(session: ReadSession, account_id: str, what: str, viewer: Viewer) -> 
     return session.scalars(shown).all()
 
 
-def feed(
-    session: ReadSession, viewer: Viewer, *, limit: int = 30, before: int | None = None
-) -> tuple[list[Item], list[Item]]:
-    """Posts and comments of followed people and tags: rank × (1 + 0.2 a mutual follow), comments newest first."""
+class Feed(NamedTuple):
+    """One page of what followed people and tags bring."""
+
+    posts: list[Item]
+    comments: list[Item]
+    next_cursor: str | None
+
+
+def feed(session: ReadSession, viewer: Viewer, *, limit: int = 30, cursor: str | None = None) -> Feed:
+    """Posts and comments of followed people and tags: rank × (1 + 0.2 a mutual follow), comments newest first.
+
+    Ranked are the last 500 at the time of the first page, then the 500 before them. Raises Invalid for a cursor that
+    is none."""
     if viewer.account_id is None:
-        return [], []
+        return Feed([], [], None)
+    newest, skipped = _feed_position(cursor)
     people = following.followed(PRODUCT, viewer.account_id, "user")
     tags = following.followed(PRODUCT, viewer.account_id, "tag")
     tagged = select(ItemTag.item_id).where(ItemTag.tag.in_(tags))
     mine = or_(Item.author_id.in_(people), Item.id.in_(tagged))
-    statement = select(Item).where(mine, visible_to(viewer), Item.state == "live")
-    if before is not None:
-        statement = statement.where(Item.id < before)
+    statement = select(Item).where(mine, visible_to(viewer), Item.state == "live", Item.id <= newest)
     found = session.scalars(statement.order_by(Item.id.desc()).limit(FEED_CANDIDATES)).all()
     mutual = following.mutual(session, PRODUCT, viewer.account_id)
     ranked = sorted(
         (item for item in found if item.type in POST_TYPES),
-        key=lambda item: -item.rank * (1.2 if item.author_id in mutual else 1.0),
+        key=lambda item: (-item.rank * (1.2 if item.author_id in mutual and item.rank > 0 else 1.0), -item.id),
     )
-    return ranked[:limit], [item for item in found if item.type == "comment"][:limit]
+    comments = [item for item in found if item.type == "comment"]
+    end = skipped + limit
+    following_page = None
+    if end < max(len(ranked), len(comments)):
+        following_page = encode_cursor(found[0].id, end)
+    elif len(found) == FEED_CANDIDATES:
+        following_page = encode_cursor(found[-1].id - 1, 0)
+    return Feed(ranked[skipped:end], comments[skipped:end], following_page)
+
+
+def _feed_position(cursor: str | None) -> tuple[int, int]:
+    """The newest id of the items that are ranked, and how many were shown of them."""
+    if not cursor:
+        return items.LARGEST_ID, 0
+    newest, skipped = decode_cursor(cursor, 2)
+    if not (isinstance(newest, int) and isinstance(skipped, int) and 0 <= skipped <= FEED_CANDIDATES):
+        raise Invalid("This cursor belongs to another list.", field="cursor")
+    return min(newest, items.LARGEST_ID), skipped
 
 
 def position(session: ReadSession, item: Item) -> int | None:

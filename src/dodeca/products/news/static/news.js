@@ -32,6 +32,7 @@ async function act(button) {
   const row = button.closest("[data-id]")
   if (["up", "down", "un"].includes(done.do)) showVote(row, done)
   else if (done.do === "hide") row.remove()
+  else if (done.do.endsWith("accept")) return location.reload()
   else row.querySelector("[data-slot]")?.toggleAttribute("hidden", true)
   if (done.text) toast(done.text, "good")
 }
