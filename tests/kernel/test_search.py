@@ -363,3 +363,26 @@ def test_a_read_session_is_enough(db: Database) -> None:
         return len(notes.query(session, "text"))
 
     assert db.read(asking) == 1
+
+
+def test_where_nothing_fits_long_words_may_be_misspelt(db: Database) -> None:
+    put(db, "a", "The lighthouse of Alexandria", "a tower")
+    put(db, "b", "Something else", "a towel")
+
+    for typed in ("lighthose", "lightthouse", "lihgthouse", "lightnouse", "alexandra", "lighthose alexandria"):
+        assert found(db, typed) == []
+        assert found(db, typed, typos=True) == ["a"]
+    assert found(db, "tower", typos=True) == ["a"]
+    assert found(db, "els", typos=True) == ["b"]
+    assert found(db, "elze", typos=True) == []
+    [hit] = db.read(lambda session: notes.query(session, "lighthose", typos=True))
+    assert ("lighthouse", True) in hit.highlights["title"].parts
+
+
+def test_where_very_much_fits_the_newest_is_ranked(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dodeca.kernel.search.index.MOST_RANKED", 3)
+    for number in range(6):
+        put(db, f"{number}", "A tower", "of stone", filters={"kind": "odd" if number % 2 else "even"})
+
+    assert len(found(db, "tower")) == (3 if db.dialect == "sqlite" else 6)
+    assert sorted(found(db, "tower", filters={"kind": "odd"})) == ["1", "3", "5"]

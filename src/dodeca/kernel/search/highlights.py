@@ -74,7 +74,7 @@ def _matches(found: Sequence[Token], terms: Sequence[Term]) -> dict[int, int]:
         for place in range(len(found) - len(before)):
             if all(found[place + offset].word == word for offset, word in enumerate(before)):
                 end = found[place + len(before)].word
-                if end == last or (term.prefix and end.startswith(last)):
+                if end == last or (term.prefix and end.startswith(last)) or end in term.others:
                     for offset in range(len(term.words)):
                         marked.setdefault(place + offset, number)
     return marked

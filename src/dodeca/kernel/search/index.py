@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -211,21 +212,48 @@ class SearchIndex:
         visible: Select[tuple[str]] | None = None,
         newest: bool = False,
         snippet_words: int = 30,
+        typos: bool = False,
     ) -> list[Hit]:
         """Documents with what `text` asks for (see `queries`), the most relevant first, or the newest.
 
         A filter is a value or several of which one must fit. `visible` selects the ids that the actor may see. A query
         without words finds nothing. Without `snippet_words` nothing is highlighted. Ask for one more than a page holds
-        to know whether there is another.
+        to know whether there is another. With `typos`,
+        where nothing fits, words may be spelt a little differently.
         """
         query = parsed(text)
         if query.is_empty:
             return []
+        search = partial(
+            self._search,
+            session,
+            limit=limit,
+            offset=offset,
+            filters=filters or {},
+            visible=visible,
+            newest=newest,
+            snippet_words=snippet_words,
+        )
+        found = search(query)
+        return search(query.with_typos()) if typos and not found and not offset else found
+
+    def _search(
+        self,
+        session: ReadSession,
+        query: Query,
+        *,
+        limit: int,
+        offset: int,
+        filters: Mapping[str, str | Sequence[str]],
+        visible: Select[tuple[str]] | None,
+        newest: bool,
+        snippet_words: int,
+    ) -> list[Hit]:
         rank, matches, source = self._matching(session, query)
         shown = list(self.fields) if snippet_words else []
         texts = [self.table.c[f"field_{field}"] for field in shown]
         statement = select(self.table.c.doc_id, rank.label("rank"), *texts).select_from(source).where(matches)
-        wanted = self._wanted(filters or {})
+        wanted = self._wanted(filters)
         if visible is not None:
             wanted.append(self.table.c.doc_id.in_(visible))
         statement = statement.where(*wanted)

@@ -7,6 +7,7 @@ it. The last word may be unfinished. Everything else is punctuation.
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase
 from typing import Final
 
 import msgspec
@@ -15,6 +16,8 @@ from dodeca.kernel.search.words import tokens
 
 MAX_CHARACTERS: Final = 500
 MAX_TERMS: Final = 20
+SHORTEST_WITH_TYPO: Final = 5
+LONGEST_WITH_TYPO: Final = 20
 MIN_PREFIX: Final = 2
 """A single letter stands for itself: as a beginning it would match nearly everything."""
 
@@ -28,6 +31,8 @@ class Term(msgspec.Struct, frozen=True):
 
     words: tuple[str, ...]
     prefix: bool = False
+    others: tuple[str, ...] = ()
+    """Of a single word, spellings that are taken for it too."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -40,6 +45,23 @@ class Query(msgspec.Struct, frozen=True):
     def is_empty(self) -> bool:
         """Whether nothing is asked for (to exclude is not to ask)."""
         return not self.wanted
+
+    def with_typos(self) -> Query:
+        """The same, where each single word of more than four Latin letters may have one wrong, one too few or too many,
+        or two exchanged."""
+        return msgspec.structs.replace(self, wanted=tuple(map(_with_typos, self.wanted)))
+
+
+def _with_typos(term: Term) -> Term:
+    word = term.words[0]
+    if len(term.words) > 1 or not SHORTEST_WITH_TYPO <= len(word) <= LONGEST_WITH_TYPO or not word.isascii():
+        return term
+    cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    near = {before + after[1:] for before, after in cuts if after}
+    near |= {before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1}
+    near |= {before + letter + after[1:] for before, after in cuts if after for letter in ascii_lowercase}
+    near |= {before + letter + after for before, after in cuts for letter in ascii_lowercase}
+    return msgspec.structs.replace(term, others=tuple(sorted(near - {word})))
 
 
 def parsed(text: str) -> Query:
@@ -63,7 +85,9 @@ def for_sqlite(query: Query) -> str:
     """The query for FTS5's MATCH. Words hold letters, digits and marks only, so quoting them is enough."""
 
     def phrase(term: Term) -> str:
-        return '"' + " ".join(term.words) + '"' + (" *" if term.prefix else "")
+        text = '"' + " ".join(term.words) + '"' + (" *" if term.prefix else "")
+        spellings = "".join(f' OR "{other}"' for other in term.others)
+        return f"({text}{spellings})" if spellings else text
 
     wanted = " AND ".join(map(phrase, query.wanted))
     unwanted = " OR ".join(map(phrase, query.unwanted))
@@ -77,6 +101,6 @@ def for_postgres(query: Query) -> str:
         words = [f"'{word}'" for word in term.words]
         if term.prefix:
             words[-1] += ":*"
-        return "(" + " <-> ".join(words) + ")"
+        return "(" + " <-> ".join(words) + "".join(f" | '{other}'" for other in term.others) + ")"
 
     return " & ".join([*map(phrase, query.wanted), *("!" + phrase(term) for term in query.unwanted)])

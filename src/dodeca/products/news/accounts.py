@@ -7,7 +7,7 @@ from sqlalchemy import delete, or_, select, update
 from dodeca.commons.following import Follow
 from dodeca.commons.moderation.models import Report
 from dodeca.kernel.db import WriteSession
-from dodeca.products.news.models import Favorite, Flag, Hide, Item, Member, TagFilter, Visit, Vouch
+from dodeca.products.news.models import Favorite, Flag, Hide, Item, Member, ShelfEntry, TagFilter, Visit, Vouch
 from dodeca.products.news.service import items
 from dodeca.products.news.service.rules import PRODUCT
 
@@ -17,7 +17,7 @@ def delete_account(session: WriteSession, account_id: str) -> None:
 
     What only the account could see, its profile and its choices are removed."""
     _forget_flags(session, account_id)
-    for table in (Favorite, Hide, Visit, TagFilter):
+    for table in (Favorite, Hide, Visit, TagFilter, ShelfEntry):
         session.execute(delete(table).where(table.user_id == account_id))
     target = (Follow.target_type == "user") & (Follow.target_id == account_id)
     session.execute(delete(Follow).where(Follow.product == PRODUCT, or_(Follow.follower_id == account_id, target)))

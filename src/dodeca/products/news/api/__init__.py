@@ -2,7 +2,7 @@
 
 from litestar.types import ControllerRouterHandler
 
-from dodeca.products.news.api import marking, moderating, people, posts, reading, registering, talking, voting
+from dodeca.products.news.api import marking, moderating, people, posts, reading, registering, shelving, talking, voting
 
 routes: list[ControllerRouterHandler] = [
     *registering.routes,
@@ -12,5 +12,6 @@ routes: list[ControllerRouterHandler] = [
     *reading.routes,
     *marking.routes,
     *people.routes,
+    *shelving.routes,
     *moderating.routes,
 ]

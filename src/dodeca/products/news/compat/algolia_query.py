@@ -115,7 +115,7 @@ def found(session: ReadSession, asked: Asked, *, newest: bool, limit: int) -> li
         return list(session.scalars(ids.order_by(*order, Item.id.desc()).limit(limit)))
     same = Item.id == cast(searching.index.table.c.doc_id, Item.id.type)
     visible: Select[Any] = select(cast(Item.id, String)).where(same, wanted)
-    hits = searching.index.query(session, asked.query, limit=limit, visible=visible, newest=newest)
+    hits = searching.index.query(session, asked.query, limit=limit, visible=visible, newest=newest, typos=True)
     if asked.fields:
         hits = [hit for hit in hits if any(hit.highlights[name].found for name in asked.fields)]
     if newest:

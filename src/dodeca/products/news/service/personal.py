@@ -13,7 +13,8 @@ from sqlalchemy import select
 from dodeca.commons import following
 from dodeca.kernel.clock import rfc3339
 from dodeca.kernel.db import ReadSession
-from dodeca.products.news.models import Favorite, Flag, Hide, Item, Member, Vote
+from dodeca.products.news.models import Favorite, Flag, Hide, Item, Member, ShelfEntry, Vote
+from dodeca.products.news.service import shelf
 from dodeca.products.news.service.rules import PRODUCT
 
 _WORDS = {1: "upvote", -1: "downvote"}
@@ -43,6 +44,7 @@ def export(session: ReadSession, account_id: str) -> Mapping[str, bytes]:
         "follows.txt": _lines(follows),
         "votes.csv": _votes(session, account_id),
         "flags.csv": _flags(session, account_id),
+        "shelf.jsonl": b"".join(msgspec.json.encode(_shelved(row)) + b"\n" for row in shelf.of(session, account_id)),
     }
 
 
@@ -68,6 +70,11 @@ def _item(item: Item) -> dict[str, object]:
         "state": item.state,
     }
     return {name: value for name, value in held.items() if value not in (None, "")}
+
+
+def _shelved(row: ShelfEntry) -> dict[str, object]:
+    held = {"kind": row.kind, "id": row.ref, "title": row.title, "url": row.url, "text": row.html}
+    return {name: value for name, value in held.items() if value}
 
 
 def _lines(values: Sequence[object]) -> bytes:

@@ -100,6 +100,7 @@ def find(
             visible=visible,  # type: ignore[arg-type]
             newest=sort == "new",
             snippet_words=0,
+            typos=True,
         )
         ids = [int(hit.doc_id) for hit in hits]
         rows = {row.id: row for row in session.scalars(select(Item).where(Item.id.in_(ids)))} if ids else {}
