@@ -231,6 +231,7 @@ def test_the_export_is_a_zip_of_ones_own(as_alice: Client, alice: Account, news:
         "follows.txt",
         "votes.csv",
         "flags.csv",
+        "shelf.jsonl",
     }
     assert b",post,upvote," in archive.read("votes.csv")
 

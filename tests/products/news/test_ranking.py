@@ -123,6 +123,6 @@ def test_the_feed_holds_what_followed_people_and_tags_bring(session: WriteSessio
     following.follow(session, reader.id, product="news", target_type="user", target_id=writer.id)
     following.follow(session, reader.id, product="news", target_type="tag", target_id="python")
 
-    posts, _comments = listing.feed(session, Viewer(reader.id))
+    posts = listing.feed(session, Viewer(reader.id)).posts
 
     assert {post.id for post in posts} == {wanted.id, tagged.id}
