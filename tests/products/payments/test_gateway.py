@@ -34,6 +34,7 @@ from dodeca.products.payments.service import (
     risk,
     routing,
     settlements,
+    tokens,
 )
 from dodeca.products.payments.service.desk import Desk, platform_desk
 from dodeca.products.payments.service.ledger import Place
@@ -492,3 +493,13 @@ def test_no_card_number_reaches_database_or_disk(shop: Shop, tmp_path: Path) -> 
     held = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()) + "".join(rows).encode()
     assert b"sim-alpha" in held  # else nothing was looked at
     assert [number for number in numbers if number.encode() in held] == []
+
+
+def test_a_card_is_saved_for_a_merchants_own_customers_only(shop: Shop) -> None:
+    other = Shop(shop.platform, "another-account")
+    values = {"name": "Asha", "email": "asha@example.org"}
+    customer = shop.platform.db.write(lambda s: tokens.create_customer(s, other.desk, values))
+
+    with pytest.raises(NotFound):
+        shop.pay(customer_id=customer.id, save=True)
+    assert shop.platform.db.read(lambda s: tokens.tokens_of(s, customer)) == []

@@ -13,7 +13,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.payments import acquirers, ids
-from dodeca.products.payments.models import Card, Order, Payment, RoutingDecision
+from dodeca.products.payments.models import Card, Customer, Order, Payment, RoutingDecision
 from dodeca.products.payments.service import attempts, cards, ledger, orders, risk, routing, states
 from dodeca.products.payments.service.cards import CardFacts
 from dodeca.products.payments.service.desk import Desk
@@ -57,6 +57,8 @@ def begin(session: WriteSession, desk: Desk, request: PayRequest) -> Step:
     again = request.method in ("card", "upi") or request.wallet == PURSE
     if request.subscription_id is not None and not again:
         raise Invalid("A subscription is paid by card, UPI or purse: it is charged again.", field="method")
+    if request.customer_id is not None:
+        desk.find(session, Customer, request.customer_id)
     order = _order_to_pay(session, desk, request)
     card = _card(session, desk, request)
     facts = _facts(session, desk, request, card)
