@@ -14,19 +14,19 @@ from dodeca.bench.harness import Result, Say, compared, dodeca, free_port, load,
 from dodeca.kernel.errors import Invalid
 
 BARE = """
-import asyncio
 from typing import Any
 import msgspec
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar, get
+from dodeca.cli.serve import run
 from dodeca.kernel.http.bridge import RsgiApplication
 BODY = msgspec.json.decode({body!r}.encode())
 @get("/bare/{{name:str}}")
 async def bare(name: str) -> dict[str, Any]:
     return BODY
 app = RsgiApplication(Litestar([bare], openapi_config=None), [])
-asyncio.run(Server(app, port={port}, interface=Interfaces.RSGI).serve())
+run(Server(app, port={port}, interface=Interfaces.RSGI).serve())
 """
 """The reference: a bare Litestar handler that returns the same bytes, under the same server."""
 

@@ -49,7 +49,7 @@ class ReadSession(Session):
         if (not options or options == LOCKING) and not changed:
             quick = by_key(entity)
             if quick is not None and len(key) == len(quick.parameters):
-                return cast(T | None, quick.get(self, key, lock=bool(options)))
+                return cast("T | None", quick.get(self, key, lock=bool(options)))
         return super().get(entity, ident, **options)
 
     def get_one(self, entity: type[T], ident: Any, **options: Any) -> T:  # type: ignore[override]
