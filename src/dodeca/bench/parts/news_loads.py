@@ -7,7 +7,7 @@ import random
 import resource
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import httpx
@@ -62,9 +62,7 @@ class Mix:
             due = self._due.popleft()
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             writer.write(self._request())
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next((p for p in head.lower().split(b"\r\n") if p.startswith(b"content-length:")), b":0")
-            body = await reader.readexactly(int(length.partition(b":")[2]))
+            head, body = await answer_of(reader)
             if not head.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3")):
                 self._errors += 1
                 self.first_error = self.first_error or (head[:60] + body[:200]).decode(errors="replace")
@@ -97,13 +95,67 @@ class Mix:
             path, data = "comment", {"post_id": story, "content": f"What I think of it, number {number}."}
         else:
             path, data = "posts/submit", {"title": f"Post {number}", "url": f"https://example.org/{number}"}
-        body = msgspec.json.encode({**data, "username": member.username})
-        head = (
-            f"POST /api/news/{path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n"
-            f"Authorization: Bearer {member.token}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
+        return post_of(self._host, self._port, path, member, data)
+
+
+class Votes:
+    """Each member votes on posts of its own choice, one after the other: the next vote when the one before is durable.
+
+    A member's hourly limit (300 for the young) ends its part."""
+
+    MOST: Final = 290
+
+    def __init__(self, base: str, members: Sequence[Member], posts: range) -> None:
+        url = httpx.URL(base)
+        self._host, self._port = url.host, url.port or 80
+        self._members = members
+        self._posts = posts
+        self.refused = 0
+        self.first_error = ""
+
+    def run(self, seconds: float) -> float:
+        """Votes a second."""
+        return asyncio.run(self._run(seconds))
+
+    async def _run(self, seconds: float) -> float:
+        started = time.perf_counter()
+        until = started + seconds
+        cast = await asyncio.gather(*(self._vote(n, member, until) for n, member in enumerate(self._members)))
+        return sum(cast) / (time.perf_counter() - started)
+
+    async def _vote(self, number: int, member: Member, until: float) -> int:
+        chosen = random.Random(number).sample(self._posts, min(self.MOST, len(self._posts)))  # noqa: S311 - repeatable
+        reader, writer = await asyncio.open_connection(self._host, self._port)
+        done = 0
+        for post in chosen:
+            if time.perf_counter() > until:
+                break
+            writer.write(post_of(self._host, self._port, "vote", member, {"post_id": post, "vote_type": "upvote"}))
+            head, body = await answer_of(reader)
+            if head.startswith(b"HTTP/1.1 200"):
+                done += 1
+            else:
+                self.refused += 1
+                self.first_error = self.first_error or body[:200].decode(errors="replace")
+        writer.close()
+        return done
+
+
+def post_of(host: str, port: int, path: str, member: Member, data: Mapping[str, object]) -> bytes:
+    """A POST to the API of news as its bytes."""
+    body = msgspec.json.encode({**data, "username": member.username})
+    head = (
+        f"POST /api/news/{path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {member.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def answer_of(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body of an answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next((part for part in head.lower().split(b"\r\n") if part.startswith(b"content-length:")), b":0")
+    return head, await reader.readexactly(int(length.partition(b":")[2]))
 
 
 class Streams:
