@@ -19,7 +19,7 @@ from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.shortener import keys, metrics
 from dodeca.products.shortener.folding import LATE
 from dodeca.products.shortener.models import Click, Domain, ImportRun, OrphanVisit, Visitor, VisitorSalt
-from dodeca.products.shortener.service import blocklist, domains, of
+from dodeca.products.shortener.service import blocklist, domains, of, titles
 
 BATCH = 500
 LAG_SECONDS = 60.0
@@ -194,4 +194,5 @@ jobs: list[Job[Any]] = [
     import_file,
     forget_imports,
     blocklist.apply_pattern,
+    titles.look_up,
 ]

@@ -23,6 +23,7 @@ class ShortenerSettings(SettingsGroup):
     )
     private_targets: bool = setting(False, "Allow targets on loopback, private and local addresses.")
     extra_schemes: str = setting("", "Further schemes of targets beside http and https, such as mailto,tel.")
+    fetch_titles: bool = setting(True, "Links made on the pages without a title get that of the page they lead to.")
     unused_days: int = setting(365, "Days without a click after which a link stops; 0 = never.", minimum=0)
     raw_click_days: int = setting(90, "Days that single clicks are kept; roll-ups stay.", minimum=1)
     cache_megabytes: int = setting(256, "Memory a process keeps for ready redirects.", minimum=1)

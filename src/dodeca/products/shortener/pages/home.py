@@ -37,7 +37,7 @@ from dodeca.products.shortener.pages.surroundings import (
     split_names,
     templates_of,
 )
-from dodeca.products.shortener.service import Shortener, activity, aliases, creating, labels, links, of
+from dodeca.products.shortener.service import Shortener, activity, aliases, creating, labels, links, of, titles
 from dodeca.products.shortener.service.creating import Made
 from dodeca.products.shortener.service.links import Filters
 from dodeca.products.shortener.service.wishes import MOST_VISITS, NewLink
@@ -128,6 +128,7 @@ async def shorten(call: Calling, data: AnyBody[ShortenForm]) -> Page:
     else:
         wish = await shortener.db.aread(lambda session: _wish(session, call, data))
         made = await creating.make(shortener, actor, wish, call.address)
+    await titles.ask_later(shortener, made)
     return await shortener.db.aread(lambda session: _home(session, call, FormState(), made))
 
 
