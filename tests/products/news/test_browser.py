@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.support.browser import chromium, needs_chromium, served, violations
@@ -162,6 +163,38 @@ def test_a_moderator_decides_in_two_clicks_and_all_read_it(
     log.goto("/news/moderations")
     expect(log.locator(".log li").first).to_contain_text("Within the rules")
     other.close()
+
+
+def test_what_was_flagged_comes_back_by_vouches(somebody: BrowserContext, site: str) -> None:
+    tokens = {name: _registered(site, name) for name in ("flora", "fred", "frida", "vera", "victor", "author")}
+    post = {"username": "author", "title": "Something that divides", "url": "https://example.org/divides"}
+    number = _sent(site, tokens["author"], "posts/submit", post).json()["post"]["id"]
+    for name in ("flora", "fred", "frida"):
+        _sent(site, tokens[name], f"posts/{number}/flag", {"reason": "off_topic"})
+    assert httpx.get(f"{site}/news/item?id={number}").status_code == 404
+    _sent(site, tokens["vera"], f"posts/{number}/vouch", {})
+
+    page = signed_in(somebody, "victor")
+    page.goto(f"/news/more?id={number}")
+    page.locator("button:has-text('Vouch: show it again')").click()
+
+    expect(page.locator("body")).to_contain_text("You vouched for it.")
+    stranger = httpx.get(f"{site}/news/item?id={number}")
+    assert stranger.status_code == 200
+    assert "Something that divides" in stranger.text
+
+
+def _registered(site: str, name: str) -> str:
+    """A new member; gives the token."""
+    person = {"username": name, "password": PASSWORD}
+    answer = httpx.post(f"{site}/api/news/register", json=person, timeout=60).raise_for_status()
+    return str(answer.json()["token"])
+
+
+def _sent(site: str, token: str, path: str, data: dict[str, str]) -> httpx.Response:
+    """A request of a member's program, which succeeds."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.post(f"{site}/api/news/{path}", json=data, headers=headers, timeout=60).raise_for_status()
 
 
 def test_axe_finds_nothing_and_no_page_is_wider_than_the_screen(browser: Browser, site: str) -> None:

@@ -31,9 +31,10 @@ async function act(button) {
   const done = await answer.json()
   const row = button.closest("[data-id]")
   if (["up", "down", "un"].includes(done.do)) showVote(row, done)
-  else if (done.do === "hide") row.remove()
+  else if (done.do === "hide" && row) row.remove()
   else if (done.do.endsWith("accept")) return location.reload()
-  else row.querySelector("[data-slot]")?.toggleAttribute("hidden", true)
+  else if (row) row.querySelector("[data-slot]")?.toggleAttribute("hidden", true)
+  else button.disabled = true // on the page of its own there is no row to go back to
   if (done.text) toast(done.text, "good")
 }
 
