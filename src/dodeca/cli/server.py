@@ -69,13 +69,20 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         worker = _start_worker(platform)
         serving = asyncio.create_task(server.serve())
         await _until_listening(host, port, serving)
-        gc.collect()
-        gc.freeze()  # what is here now stays: the collector need not look at it again
+        _settle_collector()
         click.echo(f"Dodeca is ready: {platform.public_url}/")
         sys.stdout.flush()
         await serving
         await _stop_worker(worker)
     platform.close()
+
+
+def _settle_collector() -> None:
+    """What is here now stays, so the garbage collector need not look at it again; and it looks less often, as it stops
+    all answers meanwhile: requests leave few cycles behind, and caches are large."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _start_worker(platform: Platform) -> tuple[Any, asyncio.Task[None]] | None:
@@ -143,6 +150,7 @@ class _Process:
             self.lifespan = self.app.lifespan()
             await self.lifespan.__aenter__()
             self.worker = _start_worker(self.platform)
+            _settle_collector()
 
         loop.run_until_complete(start())
 

@@ -19,6 +19,8 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence, Sized
 from typing import Any, Final, Generic, TypeVar, cast
 
+import msgspec
+
 from dodeca.kernel import clock
 from dodeca.kernel.invalidation import Invalidation
 
@@ -29,14 +31,14 @@ _REMEMBERED_DISCARDS: Final = 8192
 _RETRY_SECONDS: Final = 1.0
 
 
-class _Entry(Generic[V]):
-    __slots__ = ("fresh_until", "size", "used", "value")
+class _Entry(msgspec.Struct, gc=False):
+    """A value. There may be a million, so the garbage collector does not look at each again and again; no value holds
+    its own cache."""
 
-    def __init__(self, value: V, fresh_until: float, size: int) -> None:
-        self.value = value
-        self.fresh_until = fresh_until
-        self.size = size
-        self.used = False
+    value: Any
+    fresh_until: float
+    size: int
+    used: bool = False
 
 
 class Cache(Generic[V]):
@@ -65,8 +67,8 @@ class Cache(Generic[V]):
         self._size = size or _length
         self._now = now
         self._lock = threading.Lock()
-        self._fresh: dict[str, _Entry[V]] = {}
-        self._stale: dict[str, _Entry[V]] = {}
+        self._fresh: dict[str, _Entry] = {}
+        self._stale: dict[str, _Entry] = {}
         self._bytes = 0
         self._suspended = False
         self._discards = 0
@@ -90,7 +92,8 @@ class Cache(Generic[V]):
             return None
         entry.used = True
         self.hits += 1
-        return entry.value
+        value: V = entry.value
+        return value
 
     def stale(self, key: str) -> V | None:
         """The last known value, fresh or not; never one that was invalidated."""

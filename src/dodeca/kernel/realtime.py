@@ -113,6 +113,10 @@ class Realtime:
         if first:
             loop.call_soon_threadsafe(loop.call_later, CONFLATED_SECONDS, self._send_latest)
 
+    def is_heard(self, channel: str) -> bool:
+        """Whether somebody may be listening to `channel` now. Other processes' listeners are not known: then yes."""
+        return bool(self._redis_url) or channel in self._readers
+
     def _send_latest(self) -> None:
         with self._latest_lock:
             latest, self._latest = self._latest, {}

@@ -27,6 +27,7 @@ NICENESS = 10
 LINGER_SECONDS = 5.0
 """How long the process waits for more, rather than being started again."""
 BREATH_SECONDS = 0.05
+MOST_BREATH_SECONDS = 2.0
 _LOOK_SECONDS = 0.3
 
 
@@ -54,6 +55,12 @@ def fold(config: Config, stop: threading.Event, told: Callable[[Progress], None]
         receiving.close()
 
 
+def _breath(took: float, used: float) -> float:
+    """How long to let others work: writers that found the database busy, and, where the processor was wanted by others
+    for more than half of the time, whoever wants it. Clicks that wait are safe."""
+    return BREATH_SECONDS if took < 2 * used else min(MOST_BREATH_SECONDS, 4 * took)
+
+
 def _work(config: Config, sending: Connection) -> None:
     """What the process does."""
     from dodeca.kernel.platform import Platform
@@ -70,9 +77,10 @@ def _work(config: Config, sending: Connection) -> None:
         folder = Folder(shortener, sending.send)
         worked = time.monotonic()
         while os.getppid() == server and time.monotonic() - worked < LINGER_SECONDS:
+            began, used = time.monotonic(), time.process_time()
             if folder.fold(wait=False, at_most=MANY):
                 worked = time.monotonic()
-                time.sleep(BREATH_SECONDS)  # writers that found the database busy get their turn
+                time.sleep(_breath(worked - began, time.process_time() - used))
             else:
                 time.sleep(_LOOK_SECONDS)
     except BrokenPipeError:

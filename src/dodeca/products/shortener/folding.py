@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 BATCH = 400
 """Clicks in one unit of work: long enough to be quick, short enough to let other writers in between."""
 PAUSE_SECONDS = 0.4
-MANY = 5 * BATCH
+MANY = 2 * BATCH
 """When as many wait after a pause, a thread would take too much of the interpreter from those who wait for answers."""
 LATE = timedelta(days=1)
 """Clicks that are folded later than this after their day find no salt, and are counted without visitors."""
@@ -98,7 +98,7 @@ class Folder:
             raise ReferenceError("The shortener is gone.")
         config, realtime = shortener.platform.config, shortener.realtime
         del shortener  # this thread keeps nobody alive meanwhile
-        apart.fold(config, self._stop, lambda progress: tell(realtime, progress))
+        apart.fold(config, self._stop, lambda progress: tell(realtime, progress, in_passing=True))
 
     def fold(self, *, wait: bool = True, at_most: float = math.inf) -> int:
         """Fold what is recorded now, or about `at_most` requests of it; gives how many. With `wait` also what another
@@ -205,10 +205,11 @@ def _alone(folder: Any, wait: bool) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def tell(realtime: Realtime, progress: rollups.Progress) -> None:
-    """Let metrics and open pages know the new numbers."""
+def tell(realtime: Realtime, progress: rollups.Progress, *, in_passing: bool = False) -> None:
+    """Let metrics and open pages know the new numbers; `in_passing` only those pages that are open now, as there are
+    hundreds of links in a batch and the next batch follows at once."""
     metrics.journal_lag.set(progress.lag)
-    for link_id, account_id, numbers in progress.news:
-        realtime.publish(f"shortener:link:{link_id}", "clicks", numbers)
-        if account_id is not None:
-            realtime.publish(f"shortener:account:{account_id}", "clicks", numbers)
+    for link_id, numbers in progress.news:
+        channel = f"shortener:link:{link_id}"
+        if not in_passing or realtime.is_heard(channel):
+            realtime.publish_latest(channel, "clicks", numbers, key=link_id)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from sqlalchemy import bindparam, select, update
 
 from dodeca.kernel import clock
@@ -26,6 +27,7 @@ from dodeca.products.shortener.service.installation import Shortener, alias_entr
 if TYPE_CHECKING:
     from dodeca.kernel.db import Database
 
+Headers = tuple[tuple[str, str], ...]
 ROBOTS = "noindex"
 CACHE_CONTROL = "private, no-store"
 _MOST_CODE = 64
@@ -88,9 +90,10 @@ class EntryRule:
     conditions: tuple[Condition, ...]
 
 
-@dataclass(slots=True)
-class Entry:
-    """All that decides what a code answers. Times are milliseconds since the epoch; infinite: never."""
+class Entry(msgspec.Struct, gc=False):
+    """All that decides what a code answers. Times are milliseconds since the epoch; infinite: never.
+
+    There are hundreds of thousands, of which none is part of a cycle: the garbage collector need not look at them."""
 
     key: str
     link_id: int
@@ -99,7 +102,7 @@ class Entry:
     long_url: str
     location: str
     status: int
-    headers: list[tuple[str, str]]
+    headers: Headers
     plain: bool
     forward: bool
     starts_at: float
@@ -208,14 +211,14 @@ def _milliseconds(moment: datetime | None, otherwise: float) -> float:
     return otherwise if moment is None else moment.timestamp() * 1000
 
 
-def redirect_headers(location: str, crawlable: bool) -> list[tuple[str, str]]:
+def redirect_headers(location: str, crawlable: bool) -> Headers:
     """The headers of a redirect."""
-    headers = [
+    headers = (
         ("location", location),
         ("cache-control", CACHE_CONTROL),
         ("referrer-policy", "no-referrer-when-downgrade"),
-    ]
-    return headers if crawlable else [*headers, ("x-robots-tag", ROBOTS)]
+    )
+    return headers if crawlable else (*headers, ("x-robots-tag", ROBOTS))
 
 
 # Looking entries up

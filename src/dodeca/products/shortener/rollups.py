@@ -71,7 +71,7 @@ _count_up = Prepared(
             else_=_newest,
         ),
     )
-    .returning(_links.c.user_id, _links.c.clicks, _links.c.unique_visitors, _links.c.bots, _links.c.last_click_at)
+    .returning(_links.c.clicks, _links.c.unique_visitors, _links.c.bots, _links.c.last_click_at)
 )
 
 
@@ -94,7 +94,6 @@ class News(NamedTuple):
     """The numbers of a link after a batch, for the pages that show them."""
 
     link_id: int
-    account_id: str | None
     numbers: Mapping[str, object]
 
 
@@ -217,7 +216,7 @@ class _Counts:
         )
         if row is None:
             return None  # removed for good meanwhile, with its numbers
-        user_id, all_clicks, visitors, all_bots, last_click_at = row
+        all_clicks, visitors, all_bots, last_click_at = row
         numbers = {
             "id": str(link_id),
             "clicks": all_clicks,
@@ -225,7 +224,7 @@ class _Counts:
             "bots": all_bots,
             "last_click_at": clock.rfc3339(last_click_at) if last_click_at else None,
         }
-        return News(link_id, user_id, numbers)
+        return News(link_id, numbers)
 
 
 def _is_new_visitor(session: WriteSession, item: Understood) -> int:
