@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from tests.products.shortener.conftest import BOT, CHROME, Links
 from tests.support.platform import Client
+from tests.support.servers import eventually
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
@@ -425,8 +426,8 @@ def test_a_click_is_told_to_who_watches(member: Client, visitor: Client, shorten
     visitor.get(f"/s/{link['short_code']}")
 
     shortener.folder.fold()
-    member.get("/api/shortener/links")
 
+    eventually(lambda: any(m.channel == channel for m in shortener.realtime._history), "the click is told")
     told = [m for m in shortener.realtime._history if m.channel == channel]
     assert [m.kind for m in told] == ["clicks"]
     assert '"clicks":1' in told[0].data
