@@ -148,7 +148,7 @@ def test_doctor_finds_a_schema_that_is_behind(run: Run, data: Path) -> None:
 def test_a_start_loads_no_client_of_a_server_that_is_not_used() -> None:
     """Each costs every process its memory, and every command its first half second."""
     code = "import sys; from dodeca import app; app.chosen(''); print([n for n in sys.argv if n in sys.modules])"
-    clients = ["redis", "psycopg", "kazoo", "cel", "prompt_toolkit", "opentelemetry", "mkdocs"]
+    clients = ["redis", "psycopg", "kazoo", "cel", "fpdf", "prompt_toolkit", "opentelemetry", "mkdocs"]
 
     done = subprocess.run(
         [sys.executable, "-c", code, *clients], env=environment(), capture_output=True, text=True, check=True

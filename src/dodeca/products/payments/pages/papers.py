@@ -8,7 +8,7 @@ from litestar import Response
 
 from dodeca.kernel.errors import Conflict
 from dodeca.kernel.http import Access, Calling, DbRead, FromPath, get
-from dodeca.products.payments import links, papers
+from dodeca.products.payments import links
 from dodeca.products.payments.acting import Till
 from dodeca.products.payments.models import Card, Merchant, Order, Payment
 from dodeca.products.payments.service import invoices
@@ -28,6 +28,8 @@ def merchant_receipt_file(session: DbRead, desk: Till, payment_id: FromPath[str]
 
 
 def _receipt(session: DbRead, payment: Payment) -> Response[Any]:
+    from dodeca.products.payments import papers  # takes 33 MB, and few ask for a receipt
+
     if payment.captured_at is None:
         raise Conflict("There is a receipt once the money is taken.")
     card = session.get(Card, payment.card_id) if payment.card_id else None
@@ -38,6 +40,8 @@ def _receipt(session: DbRead, payment: Payment) -> Response[Any]:
 @get("/i/{code:str}/pdf", access=Access.PUBLIC)
 def invoice_file(session: DbRead, code: FromPath[str]) -> Response[Any]:
     """An issued invoice."""
+    from dodeca.products.payments import papers
+
     row = invoices.by_code(session, code)
     order = session.get(Order, row.order_id) if row.order_id else None
     paid = order.amount_paid if order is not None else row.amount if row.status == "paid" else 0
