@@ -1,4 +1,5 @@
-"""Work that calls the outside: units of work with acquirers between them, never inside one.
+"""Work that calls the outside: units of work with acquirers between them. Only those that answer from memory (the
+simulators) are asked inside one, so that what is intended and what came of it are stored together.
 
 A crash between two units leaves an intent that a job finishes: an attempt without outcome is inquired about, a capture
 or refund without answer is asked for again under its key.
