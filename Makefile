@@ -7,7 +7,7 @@ ASSETS := src/dodeca/kernel/web/static/built/.stamp
 
 HANDBOOK := src/dodeca/commons/shell/handbook/index.html
 
-.PHONY: setup assets serve test lint lock clean
+.PHONY: setup assets serve test quick-tests slow-tests lint style types lock clean
 
 export NO_MKDOCS_2_WARNING := 1
 # Where Python may not keep what it compiled, every start of a server compiles everything again.
@@ -41,17 +41,28 @@ $(VENV)/.dev-installed: requirements/dev.lock $(VENV)/.installed
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-# PYTEST_ARGS goes to both halves of the tests. Quick tests often wait for a disk: three processes keep two cores busy.
-# Those of the second half start servers of several processes themselves.
-test: setup lint
+# The types are checked beside the quick tests, which often wait for a disk.
+test: setup style
+	@$(MAKE) --no-print-directory --jobs 2 types quick-tests
+	@$(MAKE) --no-print-directory slow-tests
+
+# PYTEST_ARGS goes to both halves. Quick tests wait often enough that three processes keep two cores busy; those of the
+# second half start servers of several processes themselves.
+quick-tests: $(VENV)/.dev-installed
 	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow" $(PYTEST_ARGS)
+
+slow-tests: $(VENV)/.dev-installed
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow" $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev-installed
+lint: style types
+
+style: $(VENV)/.dev-installed
 	@$(BIN)/ruff check src tests tools
 	@$(BIN)/ruff format --check --quiet src tests tools
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev-installed
+	@$(BIN)/mypy
 
 clean:
 	rm -rf $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache src/dodeca/kernel/web/static/built $(dir $(HANDBOOK))
