@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -230,7 +231,7 @@ def test_a_refused_checkout_shows_the_form_without_the_card(web: TestClient[Any]
     assert "incorrect CVV" in answer.text
     assert "a@b.co" in answer.text
     assert "4000000000000127" not in answer.text
-    assert "987" not in answer.text
+    assert not re.search(r"\b987\b", answer.text)  # in the hexadecimal digits of a token it may be
 
 
 def test_a_payments_page_needs_its_proof(web: TestClient[Any], anna: Person) -> None:
