@@ -90,5 +90,5 @@ def call_back(callbacks: Iterable[Callable[[], None]]) -> None:
     for callback in callbacks:
         try:
             callback()
-        except Exception:
+        except Exception:  # a product's own callback may raise anything
             log.exception("database.after_commit_failed")

@@ -132,7 +132,7 @@ async def _guarded(call: Awaitable[Result]) -> Result:
     """An acquirer's answer. Whatever else it raises, perhaps it did what it was asked: unknown."""
     try:
         return await call
-    except Exception:
+    except Exception:  # a connector's library may raise anything, also after the money has moved
         log.exception("payments.acquirer_failed")
         return Unknown("acquirer_error")
 

@@ -88,7 +88,7 @@ class Folder:
             except Unavailable as error:
                 log.warning("shortener.folding_postponed", error=str(error))
                 self._stop.wait(1.0)
-            except Exception:
+            except Exception:  # whatever one batch met, clicks must not be left uncounted for ever
                 log.exception("shortener.folding_failed")
                 self._stop.wait(5.0)
 

@@ -30,6 +30,9 @@ MOST_ENTRIES: Final = 50_000
 LONGEST_TEXT: Final = 40_000
 FILES: Final = ("user.json", "items.jsonl", "favorites.txt")
 BATCH: Final = 500
+UNREADABLE: Final = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
+"""What zipfile raises for a damaged file; its NotImplementedError is a way of packing that it does not know, its
+RuntimeError a password."""
 
 
 class Imported(msgspec.Struct):
@@ -57,7 +60,7 @@ def read(packed: bytes) -> dict[str, bytes]:
                 left -= len(found[info.filename])
                 if left < 0:
                     raise Invalid("The ZIP unpacks to too much.", field="file")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise Invalid("This is not a ZIP that can be read.", field="file") from error
     if not found:
         raise Invalid(f"The ZIP has none of {', '.join(FILES)}.", field="file")

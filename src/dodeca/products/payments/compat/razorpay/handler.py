@@ -44,7 +44,7 @@ async def answer(request: AnyRequest) -> Response[bytes]:
         status, body = await _answer(request)
     except errors.DodecaError as error:
         status, body = refused(error)
-    except Exception:
+    except Exception:  # SDKs read every answer as Razorpay's: the platform's own error page would be a puzzle to them
         log.exception("payments.razorpay_failed")
         status, body = 500, _error("SERVER_ERROR", "We are facing some trouble completing your request.", None)
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
