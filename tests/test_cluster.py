@@ -238,6 +238,10 @@ def test_the_longest_target_fits_through_nginx(cluster: Cluster) -> None:
     assert answer.headers["location"] == "https://example.com/" + "%C3%BC" * 3_980
 
 
+CLICKERS = 4
+"""Clients that follow one link, each one request at a time."""
+
+
 @dataclass
 class Acknowledged:
     """What clients were told has been done."""
@@ -280,7 +284,7 @@ def test_nothing_acknowledged_is_lost_when_a_process_is_killed_under_load(cluste
                     done.unanswered += not answered
 
     with ThreadPoolExecutor(8) as pool:
-        working = [*(pool.submit(create, n) for n in range(4)), *(pool.submit(click) for _ in range(4))]
+        working = [*(pool.submit(create, n) for n in range(4)), *(pool.submit(click) for _ in range(CLICKERS))]
         eventually(lambda: len(done.links) > 100 and done.clicks > 100, "load")
         # The process that answers for this link's path, so that clicks are under way in it.
         before = [requests_of(cluster, n) for n in (0, 1)]
@@ -297,7 +301,8 @@ def test_nothing_acknowledged_is_lost_when_a_process_is_killed_under_load(cluste
     lost = [link for link in done.links if follow(ida, link["short_code"]).headers.get("location") != link["long_url"]]
     assert lost == []
     eventually(lambda: clicks(ida, clicked) >= done.clicks, f"{done.clicks} clicks in the analytics")
-    assert clicks(ida, clicked) <= done.clicks + done.unanswered
+    # What the killed process had recorded but not answered, nginx asked the other one again: once for each client.
+    assert clicks(ida, clicked) <= done.clicks + done.unanswered + CLICKERS
     assert cluster.doctor() == []
 
 
