@@ -13,7 +13,7 @@ from dodeca.commons.accounts import commands
 from dodeca.commons.accounts.service import people
 from dodeca.kernel.http.access import Authenticator
 from dodeca.kernel.manifest import Manifest
-from dodeca.products import news, payments, shortener
+from dodeca.products import music, news, payments, shortener
 
 if TYPE_CHECKING:
     from dodeca.kernel.db import ReadSession
@@ -32,7 +32,7 @@ def commons() -> list[Manifest]:
 
 def products() -> list[Manifest]:
     """The products."""
-    return [shortener.manifest, payments.manifest(), news.manifest]
+    return [shortener.manifest, payments.manifest(), music.manifest, news.manifest]
 
 
 def authenticator(platform: Platform) -> Authenticator:

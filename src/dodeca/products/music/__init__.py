@@ -1,0 +1,19 @@
+"""Music: a streaming service for one's own library and for artists, that every Subsonic app can play."""
+
+from pathlib import Path
+
+from dodeca.kernel.manifest import Manifest
+from dodeca.products.music import invariants, jobs, pages
+
+__all__ = ["manifest"]
+
+manifest = Manifest(
+    name="music",
+    title="Music",
+    tagline="Your own library and everybody's songs, on every device.",
+    icon="music",
+    folder=Path(__file__).parent,
+    pages=pages.routes,
+    jobs=jobs.jobs,
+    invariants=invariants.invariants,
+)

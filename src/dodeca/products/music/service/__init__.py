@@ -1,0 +1,1 @@
+"""The rules of music, a file a capability."""

@@ -1,0 +1,125 @@
+"""Search over songs, albums, artists, playlists and stations: an index a kind, kept up by a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, String, cast, select
+
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.jobs import JobContext, job
+from dodeca.kernel.search import Document, SearchIndex
+from dodeca.products.music.models import Album, Artist, Playlist, Song, Station
+from dodeca.products.music.service.catalogue import Touched
+from dodeca.products.music.service.folding import folded
+from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for, playlists_for, songs_for
+
+KINDS = ("song", "album", "artist", "playlist", "station")
+AT_ONCE = 500
+
+indexes = {
+    kind: SearchIndex(f"music_{kind}s", module="music", fields={"title": 10.0, "artist": 5.0, "album": 2.0})
+    for kind in KINDS
+}
+
+
+class Changed(msgspec.Struct):
+    """What to index anew, as `song:12`."""
+
+    names: list[str]
+
+
+@job("music.index_things", payload=Changed)
+def index_things(session: WriteSession, _job: JobContext, payload: Changed) -> None:
+    """Bring the index up to what these things are called now."""
+    put(session, payload.names)
+
+
+def later(session: WriteSession, touched: Touched, song_ids: Sequence[int]) -> None:
+    """Index songs, and what they belong to, after the commit."""
+    names = [f"song:{song_id}" for song_id in song_ids]
+    names += [f"album:{album_id}" for album_id in sorted(touched.albums)]
+    names += [f"artist:{artist_id}" for artist_id in sorted(touched.artists)]
+    name_later(session, names)
+
+
+def name_later(session: WriteSession, names: Sequence[str]) -> None:
+    """Index things by their names, such as `playlist:3`, after the commit."""
+    for start in range(0, len(names), AT_ONCE):
+        index_things.enqueue(session, Changed(list(names[start : start + AT_ONCE])))
+
+
+def put(session: WriteSession, names: Sequence[str]) -> None:
+    """Index things; those that are gone are taken out."""
+    wanted: dict[str, set[int]] = {}
+    for name in names:
+        kind, _, number = name.partition(":")
+        wanted.setdefault(kind, set()).add(int(number))
+    for kind, numbers in wanted.items():
+        found = {document.doc_id: document for document in _documents(session, kind, numbers)}
+        for doc_id in map(str, sorted(numbers)):
+            if (known := found.get(doc_id)) is None:
+                indexes[kind].remove(session, doc_id)
+            else:
+                indexes[kind].index(session, doc_id, known.fields, at=known.at)
+
+
+def _documents(session: ReadSession, kind: str, numbers: set[int]) -> list[Document]:
+    if kind == "song":
+        statement = select(Song, Album.title).outerjoin(Album, Album.id == Song.album_id).where(Song.id.in_(numbers))
+        return [
+            document(song.id, song.title, song.artist_name, album or "", song.created_at)
+            for song, album in session.execute(statement)
+        ]
+    if kind == "album":
+        albums = session.scalars(select(Album).where(Album.id.in_(numbers)))
+        return [document(album.id, album.title, album.artist_name, "", album.created_at) for album in albums]
+    if kind == "artist":
+        artists = session.scalars(select(Artist).where(Artist.id.in_(numbers)))
+        return [document(artist.id, artist.name, "", "", artist.created_at) for artist in artists]
+    if kind == "playlist":
+        lists = session.scalars(select(Playlist).where(Playlist.id.in_(numbers)))
+        return [document(one.id, one.title, "", one.description[:1000], one.created_at) for one in lists]
+    stations = session.scalars(select(Station).where(Station.id.in_(numbers), Station.ended_at.is_(None)))
+    return [document(one.id, one.title, "", one.description[:1000], one.created_at) for one in stations]
+
+
+def document(number: int, title: str, artist: str, album: str, at: datetime) -> Document:
+    """What is found of a thing."""
+    return Document(doc_id=str(number), fields={"title": title, "artist": artist, "album": album}, at=at)
+
+
+def _rules(viewer: Viewer) -> dict[str, ColumnElement[bool]]:
+    own = Station.owner_id == (viewer.account_id or "")
+    return {
+        "song": songs_for(viewer),
+        "album": albums_for(viewer),
+        "artist": artists_for(viewer),
+        "playlist": playlists_for(viewer),
+        "station": (Station.visibility == "public") | own,
+    }
+
+
+_TABLES: dict[str, Any] = {"song": Song, "album": Album, "artist": Artist, "playlist": Playlist, "station": Station}
+_NAMES: dict[str, Any] = {"song": Song.title_key, "album": Album.title_key, "artist": Artist.name_key}
+
+
+def find(session: ReadSession, viewer: Viewer, text: str, kind: str, *, limit: int, offset: int = 0) -> list[int]:
+    """The ids of things of a kind for the words, best first, the last word as its beginning. What was typed is data.
+
+    Where no word fits, parts of words do; where these do not either, words that are spelt a little differently."""
+    table, rule, index = _TABLES[kind], _rules(viewer)[kind], indexes[kind]
+    visible: Any = select(cast(table.id, String)).where(table.id == cast(index.table.c.doc_id, table.id.type), rule)
+    # for one document at a time: a list of all that may be seen would be made anew for each query
+    for typos in (False, True):
+        hits = index.query(session, text, limit=limit, offset=offset, visible=visible, snippet_words=0, typos=typos)
+        if hits or offset:
+            return [int(hit.doc_id) for hit in hits]
+        if not typos and kind in _NAMES and len(part := folded(text)) > 2:
+            inside = select(table.id).where(_NAMES[kind].contains(part, autoescape=True), rule)
+            if found := list(session.scalars(inside.limit(limit))):
+                return found
+    return []
