@@ -1,0 +1,165 @@
+"""Running ffmpeg apart: it reads what strangers uploaded, so it gets little and is watched.
+
+It may open only the file that it is given (`-protocol_whitelist`), only as one of the containers below
+(`-format_whitelist`; a playlist or a script that names other files is none of them), sees no environment, and is
+bounded in processor time, memory, size of what it writes, and time. https://ffmpeg.org/ffmpeg-protocols.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, Final
+
+import imageio_ffmpeg
+
+from dodeca.kernel.errors import Unavailable, UnsupportedMedia
+
+try:
+    import resource
+except ImportError:  # pragma: no cover - Windows: only ffmpeg's own limits hold there
+    resource = None  # type: ignore[assignment]
+
+DEMUXERS: Final = "mp3,aac,flac,ogg,wav,aiff,mov,matroska"
+"""The containers that uploads may have; `mov` is MP4 and M4A too, `matroska` is WebM too."""
+CPU_SECONDS: Final = 900
+"""Decoding an hour takes about 6 s, encoding it about 60 s."""
+WALL_SECONDS: Final = 1800.0
+MEMORY_BYTES: Final = 2 << 30
+"""Address space, of which the program itself maps about 200 MB."""
+WRITTEN_BYTES: Final = 4 << 30
+CHUNK_BYTES: Final = 1 << 15
+_LOG_BYTES: Final = 32 << 20
+_REASON_CHARACTERS: Final = 300
+
+
+class NotDecodable(UnsupportedMedia):
+    """The file is not sound that can be decoded."""
+
+
+class Log:
+    """What a process wrote to its standard error; filled when it has ended."""
+
+    text = ""
+
+
+@cache
+def executable() -> str:
+    """The program, as the package imageio-ffmpeg brings it (its IMAGEIO_FFMPEG_EXE names another)."""
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def reading(path: Path, *, offset_seconds: float = 0.0) -> list[str]:
+    """Arguments that open an input, from `offset_seconds` on."""
+    start = ["-ss", f"{offset_seconds:.3f}"] if offset_seconds > 0 else []
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS, *start, "-i", f"file:{path.absolute()}"]
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """The whole command line. One thread each: many small works at once share the processors better so."""
+    return [executable(), "-hide_banner", "-nostdin", "-nostats", "-y", "-threads", "1", *arguments]
+
+
+def run(arguments: Sequence[str], *, wall_seconds: float = WALL_SECONDS) -> str:
+    """Run to the end, from a thread; gives what was logged. Raises NotDecodable, Unavailable."""
+    with running(arguments, output=False, wall_seconds=wall_seconds) as (_, log):
+        pass
+    return log.text
+
+
+@contextlib.contextmanager
+def running(
+    arguments: Sequence[str], *, output: bool = True, wall_seconds: float = WALL_SECONDS
+) -> Iterator[tuple[IO[bytes], Log]]:
+    """A process for the block, from a thread: gives its standard output to read, and its log for afterwards.
+
+    It is killed when the block is left early. Raises NotDecodable when it ends with an error, Unavailable when it
+    takes longer than `wall_seconds` after the block.
+    """
+    log = Log()
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as nothing:
+        process = subprocess.Popen(  # noqa: S603 - no shell, and the input's name follows `file:`
+            command(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if output else subprocess.DEVNULL,
+            stderr=errors,
+            env={},
+            cwd=tempfile.gettempdir(),
+        )
+        _limit(process.pid)
+        try:
+            yield process.stdout or nothing, log
+            process.wait(wall_seconds)
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable("Working on the sound took too long.") from error
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+            errors.seek(0)
+            log.text = errors.read(_LOG_BYTES).decode("utf-8", "replace")
+    if process.returncode != 0:
+        raise NotDecodable(f"The file cannot be played: {_reason(log.text)}", field="file")
+
+
+async def stream(arguments: Sequence[str]) -> AsyncGenerator[bytes, None]:
+    """The standard output as it comes. Whoever stops reading (`aclose`) kills the process.
+
+    Raises NotDecodable when the process ends with an error.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command(["-loglevel", "error", *arguments]),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+        cwd=tempfile.gettempdir(),
+    )
+    _limit(process.pid)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(WALL_SECONDS):
+            while chunk := await process.stdout.read(CHUNK_BYTES):
+                yield chunk
+            await process.wait()
+    except TimeoutError as error:
+        raise Unavailable("Working on the sound took too long.") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
+    if process.returncode != 0:
+        raise NotDecodable("The file cannot be played.", field="file")
+
+
+def _limit(pid: int) -> None:
+    """Bound a process that has just started. Set from outside: code between fork and exec is unsafe with threads."""
+    limits: Any = resource
+    if limits is None or not hasattr(limits, "prlimit"):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        for what, most in (
+            (limits.RLIMIT_CPU, CPU_SECONDS),
+            (limits.RLIMIT_AS, MEMORY_BYTES),
+            (limits.RLIMIT_FSIZE, WRITTEN_BYTES),
+            (limits.RLIMIT_CORE, 0),
+        ):
+            limits.prlimit(pid, what, (most, most))
+
+
+def _reason(log: str) -> str:
+    """The last line that says what was wrong, without addresses in memory and names of files."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    for line in reversed(lines):
+        text = line.rpartition("] ")[2].rpartition("': ")[2]
+        if text and "file:" not in text and "/" not in text:
+            return text[:_REASON_CHARACTERS].rstrip(".") + "."
+    return "it is no sound that is known here."
