@@ -1,0 +1,95 @@
+"""Passwords for apps, sealed because MD5 schemes compute with their text; they open music only."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select
+
+from dodeca.commons.accounts.public import Account, account_by_id
+from dodeca.kernel import clock
+from dodeca.kernel.crypto import Box, TokenDigests
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Conflict, Invalid, NotFound
+from dodeca.products.music.models import AppPassword
+from dodeca.products.music.service.tags import storable
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+MOST = 50
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without those that are taken for one another: people type these on televisions and in cars."""
+LENGTH = 16
+USE_NOTED_SECONDS = 3600
+
+
+def _box(platform: Platform) -> Box:
+    return Box(platform.keyring, "music.app-password")
+
+
+def _digests(platform: Platform) -> TokenDigests:
+    return TokenDigests(platform.keyring, "music.app-password")
+
+
+def create(session: WriteSession, platform: Platform, account: Account, name: str) -> tuple[AppPassword, str]:
+    """Make a password for an app; gives it and its text, which is shown once. Raises Invalid, Conflict."""
+    tidy = " ".join(storable(name).split())
+    if not 1 <= len(tidy) <= 100:
+        raise Invalid("Name the app in 1 to 100 characters.", field="name")
+    count = session.scalar(select(func.count()).select_from(AppPassword).where(AppPassword.user_id == account.id))
+    if (count or 0) >= MOST:
+        raise Conflict(f"There are at most {MOST} app passwords. Remove one first.")
+    password = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+    row = AppPassword(
+        user_id=account.id,
+        name=tidy,
+        sealed=_box(platform).seal_text(password, account.id),
+        digest=_digests(platform).digest(password),
+        created_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    return row, password
+
+
+def mine(session: ReadSession, account_id: str) -> Sequence[AppPassword]:
+    """Somebody's app passwords, the newest first."""
+    return session.scalars(
+        select(AppPassword).where(AppPassword.user_id == account_id).order_by(AppPassword.id.desc())
+    ).all()
+
+
+def remove(session: WriteSession, account_id: str, number: int) -> None:
+    """Take a password away: apps that use it are refused from now on. Raises NotFound."""
+    own = (AppPassword.id == number) & (AppPassword.user_id == account_id)
+    if session.scalar(delete(AppPassword).where(own).returning(AppPassword.id)) is None:
+        raise NotFound("There is no such app password.")
+
+
+def opened(session: ReadSession, platform: Platform, account_id: str) -> list[tuple[AppPassword, str]]:
+    """Somebody's app passwords with their texts, for schemes that compute with them."""
+    box = _box(platform)
+    return [(row, box.open_text(row.sealed, account_id)) for row in mine(session, account_id)]
+
+
+def by_secret(session: ReadSession, platform: Platform, password: str) -> tuple[AppPassword, Account] | None:
+    """The password of this text and its account, where there is one that is active."""
+    digests = _digests(platform).candidates(password)
+    row = session.scalar(select(AppPassword).where(AppPassword.digest.in_(digests)))
+    account = account_by_id(session, row.user_id) if row is not None else None
+    return (row, account) if row is not None and account is not None and account.is_active else None
+
+
+def note_use(session: WriteSession, number: int, client: str) -> None:
+    """Note that an app uses its password; once an hour is enough."""
+    row = session.get(AppPassword, number)
+    if row is None:
+        return
+    recent = row.used_at is not None and row.used_at > clock.now() - timedelta(seconds=USE_NOTED_SECONDS)
+    if not recent or row.used_by != client[:100]:
+        row.used_at, row.used_by = clock.now(), storable(client)[:100]
+        session.flush()
