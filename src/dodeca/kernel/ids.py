@@ -14,6 +14,7 @@ from ulid import ULID
 from dodeca.kernel import clock
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in BASE62 for second in BASE62]
 
 
 def new_id() -> str:
@@ -23,11 +24,11 @@ def new_id() -> str:
 
 def base62(number: int, width: int = 0) -> str:
     """Write a natural number in base 62, padded with zeros to `width` digits."""
-    digits = []
+    digits = ""
     while number:
-        number, rest = divmod(number, 62)
-        digits.append(BASE62[rest])
-    return "".join(reversed(digits)).rjust(width, "0")
+        number, rest = divmod(number, 3844)
+        digits = _PAIRS[rest] + digits
+    return digits.lstrip("0").rjust(width, "0")
 
 
 def random_base62(length: int) -> str:

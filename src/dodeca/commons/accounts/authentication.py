@@ -98,6 +98,11 @@ class AccountAuthenticator:
             return None
         return self.principals.get(cookie) or await self._look_up_cookie(cookie)
 
+    async def by_authorization(self, header: str) -> Principal:
+        """The caller by the value of an Authorization header alone. Raises Unauthenticated."""
+        raw = header.encode("latin-1", "replace")
+        return self.principals.get(raw) or await self._look_up(raw, bare=False)
+
     def known_by_cookie(self, secret: str) -> Principal | None:
         """Who was found a moment ago by this secret of a session's cookie; None where that has to be looked up."""
         return self.principals.get(_COOKIE + secret.encode("latin-1", "replace"))

@@ -69,11 +69,17 @@ def detached(kind: type[T], key: tuple[Any, ...], values: Mapping[str, object]) 
 
 def attach(session: Any, instance: Any, key: tuple[Any, ...]) -> None:
     """Make an object whose attributes are all as in its row a persistent one of `session`; what SQLAlchemy does with
-    one that it has loaded, without looking for relationships to follow."""
+    one that it has loaded, without looking for relationships to follow or for listeners, which we have none of."""
     state = instance_state(instance)
     state.key = (type(instance), key, None)
-    state._commit_all(state.dict)
-    session._update_impl(state)
+    if state.modified:
+        state._commit_all(state.dict)
+    if state.session_id is not None:  # of another Session: SQLAlchemy says what is wrong with that
+        session._update_impl(state)
+        return
+    session._autobegin_t()
+    session.identity_map.add(state)
+    state.session_id = session.hash_key
 
 
 class Finding(Generic[T]):

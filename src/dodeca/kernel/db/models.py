@@ -34,10 +34,21 @@ class UtcDateTime(TypeDecorator[datetime]):
             return super().bind_processor(dialect)
 
         def text_of(value: datetime | None) -> str | None:
-            moment = self.process_bind_param(value, dialect)
-            return None if moment is None else moment.isoformat(" ", "microseconds")
+            if value is None:
+                return None
+            return _in_utc(value).isoformat(" ", "microseconds")[:-6]
 
         return text_of
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """The way back, in one step too."""
+        if dialect.name != "sqlite":
+            return super().result_processor(dialect, coltype)
+
+        def moment_of(text: str | None) -> datetime | None:
+            return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+        return moment_of
 
     @property
     def python_type(self) -> type[datetime]:
@@ -48,10 +59,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Convert to UTC; SQLite keeps it without the offset so that text order is time order."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError("A moment needs a time zone; take it from kernel.clock.")
-        if value.tzinfo is not UTC:
-            value = value.astimezone(UTC)
+        value = _in_utc(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -59,6 +67,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is UTC:
+        return value
+    if value.tzinfo is None:
+        raise ValueError("A moment needs a time zone; take it from kernel.clock.")
+    return value.astimezone(UTC)
 
 
 def json_text(value: object) -> str:

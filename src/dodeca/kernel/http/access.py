@@ -59,6 +59,10 @@ class Authenticator(Protocol):
         """The caller; None when no credentials are given. Raises Unauthenticated when wrong ones are."""
         ...
 
+    async def by_authorization(self, header: str) -> Principal:
+        """The caller by the value of an Authorization header alone, for lanes. Raises Unauthenticated."""
+        ...
+
     def known_by_cookie(self, secret: str) -> Principal | None:
         """Who was found a moment ago by this secret of a session's cookie, for lanes; None where that has to be
         looked up."""

@@ -14,8 +14,12 @@ async def count_answers(message: Message, scope: Scope) -> None:
     if message["type"] != "http.response.start":
         return
     handler = scope.get("route_handler")
-    key = (handler.opt.get("product") if handler is not None else None, message["status"])
-    counter = _known.get(key)
+    count_answer(handler.opt.get("product") if handler is not None else None, message["status"])
+
+
+def count_answer(product: str | None, status: int) -> None:
+    """Count one answer; lanes call it themselves."""
+    counter = _known.get((product, status))
     if counter is None:
-        counter = _known[key] = _answers.labels(key[0] or "platform", str(key[1]))
+        counter = _known[product, status] = _answers.labels(product or "platform", str(status))
     counter.inc()

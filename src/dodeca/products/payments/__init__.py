@@ -30,6 +30,7 @@ def manifest() -> Manifest:
     """The product. A function, because other products import `public` without wanting routes."""
     from dodeca.products.payments import api, demo, home, invariants, pages
     from dodeca.products.payments.compat import razorpay
+    from dodeca.products.payments.compat.razorpay.lane import make_lane
     from dodeca.products.payments.jobs import jobs
 
     return Manifest(
@@ -41,6 +42,7 @@ def manifest() -> Manifest:
         api=api.routes,
         pages=pages.routes,
         compat=razorpay.routes,
+        lane=make_lane,
         jobs=jobs,
         invariants=invariants.invariants,
         demo=demo.load,

@@ -128,8 +128,15 @@ def _record(session: WriteSession, work: Work, answer: Answer) -> Step:
     step = _outcome(session, work, attempt, result)
     if not isinstance(result, (Challenge, Unknown)) and not (isinstance(result, Declined) and result.hard):
         network = card.network if card else ""
-        good = isinstance(result, Approved)
-        routing.observe(session, attempt.acquirer, payment.method, network, payment.currency, success=good)
+        routing.observe(
+            session,
+            attempt.acquirer,
+            payment.method,
+            network,
+            payment.currency,
+            success=isinstance(result, Approved),
+            seen=work.seen.get(attempt.acquirer),
+        )
     return step
 
 

@@ -49,8 +49,7 @@ def fee_of(amount: int, currency: str) -> Fee:
 
 def request(session: WriteSession, desk: Desk, payment_id: str, amount: int | None, currency: str | None) -> Step:
     """A merchant wants to capture. Whole or not at all. Raises Invalid, Conflict, NotFound."""
-    desk.find(session, Payment, payment_id)
-    work = locked(session, payment_id)
+    work = locked(session, payment_id, desk)
     payment = work.payment
     if payment.status == "captured":
         raise Conflict("This payment has already been captured")
@@ -166,10 +165,11 @@ def _splits(desk: Desk, order: Order | None, payment: Payment) -> list[Entry]:
 def _tell(session: WriteSession, work: Work) -> None:
     desk, payment, order = work.desk, work.payment, work.order
     shown = entities.payment(payment, card_of(session, work))
-    events.emit(session, desk, "payment.captured", {"payment": shown})
+    happened = [("payment.captured", {"payment": shown})]
+    if order is not None and order.status == "paid":
+        happened.append(("order.paid", {"payment": shown, "order": entities.order(order)}))
+    events.emit_all(session, desk, happened)
     if order is not None:
-        if order.status == "paid":
-            events.emit(session, desk, "order.paid", {"payment": shown, "order": entities.order(order)})
         hook = hooks.on_captured.get(order.source)
         if hook is not None:
             hook(session, desk, order, payment)

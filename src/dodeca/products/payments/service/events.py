@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import Table, bindparam, insert, select
+from sqlalchemy import Table, bindparam, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.crypto import Box, Keyring
@@ -17,6 +17,7 @@ from dodeca.products.payments import entities, ids, outside
 from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import email_of
+from dodeca.products.payments.service.rows import insert_rows
 
 RETRY_SECONDS = (10, 60, 300, 900, 3600, 7200, 14_400, 28_800)
 """Pauses after each failure; together they end within 24 hours."""
@@ -55,7 +56,9 @@ TYPES = (
     "virtual_account.credited",
     "qr_code.credited",
 )
-_insert_event = Prepared(insert(cast(Table, PaymentEvent.__table__)), autoflush=False)
+Snapshots = Mapping[str, Mapping[str, Any]]
+"""Entities as they are now, by the name of their kind."""
+_events = cast(Table, PaymentEvent.__table__)
 _webhooks_on = Prepared(
     select(Webhook.id, Webhook.events).where(
         Webhook.merchant_id == bindparam("merchant_id"),
@@ -65,29 +68,48 @@ _webhooks_on = Prepared(
 )
 
 
-def emit(session: WriteSession, desk: Desk, kind: str, payload: Mapping[str, Mapping[str, Any]]) -> None:
+def emit(session: WriteSession, desk: Desk, kind: str, payload: Snapshots) -> None:
     """Add an event with snapshots of what it is about, and queue it for the webhooks that want it."""
+    emit_all(session, desk, ((kind, payload),))
+
+
+def emit_all(session: WriteSession, desk: Desk, happened: Sequence[tuple[str, Snapshots]]) -> None:
+    """The same for all that one thing brought about, in order."""
     now = clock.now()
-    event_id = ids.new("evt")
-    body = {
+    merchant_id, mode = desk.merchant.id, desk.mode
+    rows: list[dict[str, Any]] = [
+        {
+            "id": ids.new("evt"),
+            "merchant_id": merchant_id,
+            "mode": mode,
+            "type": kind,
+            "body": _body(merchant_id, kind, payload, entities.unix(now)),
+            "created_at": now,
+        }
+        for kind, payload in happened
+    ]
+    insert_rows(session, _events, rows)
+    hooks = _webhooks_on.rows(session, merchant_id=merchant_id, mode=mode)
+    for row in rows:
+        for hook_id in _wanting(hooks, row["type"]):
+            _queue(session, Delivery(id=ids.new("dlv"), event_id=row["id"], webhook_id=hook_id))
+        outside.tell(session, merchant_id, mode, row["type"], row["id"])
+
+
+def _body(merchant_id: str, kind: str, payload: Snapshots, at: int | None) -> dict[str, Any]:
+    return {
         "entity": "event",
-        "account_id": desk.merchant.id,
+        "account_id": merchant_id,
         "event": kind,
         "contains": list(payload),
         "payload": {name: {"entity": entity} for name, entity in payload.items()},
-        "created_at": entities.unix(now),
+        "created_at": at,
     }
-    mine = {"merchant_id": desk.merchant.id, "mode": desk.mode}
-    _insert_event.run(session, id=event_id, type=kind, body=body, created_at=now, **mine)
-    for hook_id in _wanting(session, desk, kind):
-        _queue(session, Delivery(id=ids.new("dlv"), event_id=event_id, webhook_id=hook_id))
-    outside.tell(session, desk.merchant.id, desk.mode, kind, event_id)
 
 
-def _wanting(session: ReadSession, desk: Desk, kind: str) -> list[str]:
-    """The merchant's webhooks that are on and want this kind of event."""
-    rows = _webhooks_on.rows(session, merchant_id=desk.merchant.id, mode=desk.mode)
-    return [hook_id for hook_id, kinds in rows if kind in kinds]
+def _wanting(hooks: Sequence[tuple[Any, ...]], kind: str) -> list[str]:
+    """Of a merchant's webhooks that are on, those that want this kind of event."""
+    return [hook_id for hook_id, kinds in hooks if kind in kinds]
 
 
 def _queue(session: WriteSession, delivery: Delivery) -> None:
@@ -99,7 +121,8 @@ def _queue(session: WriteSession, delivery: Delivery) -> None:
 def replay(session: WriteSession, desk: Desk, event_id: str) -> int:
     """Send an event again to all webhooks that want it; gives how many. Raises NotFound."""
     event = desk.find(session, PaymentEvent, event_id)
-    hooks = _wanting(session, desk, event.type)
+    on = _webhooks_on.rows(session, merchant_id=desk.merchant.id, mode=desk.mode)
+    hooks = _wanting(on, event.type)
     for hook_id in hooks:
         sent = select(Delivery).where(Delivery.event_id == event.id, Delivery.webhook_id == hook_id)
         known = session.scalar(sent.with_for_update())

@@ -52,8 +52,18 @@ def sign(secret: str, text: str) -> str:
 
 
 def payment_signature(
-    session: ReadSession, platform: Platform, merchant: Merchant, mode: str, text: str, key_id: str | None = None
+    session: ReadSession,
+    platform: Platform,
+    merchant: Merchant,
+    mode: str,
+    text: str,
+    key_id: str | None = None,
+    secret: str | None = None,
 ) -> str | None:
-    """The signature of what a payer brings back to the merchant; None where the merchant has no key."""
+    """The signature of what a payer brings back to the merchant; None where the merchant has no key.
+
+    `secret`: that of the merchant's own key, where the caller has just shown it."""
+    if secret is not None:
+        return sign(secret, text)
     key = signing_key(session, merchant, mode, key_id)
     return None if key is None else sign(accounts.open_secret(platform, key), text)

@@ -11,13 +11,12 @@ order, payout) first; what is left to collide is repeated by `kernel.db`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BigInteger, Table, and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Table, and_, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 
 import dodeca.products.payments.triggers  # noqa: F401 - the triggers come with the tables
@@ -34,11 +33,10 @@ from dodeca.products.payments.models.ledger import (
     LedgerTail,
     Transfer,
 )
+from dodeca.products.payments.service.rows import insert_rows
 
 PLATFORM = "platform"
 FOLD_ROWS = 2000
-MOST_ROWS = 16
-"""Of one INSERT: more go in several."""
 
 
 class InsufficientFunds(PaymentRequired):
@@ -201,10 +199,10 @@ def _open(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: str
 
 def _fill(session: WriteSession, journal: Journal, rows: Sequence[_Row]) -> Journal:
     _move(session, rows)
-    _insert_rows(session, _transfers, [_transfer(row, journal) for row in rows])
+    insert_rows(session, _transfers, [_transfer(row, journal) for row in rows])
     tails = [tail for row in rows for tail in _tails(row)]
     if tails:
-        _insert_rows(session, _tails_table, tails)
+        insert_rows(session, _tails_table, tails)
     return journal
 
 
@@ -275,20 +273,6 @@ _bump = Prepared(
 )
 """Changes an account's counters where that leaves it what it must have: the same rule as the table's checks, asked
 before, as a refused statement would end the whole transaction on PostgreSQL."""
-
-
-@cache
-def _rows_of(table: Table, count: int) -> Prepared:
-    rows = [{c.name: bindparam(f"{c.name}_{row}", type_=c.type) for c in table.columns} for row in range(count)]
-    return Prepared(insert(table).values(rows), autoflush=False)
-
-
-def _insert_rows(session: WriteSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """All rows in one statement, prepared for each small number of them."""
-    for start in range(0, len(rows), MOST_ROWS):
-        some = rows[start : start + MOST_ROWS]
-        values = {f"{name}_{place}": value for place, row in enumerate(some) for name, value in row.items()}
-        _rows_of(table, len(some)).run(session, **values)
 
 
 def _move(session: WriteSession, rows: Sequence[_Row]) -> None:

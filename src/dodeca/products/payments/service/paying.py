@@ -122,6 +122,7 @@ def _route(session: WriteSession, work: Work, facts: Mapping[str, Any]) -> Step:
     holding = frozenset(card.vault) if card is not None and card.vault else None
     decision = routing.decide(session, desk.merchant, installed, facts, holding=holding)
     chosen = decision.order[0] if decision.order else None
+    work.seen = decision.seen
     work.decision = session.fresh(
         RoutingDecision,
         payment_id=work.payment.id,

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 
-def fields_of(session: ReadSession, platform: Platform, payment: Payment, key_id: str | None = None) -> dict[str, str]:
-    """The three fields of a payment that succeeded (five for a payment link); nothing for one that failed."""
+def fields_of(
+    session: ReadSession, platform: Platform, payment: Payment, key_id: str | None = None, secret: str | None = None
+) -> dict[str, str]:
+    """The three fields of a payment that succeeded (five for a payment link); nothing for one that failed.
+
+    Signed by the merchant's key of that id, or by the `secret` of a key that the caller has shown."""
     if payment.status in ("created", "failed"):
         return {}
     found = {"razorpay_payment_id": payment.id}
@@ -34,7 +38,7 @@ def fields_of(session: ReadSession, platform: Platform, payment: Payment, key_id
     else:
         return found
     merchant = session.get_one(Merchant, payment.merchant_id)
-    signed = keys.payment_signature(session, platform, merchant, payment.mode, text, key_id)
+    signed = keys.payment_signature(session, platform, merchant, payment.mode, text, key_id, secret)
     if signed is not None:
         found["razorpay_signature"] = signed
     return found

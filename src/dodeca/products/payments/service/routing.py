@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam
+from sqlalchemy import Float, Table, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Finding, Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.money import share
 from dodeca.products.payments import acquirers
@@ -29,6 +30,7 @@ EXPLORATION = 0.05
 MARGIN_BASIS_POINTS = 1000
 """What a payment that succeeds is worth to its merchant: 10 % of the amount."""
 PRIOR_SUCCESSES, PRIOR_FAILURES = 19.0, 1.0
+USUAL_RATE = PRIOR_SUCCESSES / (PRIOR_SUCCESSES + PRIOR_FAILURES)
 DECAY_SECONDS = 86_400.0
 STRATEGIES = ("expected_value", "success_rate", "cost", "priority")
 MOST_RULES = 50
@@ -58,6 +60,22 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """How authorisations at an acquirer went: decayed counts as they were at a moment."""
+
+    successes: float
+    failures: float
+    at: datetime
+
+    @property
+    def rate(self) -> float:
+        """The mean of the posterior now."""
+        weight = _decay(self.at, clock.now())
+        good, bad = PRIOR_SUCCESSES + self.successes * weight, PRIOR_FAILURES + self.failures * weight
+        return good / (good + bad)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The acquirers to ask, in order, with everything that led to it."""
 
@@ -67,6 +85,7 @@ class Decision:
     rule: str | None
     explored: bool
     propensity: float
+    seen: Mapping[str, Seen] = field(default_factory=dict)
 
 
 def decide(
@@ -84,28 +103,28 @@ def decide(
     `assumed` success rates replace the observed ones, for dry runs. `holding`:
     whose vaults hold the card, where it is a kept one."""
     strategy = merchant.routing.get("strategy", "expected_value")
-    network = facts.get("card", {}).get("network", "")
-    rates = _rates(session, facts["method"], network, facts["currency"])
+    seen = _seen(session, facts["method"], facts.get("card", {}).get("network", ""), facts["currency"])
+    rates = {name: counts.rate for name, counts in seen.items()} | dict(assumed or {})
     ranked = sorted(
         (
-            _candidate(a, on, facts, (assumed or {}).get(n, rates.get(n, 0.95)), strategy, holding)
-            for n, (a, on) in installed.items()
+            _candidate(acquirer, on, facts, rates.get(name, USUAL_RATE), strategy, holding)
+            for name, (acquirer, on) in installed.items()
         ),
         key=lambda c: (not c.eligible, -c.score, c.fee, c.acquirer),
     )
     eligible = [c.acquirer for c in ranked if c.eligible]
-    named = None
     for number, rule in enumerate(merchant.routing.get("rules", ())):
         wanted = [name for name in rule["then"] if name in eligible]
         if wanted and rules.holds(rule["when"], facts):
             named = rule.get("name") or f"rule {number + 1}"
-            return Decision([*wanted, *(e for e in eligible if e not in wanted)], ranked, strategy, named, False, 1.0)
+            order = [*wanted, *(e for e in eligible if e not in wanted)]
+            return Decision(order, ranked, strategy, named, False, 1.0, seen)
     if explore and len(eligible) > 1 and secrets.randbelow(10_000) < EXPLORATION * 10_000:
         other = eligible[1 + secrets.randbelow(len(eligible) - 1)]
         order = [other, *(e for e in eligible if e != other)]
-        return Decision(order, ranked, strategy, None, True, EXPLORATION / (len(eligible) - 1))
+        return Decision(order, ranked, strategy, None, True, EXPLORATION / (len(eligible) - 1), seen)
     propensity = 1.0 if len(eligible) < 2 else 1 - EXPLORATION
-    return Decision(eligible, ranked, strategy, None, False, propensity)
+    return Decision(eligible, ranked, strategy, None, False, propensity, seen)
 
 
 def _candidate(
@@ -133,47 +152,59 @@ def _candidate(
     return Candidate(acquirer.name, False, rate, fee, score, reason)
 
 
-_stats = Finding(
-    AcquirerStat,
-    AcquirerStat.method == bindparam("method"),
-    AcquirerStat.network == bindparam("network"),
-    AcquirerStat.currency == bindparam("currency"),
+_table = cast(Table, AcquirerStat.__table__)
+_here = and_(*(_table.c[name] == bindparam(name) for name in ("method", "network", "currency")))
+_this = and_(_table.c.acquirer == bindparam("acquirer"), _here)
+_stats = Prepared(select(_table.c.acquirer, *(_table.c[f.name] for f in fields(Seen))).where(_here), autoflush=False)
+_seen_last = Prepared(select(_table.c.at).where(_this).with_for_update(), autoflush=False)
+_count = Prepared(
+    update(_table)
+    .where(_this, _table.c.at == bindparam("seen", type_=_table.c.at.type))
+    .values(
+        successes=_table.c.successes * bindparam("weight", type_=Float) + bindparam("good", type_=Float),
+        failures=_table.c.failures * bindparam("weight", type_=Float) + bindparam("bad", type_=Float),
+        at=bindparam("now", type_=_table.c.at.type),
+    ),
     autoflush=False,
 )
-
-
-def _rates(session: ReadSession, method: str, network: str, currency: str) -> dict[str, float]:
-    found = {}
-    for stat in _stats.all(session, method=method, network=network, currency=currency):
-        weight = _decay(stat)
-        good, bad = PRIOR_SUCCESSES + stat.successes * weight, PRIOR_FAILURES + stat.failures * weight
-        found[stat.acquirer] = good / (good + bad)
-    return found
-
-
-def _decay(stat: AcquirerStat) -> float:
-    return math.exp(-max(0.0, (clock.now() - stat.at).total_seconds()) / DECAY_SECONDS)
-
-
 # Written alike in both dialects; SQLAlchemy renders PostgreSQL's for SQLite too.
-_first_stat = Prepared(postgresql.insert(cast(Table, AcquirerStat.__table__)).on_conflict_do_nothing(), autoflush=False)
+_first = Prepared(postgresql.insert(_table).on_conflict_do_nothing(), autoflush=False)
 
 
-def observe(session: WriteSession, acquirer: str, method: str, network: str, currency: str, *, success: bool) -> None:
-    """Count an outcome. Called last in a unit of work: the row is everybody's."""
-    key = (acquirer, method, network, currency)
-    stat = session.get_locked(AcquirerStat, key)
-    if stat is None:
-        fresh = {"acquirer": acquirer, "method": method, "network": network, "currency": currency, "at": clock.now()}
-        _first_stat.run(session, **fresh, successes=0.0, failures=0.0)
-        stat = session.get_locked(AcquirerStat, key)
-    if stat is None:
-        raise LookupError("The row was made a moment ago.")
-    weight = _decay(stat)
-    stat.successes = stat.successes * weight + (1 if success else 0)
-    stat.failures = stat.failures * weight + (0 if success else 1)
-    stat.at = clock.now()
-    session.store(stat)
+def _seen(session: ReadSession, method: str, network: str, currency: str) -> dict[str, Seen]:
+    rows = _stats.rows(session, method=method, network=network, currency=currency)
+    return {acquirer: Seen(*counts) for acquirer, *counts in rows}
+
+
+def _decay(since: datetime, now: datetime) -> float:
+    return math.exp(-max(0.0, (now - since).total_seconds()) / DECAY_SECONDS)
+
+
+def observe(
+    session: WriteSession,
+    acquirer: str,
+    method: str,
+    network: str,
+    currency: str,
+    *,
+    success: bool,
+    seen: Seen | None = None,
+) -> None:
+    """Count an outcome. Called last in a unit of work: the row is everybody's. `seen`: the row as this unit read it."""
+    now, good = clock.now(), float(success)
+    key = {"acquirer": acquirer, "method": method, "network": network, "currency": currency}
+
+    def counted(since: datetime) -> bool:
+        weight = _decay(since, now)
+        return _count.run(session, **key, seen=since, weight=weight, good=good, bad=1 - good, now=now) == 1
+
+    if seen is not None and counted(seen.at):
+        return
+    if _first.run(session, **key, successes=good, failures=1 - good, at=now):
+        return
+    last = _seen_last.first(session, **key)  # somebody else has counted since this unit looked
+    if last is None or not counted(last[0]):
+        raise LookupError("The row was there a moment ago.")
 
 
 def set_rules(session: WriteSession, merchant: Merchant, wanted: Sequence[Any], strategy: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -10,6 +11,7 @@ from dodeca.kernel.errors import NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Ask
 from dodeca.products.payments.models import Attempt, Card, Order, Payment, RoutingDecision
 from dodeca.products.payments.service.desk import Desk, desk_by_id
+from dodeca.products.payments.service.routing import Seen
 
 PURSE, BANK = "purse", "bank"
 OWN = (PURSE, BANK)
@@ -27,6 +29,8 @@ class Work:
     card: Card | None = None
     decision: RoutingDecision | None = None
     attempt: Attempt | None = None
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """The counts of acquirers that the decision was made by, where it was made in this unit."""
 
     def store(self, session: WriteSession) -> None:
         """Write what has changed, in the order of the foreign keys. Before others are told of it, and at the end."""
@@ -52,14 +56,14 @@ class Step:
     refused: str = ""
 
 
-def locked(session: WriteSession, payment_id: str) -> Work:
-    """A payment and its order, both locked, the order first. Raises NotFound."""
-    known = session.get(Payment, payment_id)
+def locked(session: WriteSession, payment_id: str, desk: Desk | None = None) -> Work:
+    """A payment and its order, both locked, the order first; only one of `desk`, if that is given. Raises NotFound."""
+    known = session.get(Payment, payment_id) if desk is None else desk.find(session, Payment, payment_id)
     if known is None:
         raise NotFound("The id provided does not exist", field="id")
     order = session.get_locked(Order, known.order_id) if known.order_id is not None else None
     payment = session.get_locked(Payment, payment_id) or known
-    return Work(desk_by_id(session, payment.merchant_id, payment.mode), payment, order)
+    return Work(desk or desk_by_id(session, payment.merchant_id, payment.mode), payment, order)
 
 
 def card_of(session: ReadSession, work: Work) -> Card | None:

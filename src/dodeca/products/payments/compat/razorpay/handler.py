@@ -1,13 +1,21 @@
-"""The one door of Razorpay's API: signs in, finds the call, runs it in its unit of work, answers in its shapes."""
+"""Razorpay's API: signs in, finds the call, runs it in its unit of work, answers in its shapes.
+
+Two doors lead here, and answer alike: the routes below, and the lane (`lane.py`), which spares the framework.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 import structlog
 from litestar import Request, Response
+from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from dodeca.commons.accounts import public as accounts
@@ -35,33 +43,58 @@ KEY_HEADERS = (
     "x-payout-idempotency",
     "x-transfer-idempotency",
 )
+HEADERS: Mapping[str, str] = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""Of every answer."""
+UNAUTHENTICATED_HEADERS: Mapping[str, str] = {**HEADERS, "www-authenticate": 'Basic realm="Razorpay"'}
 AnyRequest = Request[Any, Any, Any]
 
 
-async def answer(request: AnyRequest) -> Response[bytes]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, through whichever door it came. `path` follows `/payments`; `headers` has lower-case names."""
+
+    platform: Platform
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    address: str
+
+
+class _Caller(NamedTuple):
+    """Who calls. `public`: by the id of a key alone. `secret`: that of the key, where it was shown."""
+
+    principal: Principal
+    public: bool = False
+    secret: str | None = None
+
+
+async def answer(asked: Asked) -> tuple[int, bytes]:
     """Answer one call; every error in Razorpay's shape."""
     try:
-        status, body = await _answer(request)
+        return await _answer(asked)
     except errors.DodecaError as error:
-        status, body = refused(error)
+        return refused(error)
     except Exception:  # SDKs read every answer as Razorpay's: the platform's own error page would be a puzzle to them
         log.exception("payments.razorpay_failed")
-        status, body = 500, _error("SERVER_ERROR", "We are facing some trouble completing your request.", None)
-    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-    if status == 401:
-        headers["www-authenticate"] = 'Basic realm="Razorpay"'
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
+        return 500, _error("SERVER_ERROR", "We are facing some trouble completing your request.", None)
 
 
-async def _answer(request: AnyRequest) -> tuple[int, bytes]:
-    platform: Platform = request.app.state.platform
-    path = "/" + request.scope["path"].split("/payments/", 1)[-1].strip("/")
+def headers_of(status: int) -> Mapping[str, str]:
+    """The headers of an answer."""
+    return UNAUTHENTICATED_HEADERS if status == 401 else HEADERS
+
+
+async def _answer(asked: Asked) -> tuple[int, bytes]:
+    platform = asked.platform
+    path = "/" + asked.path.strip("/")
     path = path.removeprefix("/v1").removeprefix("/v2") or "/"
-    call, parameters = calls.find(request.method, path)
-    query = nested(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    raw = await request.body()
-    body = body_of(raw, request.headers.get("content-type", ""))
-    principal, public = await _sign_in(request, platform, body, query, allows_public=call.public)
+    call, parameters = calls.find(asked.method, path)
+    query = nested(parse_qsl(asked.query, keep_blank_values=True)) if asked.query else {}
+    body = body_of(asked.body, asked.headers.get("content-type", ""))
+    caller = await _sign_in(platform, asked.headers, body, query, allows_public=call.public)
+    principal = caller.principal
     platform.limits.hit("payments", principal.credential or principal.account_id, RATE)
     context = Context(
         platform=platform,
@@ -70,24 +103,13 @@ async def _answer(request: AnyRequest) -> tuple[int, bytes]:
         body=body,
         query=query,
         key_id=principal.credential if principal.via == "key" else None,
-        address=platform.proxies.client_address(request.scope),
-        public=public,
+        secret=caller.secret,
+        address=asked.address,
+        public=caller.public,
     )
-    key = next((request.headers[name] for name in KEY_HEADERS if name in request.headers), None)
-    if request.method in ("GET", "HEAD"):
-        key = None
-    caller, route = principal.account_id, f"razorpay {request.method} {path}"
-
-    async def work() -> tuple[int, bytes]:
-        try:
-            return 200, msgspec.json.encode(await call.handler(context, *parameters))
-        except errors.DodecaError as error:
-            if "payment_id" not in error.details:  # nothing was charged: the key stays free
-                raise
-            return refused(error)
-
-    if call.kind == "flow":
-        return await idempotent.once(platform, caller, route, key, raw, work)
+    key = None
+    if asked.method not in ("GET", "HEAD"):
+        key = next((found for name in KEY_HEADERS if (found := asked.headers.get(name)) is not None), None)
     if call.kind == "read":
 
         def see(session: ReadSession) -> bytes:
@@ -95,58 +117,69 @@ async def _answer(request: AnyRequest) -> tuple[int, bytes]:
             return msgspec.json.encode(call.handler(session, context, *parameters))
 
         return 200, await platform.db.aread(see)
+    route = f"razorpay {asked.method} {path}"
+    if call.kind == "flow":
+
+        async def work() -> tuple[int, bytes]:
+            try:
+                return 200, msgspec.json.encode(await call.handler(context, *parameters))
+            except errors.DodecaError as error:
+                if "payment_id" not in error.details:  # nothing was charged: the key stays free
+                    raise
+                return refused(error)
+
+        return await idempotent.once(platform, principal.account_id, route, key, asked.body, work)
 
     def unit(session: WriteSession) -> tuple[int, bytes]:
         def write() -> tuple[int, bytes]:
             context.till(session)
             result = call.handler(session, context, *parameters)
-            session.flush()
+            if session.has_changes:
+                session.flush()
             return 200, msgspec.json.encode(result)
 
         if key is None:
             return write()
-        status, content, _ = idempotency.once(session, caller=caller, route=route, key=key, body=raw, work=write)
+        status, content, _ = idempotency.once(
+            session, caller=principal.account_id, route=route, key=key, body=asked.body, work=write
+        )
         return status, content
 
     return await platform.db.awrite(unit)
 
 
 async def _sign_in(
-    request: AnyRequest, platform: Platform, body: dict[str, Any], query: dict[str, Any], *, allows_public: bool
-) -> tuple[Principal, bool]:
+    platform: Platform, headers: Mapping[str, str], body: dict[str, Any], query: dict[str, Any], *, allows_public: bool
+) -> _Caller:
     """The caller by id and secret, or by the id alone where a payer's browser may call. Raises Unauthenticated."""
-    header = request.headers.get("authorization", "")
+    header = headers.get("authorization", "")
     key_id = str(body.pop("key_id", "") or query.get("key_id") or "") if allows_public else ""
-    if header.lower().startswith("basic "):
+    shown = None
+    if header[:6].lower() == "basic ":
         name, _, secret = _basic(header[6:].strip())
+        shown = secret or None
         if not secret and allows_public:
-            key_id = name
-            header = ""
+            key_id, header = name, ""
     if header:
-        principal = await platform.authenticator.identify(request)
-        if principal is not None and principal.via != "session":
-            scopes = principal.scopes
-            if scopes is None or any(s == "payments" or s.startswith("payments-") for s in scopes):
-                return principal, False
+        principal = await platform.authenticator.by_authorization(header)
+        scopes = principal.scopes
+        if scopes is None or any(s == "payments" or s.startswith("payments-") for s in scopes):
+            return _Caller(principal, secret=shown if principal.via == "key" else None)
         raise errors.Unauthenticated("The api key provided is invalid")
     if key_id:
         key = await platform.db.aread(lambda session: accounts.key_by_id(session, key_id, scope="payments"))
         if key is not None:
-            return Principal(account_id=key.account_id, username="", via="key", credential=key.id), True
+            return _Caller(Principal(account_id=key.account_id, username="", via="key", credential=key.id), public=True)
     raise errors.Unauthenticated("Please provide your api key for authentication purposes.")
 
 
 def _basic(value: str) -> tuple[str, str, str]:
-    import base64
-    import binascii
-
     if ":" not in value:
         try:
             value = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise errors.Unauthenticated("The api key provided is invalid") from error
-    name, colon, secret = value.partition(":")
-    return name, colon, secret
+    return value.partition(":")
 
 
 def refused(error: errors.DodecaError) -> tuple[int, bytes]:
@@ -185,23 +218,51 @@ def _error(code: str, text: str, field: str | None, details: dict[str, Any] | No
     )
 
 
+async def _asked(request: AnyRequest) -> Asked:
+    """A request as the framework gives it. Raises TooLarge, Invalid for a body that does not come whole."""
+    platform: Platform = request.app.state.platform
+    try:
+        body = await request.body()
+    except HTTPException as error:  # too large, too slow, cut short: said by the framework in its own shape
+        kind = errors.TooLarge if error.status_code == 413 else errors.Invalid
+        raise kind(error.detail or "The request's body could not be read.") from error
+    return Asked(
+        platform=platform,
+        method=request.method,
+        path=request.scope["path"].split("/payments/", 1)[-1],
+        query=request.scope["query_string"].decode("latin-1"),
+        headers=request.headers,
+        body=body,
+        address=platform.proxies.client_address(request.scope),
+    )
+
+
+async def answer_route(request: AnyRequest) -> Response[bytes]:
+    """Any call."""
+    try:
+        status, body = await answer(await _asked(request))
+    except errors.DodecaError as error:
+        status, body = refused(error)
+    return Response(body, status_code=status, media_type="application/json", headers=headers_of(status))
+
+
 async def embedded(request: AnyRequest) -> Response[bytes]:
     """The options of a checkout as a form, from `checkout.js` or a shop's own page: on to the hosted checkout.
 
     Without an order one is made, of the amount that the shop's page says, to be captured by the shop."""
     try:
-        address = await _embedded(request)
+        address = await _embedded(await _asked(request))
     except errors.DodecaError as error:
         status, body = refused(error)
-        return Response(body, status_code=status, media_type="application/json")
+        return Response(body, status_code=status, media_type="application/json", headers=headers_of(status))
     return Response(b"", status_code=303, headers={"location": address, "cache-control": "no-store"})
 
 
-async def _embedded(request: AnyRequest) -> str:
-    platform: Platform = request.app.state.platform
-    body = body_of(await request.body(), request.headers.get("content-type", ""))
+async def _embedded(asked: Asked) -> str:
+    platform = asked.platform
+    body = body_of(asked.body, asked.headers.get("content-type", ""))
     body.setdefault("key_id", body.pop("key", ""))
-    principal, _public = await _sign_in(request, platform, body, {}, allows_public=True)
+    principal = (await _sign_in(platform, asked.headers, body, {}, allows_public=True)).principal
     platform.limits.hit("payments", principal.credential, RATE)
     mode = mode_of(principal.credential)
     given = body.get("prefill")
@@ -239,7 +300,7 @@ _handler = HTTPRouteHandler(
     status_code=200,
     access=Access.PUBLIC,
     include_in_schema=False,
-)(answer)
+)(answer_route)
 _embedded_handler = HTTPRouteHandler(
     "/v1/checkout/embedded", http_method=["POST"], status_code=200, access=Access.PUBLIC, include_in_schema=False
 )(embedded)

@@ -226,7 +226,7 @@ def _came_of(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, 
 
 def three_fields(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, Any]:
     """What the payer's browser brings back to the merchant, signed."""
-    return returning.fields_of(session, ctx.platform, payment, ctx.key_id)
+    return returning.fields_of(session, ctx.platform, payment, ctx.key_id, ctx.secret)
 
 
 def check_failed(payment: Payment) -> None:

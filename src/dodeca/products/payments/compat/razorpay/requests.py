@@ -24,7 +24,7 @@ MOST_ITEMS = 100
 
 @dataclass(slots=True)
 class Context:
-    """One call: the till, what was sent, and the key that signs answers."""
+    """One call: the till, what was sent, and the key that signs answers (`secret`, where the caller has shown it)."""
 
     platform: Platform
     account_id: str
@@ -32,6 +32,7 @@ class Context:
     body: dict[str, Any]
     query: dict[str, Any]
     key_id: str | None = None
+    secret: str | None = None
     address: str = ""
     public: bool = False
     _desk: Desk | None = None
