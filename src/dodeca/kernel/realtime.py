@@ -8,6 +8,7 @@ away asks again for the state; `history` lets a stream resume after a short brea
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -52,6 +53,7 @@ class Realtime:
         self._redis_url = redis_url
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: dict[str, set[asyncio.Queue[Message]]] = {}
+        self._left: dict[str, float] = {}
         self._published: deque[Message] = deque()
         self._called = False
         self._history: deque[Message] = deque(maxlen=HISTORY_MESSAGES)
@@ -116,6 +118,10 @@ class Realtime:
     def is_heard(self, channel: str) -> bool:
         """Whether somebody may be listening to `channel` now. Other processes' listeners are not known: then yes."""
         return bool(self._redis_url) or channel in self._readers
+
+    def may_be_heard(self, channel: str) -> bool:
+        """The same, or somebody listened within the time that is kept and may come back for what was missed."""
+        return self.is_heard(channel) or clock.elapsed() - self._left.get(channel, -math.inf) <= HISTORY_SECONDS
 
     def _send_latest(self) -> None:
         with self._latest_lock:
@@ -184,6 +190,14 @@ class Realtime:
                 readers.discard(queue)
                 if not readers:
                     del self._readers[channel]
+                    self._remember_left(channel)
+
+    def _remember_left(self, channel: str) -> None:
+        now = clock.elapsed()
+        self._left.pop(channel, None)
+        self._left[channel] = now  # last in the dictionary's order
+        while (oldest := next(iter(self._left))) and now - self._left[oldest] > HISTORY_SECONDS:
+            del self._left[oldest]
 
     def since(self, channels: Sequence[str], last_id: str) -> list[Message]:
         """The messages of the last five minutes that came after the one with `last_id`.

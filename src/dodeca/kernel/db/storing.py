@@ -121,11 +121,13 @@ def made(kind: type[T], values: dict[str, Any]) -> T:
 def store(session: Any, instance: object) -> None:
     """See `WriteSession.store`."""
     state = instance_state(instance)
+    if state.key is not None and not state.modified:
+        return
     quick = storing(type(instance))
     if quick is None or session.in_nested_transaction() or not quick.is_plain(state):
         session.add(instance)
         session.flush()
     elif state.key is None:
         quick.insert(session, instance, state)
-    elif state.modified:
+    else:
         quick.update(session, instance, state)

@@ -20,7 +20,9 @@ def _prepare(platform: Platform) -> None:
     from dodeca.products.payments.api.money import channel
 
     def tell(merchant_id: str, mode: str, kind: str, event_id: str) -> None:
-        platform.realtime.publish(channel(merchant_id, mode), kind, {"id": event_id, "type": kind})
+        where = channel(merchant_id, mode)
+        if platform.realtime.may_be_heard(where):
+            platform.realtime.publish(where, kind, {"id": event_id, "type": kind})
 
     outside.listeners[:] = [tell]
     outside.set_base(platform.url(""))

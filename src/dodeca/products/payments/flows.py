@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import msgspec
 import structlog
 
 from dodeca.kernel.crypto import Keyring
@@ -66,7 +67,7 @@ async def paid(
     if card is not None:
         again = request.save or request.subscription_id is not None
         vaults = await tokenise_everywhere(platform, card, mode) if again else {}
-        kept = dataclasses.replace(request, card=card_facts(platform.keyring, card), vaults=vaults)
+        kept = msgspec.structs.replace(request, card=card_facts(platform.keyring, card), vaults=vaults)
     _last, found = await _followed(platform, lambda session: paying.begin(session, till(session), kept), card, show)
     return found
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -111,10 +111,15 @@ def address(path: str) -> str:
     return _base[0] + path
 
 
-def tell(session: WriteSession, merchant_id: str, mode: str, kind: str, event_id: str) -> None:
-    """Tell open pages, once this is committed."""
-    for listener in listeners:
-        session.after_commit(lambda call=listener: call(merchant_id, mode, kind, event_id))  # type: ignore[misc]
+def tell(session: WriteSession, merchant_id: str, mode: str, happened: Sequence[tuple[str, str]]) -> None:
+    """Tell open pages of events (kind and id), once this is committed."""
+
+    def call() -> None:
+        for listener in listeners:
+            for kind, event_id in happened:
+                listener(merchant_id, mode, kind, event_id)
+
+    session.after_commit(call)
 
 
 def deliver_later(session: WriteSession, delivery_id: str, at: datetime, number: int) -> None:

@@ -84,11 +84,11 @@ class Transfer(Model):
 
     Both accounts have the transfer's currency and mode (composite foreign keys), so each currency sums to zero by
     construction. state: `posted` moved it; `pending` reserves it; a row with `pending_id` resolves that reservation,
-    `posted` (up to its amount) or `voided`, once (unique)."""
+    `posted` (up to its amount) or `voided`, once (unique). The id is the journal's with the place in it."""
 
     __tablename__ = "payments_ledger_transfers"
 
-    id: Mapped[str] = mapped_column(primary_key=True, default=ids.new_id)
+    id: Mapped[str] = mapped_column(primary_key=True)
     journal_id: Mapped[str] = mapped_column(ForeignKey("payments_ledger_journals.id"), index=True)
     debit_account_id: Mapped[str]
     credit_account_id: Mapped[str]

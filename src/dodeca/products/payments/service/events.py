@@ -93,7 +93,7 @@ def emit_all(session: WriteSession, desk: Desk, happened: Sequence[tuple[str, Sn
     for row in rows:
         for hook_id in _wanting(hooks, row["type"]):
             _queue(session, Delivery(id=ids.new("dlv"), event_id=row["id"], webhook_id=hook_id))
-        outside.tell(session, merchant_id, mode, row["type"], row["id"])
+    outside.tell(session, merchant_id, mode, [(row["type"], row["id"]) for row in rows])
 
 
 def _body(merchant_id: str, kind: str, payload: Snapshots, at: int | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ order, payout) first; what is left to collide is repeated by `kernel.db`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -98,7 +98,7 @@ class _Row:
     state: str
     pending_id: str | None = None
     pending_amount: int = 0
-    id: str = field(default_factory=ids.new_id)
+    id: str = ""
 
     def deltas(self) -> tuple[int, int]:
         """Change of the posted and of the pending counters, the same on both sides."""
@@ -194,6 +194,8 @@ def _open(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: str
     for row in rows:
         _check(row.entry)
     values = {"id": ids.new_id(), "key": key, "payment_id": payment_id, "created_at": clock.now()}
+    for number, row in enumerate(rows):
+        row.id = f"{values['id']}-{number:03}"
     return session.fresh(Journal, **values) if _insert_journal.run(session, **values) else None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
@@ -16,15 +17,14 @@ from dodeca.products.payments.models import Customer, Order, Payment
 from dodeca.products.payments.service.desk import Desk
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRequest:
+class OrderRequest(msgspec.Struct, frozen=True):
     """An order to be; values are checked already (`inputs`)."""
 
     amount: int
     currency: str
     receipt: str | None = None
     description: str | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = msgspec.field(default_factory=dict)
     capture: str | None = None
     manual_expiry_period: int | None = None
     partial_payment: bool = False

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -20,8 +21,7 @@ from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.steps import PURSE, Step, Work
 
 
-@dataclass(frozen=True, slots=True)
-class PayRequest:
+class PayRequest(msgspec.Struct, frozen=True):
     """A payment to be; values are checked already. `card` holds what may be kept of a typed card."""
 
     amount: int
@@ -34,7 +34,7 @@ class PayRequest:
     contact: str = ""
     name: str = ""
     description: str | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = msgspec.field(default_factory=dict)
     card: CardFacts | None = None
     kept_card_id: str | None = None
     vpa: str | None = None
@@ -49,7 +49,7 @@ class PayRequest:
     mail_receipt: bool = False
     callback_url: str | None = None
     ip: str | None = None
-    vaults: Mapping[str, str] = field(default_factory=dict)
+    vaults: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def begin(session: WriteSession, desk: Desk, request: PayRequest) -> Step:
