@@ -99,8 +99,8 @@ def test_the_lane_answers_what_the_routes_answer(door: Door, method: str, path: 
 def test_a_stranger_is_asked_for_a_key_by_both(door: Door) -> None:
     wrong = {"authorization": "Basic " + base64.b64encode(b"rzp_test_0000000000000:wrong").decode()}
     for headers in ({}, wrong):
-        route = door.by_route("GET", "/payments/v1/orders", **headers)
-        lane = door.by_lane("GET", "/payments/v1/orders", **headers)
+        route = door.by_route("GET", "/payments/v1/orders", b"", **headers)
+        lane = door.by_lane("GET", "/payments/v1/orders", b"", **headers)
 
         assert lane is not None
         assert (lane.status, json.loads(lane.body)) == (route.status_code, route.json())
@@ -117,7 +117,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_routes(door: Door) -> None:
     assert door.by_lane("OPTIONS", "/payments/v1/orders") is None
     assert door.by_lane("GET", "/payments/v1/orders/%6F") is None
     assert door.by_lane("GET", "/payments/dashboard") is None
-    assert door.by_lane("GET", "/payments/v1/orders", host="links.example", **door.key) is None
+    assert door.by_lane("GET", "/payments/v1/orders", b"", host="links.example", **door.key) is None
 
 
 def test_a_body_that_is_cut_short_is_not_taken_for_the_whole(door: Door) -> None:
