@@ -8,7 +8,6 @@ columns' types say. Pending changes of the Session are flushed first, as before 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Float, Numeric
@@ -148,9 +147,6 @@ class _Form:
         names = list(compiled.positiontup) if compiled.positional else list(given)
         self.places = [(name, binders.get(name)) for name in names]
         self.positional = bool(compiled.positional)
-        # A wide INSERT has dozens of parameters, of which few are to be converted.
-        self._take = itemgetter(*names) if len(names) > 1 and not self.fixed else None
-        self._converted = [(place, convert) for place, (_, convert) in enumerate(self.places) if convert is not None]
         result: Any = getattr(compiled, "_result_columns", ())
         dialect = connection.dialect
         converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in result]
@@ -159,11 +155,6 @@ class _Form:
     def bind(self, values: Mapping[str, object]) -> Any:
         """The parameters in the driver's order, converted."""
         fixed = self.fixed
-        if self.positional and self._take is not None:
-            bound = list(self._take(values))
-            for place, convert in self._converted:
-                bound[place] = convert(bound[place])
-            return bound
         if self.positional:
             return [
                 (values[name] if convert is None else convert(values[name])) if name in values else fixed[name]
