@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.music import invariants, jobs, pages
+from dodeca.products.music import api, invariants, jobs, pages
+from dodeca.products.music.settings import MusicSettings
 
 __all__ = ["manifest"]
 
@@ -13,7 +14,9 @@ manifest = Manifest(
     tagline="Your own library and everybody's songs, on every device.",
     icon="music",
     folder=Path(__file__).parent,
+    api=api.routes,
     pages=pages.routes,
+    settings=MusicSettings,
     jobs=jobs.jobs,
     invariants=invariants.invariants,
 )

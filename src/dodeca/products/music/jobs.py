@@ -2,9 +2,239 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from dodeca.kernel.jobs import Job
+import msgspec
+import structlog
+from sqlalchemy import delete, select
+
+from dodeca.commons import following, notifications
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import DodecaError, NotFound, UnsupportedMedia
+from dodeca.kernel.jobs import Job, JobContext, Nothing, job
+from dodeca.products.music.models import LibraryFolder, NowPlaying, Song, SongCredit, TasteModel, Transcode
+from dodeca.products.music.service import songs
 from dodeca.products.music.service.searching import index_things
+from dodeca.products.music.service.viewers import PRODUCT
+from dodeca.products.music.settings import MusicSettings
 
-jobs: list[Job[Any]] = [index_things]
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+log = structlog.get_logger(__name__)
+RELEASED_AT_ONCE = 100
+ANALYSED_AT_ONCE = 4
+MODELS_KEPT = 3
+
+
+class SongRef(msgspec.Struct):
+    """Which song."""
+
+    song_id: int
+
+
+@job("music.analyse_song", payload=SongRef, attempts=5)
+async def analyse_song(context: JobContext, payload: SongRef) -> None:
+    """Measure a song: its waveform, loudness and length."""
+    await analyse(context.platform, payload.song_id)
+
+
+async def analyse(platform: Platform, song_id: int) -> None:
+    """The same. A file that cannot be decoded is not tried again until it changes."""
+    from dodeca.products.music import sound
+    from dodeca.products.music.audio import measuring
+
+    def find(session: ReadSession) -> sound.Where | None:
+        song = session.get(Song, song_id)
+        return sound.where(session, song) if song is not None and song.analysed_at is None else None
+
+    try:
+        found = await platform.db.aread(find)
+        if found is None:
+            return
+        measured = await asyncio.to_thread(measuring.measure, await sound.source(platform, found))
+    except NotFound:
+        return
+    except UnsupportedMedia as error:
+        log.warning("music.song_not_measured", song=song_id, reason=error.message)
+        await platform.db.awrite(lambda s: _measured(s, song_id, found.audio_hash if found else "", {}))
+        return
+    values = {
+        "waveform": measured.peaks,
+        "track_gain": measured.track_gain,
+        "track_peak": measured.track_peak,
+        "duration_ms": measured.duration_ms,
+    }
+    await platform.db.awrite(lambda s: _measured(s, song_id, found.audio_hash, values))
+
+
+def _measured(session: WriteSession, song_id: int, audio_hash: str, values: dict[str, Any]) -> None:
+    song = session.get_locked(Song, song_id)
+    if song is None or song.audio_hash != audio_hash:
+        return  # it has another file by now
+    song.analysed_at = clock.now()
+    song.waveform = values.get("waveform")
+    if song.track_gain is None:
+        song.track_gain, song.track_peak = values.get("track_gain"), values.get("track_peak")
+    if not song.duration_ms and values.get("duration_ms"):
+        song.duration_ms = values["duration_ms"]
+    session.flush()
+
+
+@job("music.analyse_more", every=20)
+async def analyse_more(context: JobContext, _payload: Nothing) -> None:
+    """Measure some of the songs that scans found, a few at a time, so that they do not crowd out listeners."""
+    waiting = select(Song.id).where(Song.analysed_at.is_(None), Song.audio_hash.is_not(None), Song.missing_at.is_(None))
+    found = await context.platform.db.aread(
+        lambda s: list(s.scalars(waiting.order_by(Song.id).limit(ANALYSED_AT_ONCE)))
+    )
+    for song_id in found:
+        await analyse(context.platform, song_id)
+
+
+@job("music.release", every=30)
+def release(session: WriteSession, _context: JobContext, _payload: Nothing) -> None:
+    """List songs whose day of release has come, and tell those who follow their artists."""
+    due = select(Song).where(
+        ~Song.listed,
+        Song.visibility == "public",
+        Song.approved,
+        Song.missing_at.is_(None),
+        Song.published_at <= clock.now(),
+    )
+    for song in session.scalars(due.order_by(Song.published_at).limit(RELEASED_AT_ONCE)).all():
+        if songs.relist(session, song):
+            tell_followers(session, song)
+
+
+def tell_followers(session: WriteSession, song: Song) -> None:
+    """Put a release into the inboxes of those who follow one of its artists: one notice an artist and day."""
+    credited = select(SongCredit.artist_id).where(SongCredit.song_id == song.id, SongCredit.role == "artist")
+    for artist_id in session.scalars(credited).all():
+        for account_id in session.scalars(following.followers(PRODUCT, "artist", str(artist_id))).all():
+            if account_id == song.uploader_id:
+                continue
+            notice = notifications.Notice(
+                product=PRODUCT,
+                kind="release",
+                title=f"New by {song.artist_name}: {song.title}",
+                href=f"/music/songs/{song.id}",
+                key=f"music:release:{artist_id}:{clock.now():%Y%m%d}",
+            )
+            notifications.notify(session, account_id, notice)
+
+
+@job("music.scan", attempts=3)
+async def scan_folders(context: JobContext, _payload: Nothing) -> None:
+    """Look through all folders."""
+    from dodeca.products.music import scanning
+
+    await scanning.scan(context.platform)
+
+
+@job("music.scan_again", every=60)
+def scan_again(session: WriteSession, context: JobContext, _payload: Nothing) -> None:
+    """Take in the folder of the settings, and scan all folders every so often."""
+    from dodeca.products.music.service import folders
+
+    settings = context.platform.config.group(MusicSettings)
+    known = session.scalars(select(LibraryFolder.path)).all()
+    if settings.folder and not known:
+        try:
+            folders.add(session, settings.folder)
+        except DodecaError as error:
+            log.warning("music.folder_not_added", reason=error.message)
+            return
+        scan_folders.enqueue(session, key="scan")
+        return
+    last = folders.last_scan(session)
+    if not known or not settings.scan_minutes:
+        return
+    if last is None or last.started_at <= clock.ago(minutes=settings.scan_minutes):
+        scan_folders.enqueue(session, key="scan")
+
+
+_watchers: WeakKeyDictionary[Platform, asyncio.Task[None]] = WeakKeyDictionary()
+
+
+@job("music.watch", every=30)
+async def watch_folders(context: JobContext, _payload: Nothing) -> None:
+    """See that this process watches the folders: a change starts a scan within seconds."""
+    platform = context.platform
+    paths = await platform.db.aread(
+        lambda s: tuple(sorted(s.scalars(select(LibraryFolder.path).where(LibraryFolder.watched))))
+    )
+    running = _watchers.get(platform)
+    if running is not None and not running.done() and running.get_name() == repr(paths):
+        return
+    if running is not None:
+        running.cancel()
+        _watchers.pop(platform, None)
+    if paths:
+        _watchers[platform] = asyncio.create_task(_watch(platform, paths), name=repr(paths))
+
+
+async def _watch(platform: Platform, paths: tuple[str, ...]) -> None:
+    from watchfiles import awatch
+
+    try:
+        async for _changes in awatch(*paths, step=500, debounce=2000, ignore_permission_denied=True):
+            await platform.db.awrite(lambda s: scan_folders.enqueue(s, key="scan"))
+    except OSError as error:  # the folder went away: the next turn watches what is there
+        log.warning("music.watching_ended", reason=str(error))
+
+
+@job("music.learn_taste", every=30)
+async def learn_taste(context: JobContext, _payload: Nothing) -> None:
+    """Learn the factors of recommendations anew, soon after something changed."""
+    from dodeca.products.music import taste_model
+
+    if await context.platform.db.aread(taste_model.is_due):
+        await taste_model.train(context.platform)
+
+
+@job("music.learn_taste_nightly", cron="23 3 * * *")
+async def learn_taste_nightly(context: JobContext, _payload: Nothing) -> None:
+    """The same where there is too much to do it at every change; old factors go."""
+    from dodeca.products.music import taste_model
+
+    if await context.platform.db.aread(lambda s: taste_model.is_due(s, nightly=True)):
+        await taste_model.train(context.platform)
+
+
+@job("music.tidy", cron="41 3 * * *")
+async def tidy(context: JobContext, _payload: Nothing) -> None:
+    """Remove transcodes that nobody used lately, old factors, and what nobody plays any more."""
+    days = context.platform.config.group(MusicSettings).transcode_days
+
+    def unit(session: WriteSession) -> list[str]:
+        old = Transcode.used_at < clock.now() - timedelta(days=days)
+        keys = list(session.scalars(delete(Transcode).where(old).returning(Transcode.media_key)))
+        kept = select(TasteModel.id).order_by(TasteModel.id.desc()).limit(MODELS_KEPT)
+        gone = delete(TasteModel).where(TasteModel.id.not_in(kept)).returning(TasteModel.media_key)
+        keys += list(session.scalars(gone))
+        session.execute(delete(NowPlaying).where(NowPlaying.expires_at < clock.now()))
+        still = set(session.scalars(select(Transcode.media_key).where(Transcode.media_key.in_(keys))))
+        still |= set(session.scalars(select(Song.media_key).where(Song.media_key.in_(keys))))
+        return [key for key in keys if key not in still]
+
+    for key in await context.platform.db.awrite(unit):
+        await context.platform.media.delete(key)
+
+
+jobs: list[Job[Any]] = [
+    index_things,
+    analyse_song,
+    analyse_more,
+    release,
+    scan_folders,
+    scan_again,
+    watch_folders,
+    learn_taste,
+    learn_taste_nightly,
+    tidy,
+]

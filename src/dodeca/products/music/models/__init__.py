@@ -35,7 +35,7 @@ from dodeca.products.music.models.social import (
     Share,
     ShareItem,
 )
-from dodeca.products.music.models.stations import ProgrammeEntry, Show, Station, StationLoop
+from dodeca.products.music.models.stations import Show, Station, StationLoop
 
 __all__ = [
     "Album",
@@ -57,7 +57,6 @@ __all__ = [
     "PlayQueue",
     "Playlist",
     "PlaylistItem",
-    "ProgrammeEntry",
     "Rating",
     "Scan",
     "Share",

@@ -318,7 +318,8 @@ class Transcode(Model):
     """A finished transcode of a song (primary key with `profile`), made from the audio `source`.
 
     `profile` is format and kbit/s, such as `mp3-192`; `media_key` names the file in the media store. One that was
-    made from another audio than the song has now is not used any more."""
+    made from another audio than the song has now is not used any more. `segments` of HLS are [milliseconds, offset,
+    length] each."""
 
     __tablename__ = "music_transcodes"
 
@@ -328,6 +329,7 @@ class Transcode(Model):
     media_key: Mapped[str]
     content_type: Mapped[str]
     size: Mapped[int]
+    segments: Mapped[list[Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     used_at: Mapped[datetime] = mapped_column(default=clock.now)
 

@@ -1,4 +1,4 @@
-"""Tables of radio: a station's loops and shows say what shall play; its programme says what plays when."""
+"""Tables of radio: a station's loops and shows say what plays when (see `radio.timeline`)."""
 
 from __future__ import annotations
 
@@ -55,8 +55,9 @@ class StationLoop(Model):
 class Show(Model):
     """A part of a station's time that belongs to something else than its loop: songs, or somebody live.
 
-    Shows of a station never overlap: whoever adds one holds the station's row. `media_key` names the recording of a
-    finished live show."""
+    Shows of a station never overlap: whoever adds one holds the station's row. One that has begun never changes, so
+    that the past stays as everybody heard it. `songs` is a list of [song id, duration in milliseconds]. `media_key`
+    names the recording of a finished live show."""
 
     __tablename__ = "music_shows"
 
@@ -76,23 +77,3 @@ class Show(Model):
         CheckConstraint("ends_at > starts_at", name="span"),
         Index("ix_music_shows_station", "station_id", "starts_at"),
     )
-
-
-class ProgrammeEntry(Model):
-    """What a station plays from a moment on (primary key, in milliseconds of Unix time) until the next entry.
-
-    Entries that have begun never change or go: everybody heard them. `song_id` is None while a live show has the air
-    or the song was deleted since. `offset_ms` is where in the song the entry begins,
-    `duration_ms` how long it lasts."""
-
-    __tablename__ = "music_programme"
-
-    station_id: Mapped[int] = mapped_column(ForeignKey("music_stations.id"), primary_key=True)
-    starts_at_ms: Mapped[int] = mapped_column(primary_key=True)
-    duration_ms: Mapped[int]
-    offset_ms: Mapped[int] = mapped_column(default=0)
-    song_id: Mapped[int | None] = mapped_column(ForeignKey("music_songs.id"), index=True)
-    show_id: Mapped[int | None] = mapped_column(ForeignKey("music_shows.id"), index=True)
-    loop_index: Mapped[int | None]
-
-    __table_args__ = (CheckConstraint("duration_ms > 0", name="duration"),)

@@ -17,7 +17,6 @@ from dodeca.products.music.models import (
     NowPlaying,
     Playlist,
     PlaylistItem,
-    ProgrammeEntry,
     Rating,
     ShareItem,
     Song,
@@ -30,7 +29,7 @@ from dodeca.products.music.models import (
 
 
 def forget_song(session: WriteSession, song_id: int) -> None:
-    """All rows that name a song but its own; listens keep the names, what a station played keeps its time."""
+    """All rows that name a song but its own; listens keep the names."""
     comments = select(Comment.id).where(Comment.song_id == song_id)
     session.execute(delete(Like).where(Like.kind == "comment", Like.target_id.in_(comments)))
     session.execute(update(Comment).where(Comment.song_id == song_id).values(parent_id=None))
@@ -43,7 +42,6 @@ def forget_song(session: WriteSession, song_id: int) -> None:
         session.execute(delete(table).where(table.song_id == song_id))
     forget_target(session, "song", song_id)
     session.execute(update(Listen).where(Listen.song_id == song_id).values(song_id=None))
-    session.execute(update(ProgrammeEntry).where(ProgrammeEntry.song_id == song_id).values(song_id=None))
 
 
 def forget_target(session: WriteSession, kind: str, target_id: int) -> None:

@@ -330,8 +330,6 @@ def _place(session: WriteSession, song: Song, tags: Tags, artists: Sequence[Arti
     if album is not None:
         place = {"album_id": album.id, "song_id": song.id, "disc": tags.disc or 1, "track": tags.track or 0}
         session.execute(insert_for(session)(AlbumSong).on_conflict_do_nothing(), [place])
-        if album.cover_key is None and song.cover_key is not None:
-            album.cover_key = song.cover_key
     keys = catalogue.genre_keys(session, tags.genres)
     if keys:
         rows = [{"song_id": song.id, "genre_key": key} for key in keys]

@@ -1,0 +1,72 @@
+"""Folders of the server's files and their scans."""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy import func, select
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.errors import Conflict, Invalid, NotFound
+from dodeca.products.music.models import LibraryFile, LibraryFolder, Scan, Song
+from dodeca.products.music.service import searching
+from dodeca.products.music.service.catalogue import Touched, recount
+
+
+def all_folders(session: ReadSession) -> list[tuple[LibraryFolder, int]]:
+    """All folders, with the number of their songs."""
+    count = select(func.count()).where(Song.library_id == LibraryFolder.id, Song.missing_at.is_(None))
+    rows = session.execute(select(LibraryFolder, count.scalar_subquery()).order_by(LibraryFolder.id))
+    return [(row[0], row[1]) for row in rows]
+
+
+def add(session: WriteSession, path: str, name: str = "", *, watched: bool = True) -> LibraryFolder:
+    """Take a folder in. Raises Invalid for what is none, Conflict for one that is known or lies within one."""
+    if "\0" in path or not os.path.isabs(path) or not os.path.isdir(path):
+        raise Invalid("This is no folder of the server. Give its whole path, such as /srv/music.", field="path")
+    real = os.path.realpath(path)
+    for known in session.scalars(select(LibraryFolder)):
+        if os.path.commonpath([real, known.path]) in (real, known.path):
+            raise Conflict("This folder is scanned already, or holds or lies in one that is.", field="path")
+    folder = LibraryFolder(
+        name=name.strip()[:200] or os.path.basename(real) or real,
+        path=real,
+        watched=watched,
+        created_at=clock.now(),
+    )
+    with claiming(session, LibraryFolder, otherwise=Conflict("This folder is scanned already.", field="path")):
+        session.add(folder)
+    return folder
+
+
+def remove(session: WriteSession, folder_id: int) -> None:
+    """Let a folder go. Its songs keep their likes and plays, and are missing. Raises NotFound."""
+    folder = session.get(LibraryFolder, folder_id)
+    if folder is None:
+        raise NotFound("There is no such folder.")
+    songs = list(session.scalars(select(Song).where(Song.library_id == folder_id)))
+    for song in songs:
+        song.library_id, song.path = None, None
+    session.query(LibraryFile).filter(LibraryFile.folder_id == folder_id).delete()
+    session.flush()
+    lose(session, songs)
+    session.delete(folder)
+    session.flush()
+
+
+def lose(session: WriteSession, songs: list[Song]) -> None:
+    """Songs whose file is not there any more: they are listed no longer, and lose nothing else."""
+    for song in songs:
+        song.missing_at, song.listed = clock.now(), False
+    session.flush()
+    touched = Touched()
+    for start in range(0, len(songs), 500):
+        touched.add(session, [song.id for song in songs[start : start + 500]])
+    recount(session, touched)
+    searching.later(session, touched, [song.id for song in songs])
+
+
+def last_scan(session: ReadSession) -> Scan | None:
+    """The present scan, else the last."""
+    return session.scalar(select(Scan).order_by(Scan.id.desc()).limit(1))

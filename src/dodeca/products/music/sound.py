@@ -1,0 +1,291 @@
+"""The bytes of songs: where they lie, how they are handed over, and transcodes of them.
+
+Asynchronous, as files and ffmpeg are outside of any unit of work; the catalogue is asked in units of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+from sqlalchemy import select
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import NotFound
+from dodeca.kernel.media import Answer, Delivery, answer
+from dodeca.products.music.audio import hls
+from dodeca.products.music.audio.transcoding import Profile, Transcoder
+from dodeca.products.music.audio.transcoding import transcode as transcode_whole
+from dodeca.products.music.models import LibraryFolder, Song, Transcode
+from dodeca.products.music.service.viewers import insert_for
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+PRIVATE: Final = "private, max-age=3600"
+SIGNED: Final = "public, max-age=86400, immutable"
+PIECE_BYTES: Final = 1 << 18
+SIGNED_SECONDS: Final = 3600
+
+
+class Where(msgspec.Struct, frozen=True):
+    """Where a song's file lies, and what it is: read in a unit of work, used after it.
+
+    `path` is absolute and inside its folder; else `media_key` names the file in the media store."""
+
+    song_id: int
+    title: str
+    audio_hash: str
+    suffix: str
+    content_type: str
+    bit_rate: int
+    duration_ms: int
+    size: int
+    media_key: str | None
+    path: str | None
+
+
+def where(session: ReadSession, song: Song) -> Where:
+    """Where a song's file lies. Raises NotFound where it has none now."""
+    path = None
+    if song.audio_hash is None or song.missing_at is not None:
+        raise NotFound("This song cannot be heard: its file is not here.")
+    if song.library_id is not None and song.path is not None:
+        folder = session.get_one(LibraryFolder, song.library_id)
+        path = os.path.join(folder.path, song.path)
+    return Where(
+        song.id,
+        f"{song.artist_name} - {song.title}",
+        song.audio_hash,
+        song.suffix or "",
+        song.content_type or "application/octet-stream",
+        song.bit_rate or 0,
+        song.duration_ms,
+        song.size or 0,
+        song.media_key,
+        path,
+    )
+
+
+def located(platform: Platform, found: Where) -> Path | None:
+    """The file of a song, where it lies on this machine."""
+    if found.path is not None:
+        return Path(found.path)
+    return platform.media.local_path(found.media_key) if found.media_key is not None else None
+
+
+async def source(platform: Platform, found: Where) -> Path:
+    """A file on this machine with the song's sound: a copy where the store is elsewhere. Raises NotFound."""
+    path = located(platform, found)
+    if path is not None:
+        if not await asyncio.to_thread(path.is_file):
+            raise NotFound("This song cannot be heard: its file is not here.")
+        return path
+    assert found.media_key is not None
+    folder = _folder(platform, "sources")
+    kept = folder / found.media_key
+    if not await asyncio.to_thread(kept.is_file):
+        partial = folder / f"{found.media_key}.{os.urandom(4).hex()}"
+        with await asyncio.to_thread(partial.open, "wb") as file:
+            async for piece in platform.media.stream(found.media_key):
+                await asyncio.to_thread(file.write, piece)
+        await asyncio.to_thread(partial.replace, kept)
+    return kept
+
+
+def _folder(platform: Platform, name: str) -> Path:
+    folder = platform.data / "music" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class Handed(msgspec.Struct):
+    """An answer to a request for bytes: `body` is None where there is none to send."""
+
+    status: int
+    headers: dict[str, str]
+    body: AsyncIterator[bytes] | None
+    path: Path | None = None
+    start: int = 0
+    end: int = 0
+
+
+async def hand_over(
+    platform: Platform,
+    found: Where,
+    headers: Mapping[str, str],
+    *,
+    method: str = "GET",
+    cache_control: str = PRIVATE,
+    filename: str = "",
+) -> Handed:
+    """The file as it is, in the range that is asked for. Raises NotFound."""
+    path = located(platform, found)
+    if path is None and found.media_key is not None:
+        delivery = Delivery(found.size, found.media_key, found.content_type, None, filename, cache_control)
+        return _handed(answer(delivery, headers, method=method), platform, found.media_key, None)
+    assert path is not None
+    delivery = await asyncio.to_thread(delivery_of, path, found, cache_control, filename)
+    return _handed(answer(delivery, headers, method=method), platform, found.media_key or "", path)
+
+
+def delivery_of(path: Path, found: Where, cache_control: str, filename: str = "") -> Delivery:
+    """How a file on this machine is delivered. Raises NotFound."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise NotFound("This song cannot be heard: its file is not here.") from error
+    tag = found.media_key or f"{found.audio_hash[:32]}-{stat.st_size:x}-{stat.st_mtime_ns:x}"
+    modified = datetime.fromtimestamp(int(stat.st_mtime), UTC)
+    return Delivery(stat.st_size, tag, found.content_type, modified, filename, cache_control)
+
+
+async def hand_over_stored(
+    platform: Platform,
+    key: str,
+    size: int,
+    content_type: str,
+    headers: Mapping[str, str],
+    *,
+    method: str = "GET",
+    cache_control: str = PRIVATE,
+    filename: str = "",
+) -> Handed:
+    """A file of the media store that was made of a song."""
+    delivery = Delivery(size, key, content_type, None, filename, cache_control)
+    return _handed(answer(delivery, headers, method=method), platform, key, platform.media.local_path(key))
+
+
+def _handed(found: Answer, platform: Platform, key: str, path: Path | None) -> Handed:
+    headers = dict(found.headers)
+    if found.status not in (200, 206) or found.end <= found.start:
+        return Handed(found.status, headers, None)
+    stream = platform.media.stream
+    body = _pieces(path, found.start, found.end) if path is not None else stream(key, found.start, found.end)
+    return Handed(found.status, headers, body, path, found.start, found.end)
+
+
+async def _pieces(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes of a file from `start` up to, not including, `end`."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        file.seek(start)
+        left = end - start
+        while left > 0:
+            piece = await asyncio.to_thread(file.read, min(PIECE_BYTES, left))
+            if not piece:
+                return
+            left -= len(piece)
+            yield piece
+
+
+# Transcodes
+
+_transcoders: WeakKeyDictionary[Platform, Transcoder] = WeakKeyDictionary()
+
+
+def transcoder(platform: Platform) -> Transcoder:
+    """The transcodes that this process is making; what is complete is kept in the media store."""
+    made = _transcoders.get(platform)
+    if made is None:
+
+        async def finished(key: str, profile: Profile, path: Path) -> None:
+            song_id, _, audio_hash = key.partition(":")
+            await _keep(platform, int(song_id), audio_hash, profile.name, profile.media_type, path)
+
+        made = _transcoders[platform] = Transcoder(_folder(platform, "growing"), finished)
+    return made
+
+
+def growing_key(found: Where) -> str:
+    """What the transcoder knows a song's sound by."""
+    return f"{found.song_id}:{found.audio_hash}"
+
+
+async def _keep(
+    platform: Platform,
+    song_id: int,
+    audio_hash: str,
+    profile: str,
+    content_type: str,
+    path: Path,
+    segments: list[list[int]] | None = None,
+) -> Transcode:
+    size = (await asyncio.to_thread(path.stat)).st_size
+    blob = await platform.media.save(_pieces(path, 0, size), max_bytes=size)
+    now = clock.now()
+    values = {
+        "source": audio_hash,
+        "media_key": blob.key,
+        "content_type": content_type,
+        "size": blob.size,
+        "segments": segments,
+        "created_at": now,
+        "used_at": now,
+    }
+
+    def unit(session: WriteSession) -> Transcode:
+        if session.scalar(select(Song.id).where(Song.id == song_id)) is None:
+            raise NotFound("There is no such song.")
+        row = {"song_id": song_id, "profile": profile, **values}
+        insert = insert_for(session)(Transcode).values(row)
+        session.execute(insert.on_conflict_do_update(index_elements=["song_id", "profile"], set_=values))
+        session.expire_all()
+        return session.get_one(Transcode, (song_id, profile))
+
+    return await platform.db.awrite(unit)
+
+
+def stored(session: ReadSession, song_id: int, audio_hash: str, profile: str) -> Transcode | None:
+    """A finished transcode of the song's present sound."""
+    row = session.get(Transcode, (song_id, profile))
+    return row if row is not None and row.source == audio_hash else None
+
+
+async def finished_transcode(platform: Platform, found: Where, profile: Profile) -> Transcode:
+    """A whole transcode, made now where there is none: for downloads, radio and offline. Raises NotDecodable, …"""
+    ready = await platform.db.aread(lambda s: stored(s, found.song_id, found.audio_hash, profile.name))
+    if ready is not None:
+        return ready
+    path = await source(platform, found)
+    target = _folder(platform, "growing") / f"{found.song_id}-{profile.name}-{os.urandom(6).hex()}"
+    try:
+        await asyncio.to_thread(transcode_whole, path, profile, target)
+        return await _keep(platform, found.song_id, found.audio_hash, profile.name, profile.media_type, target)
+    finally:
+        await asyncio.to_thread(target.unlink, missing_ok=True)
+
+
+async def hls_variant(platform: Platform, found: Where, bit_rate: int) -> Transcode:
+    """A song as HLS at a bit rate (kbit/s), made now where there is none."""
+    profile = f"hls-{bit_rate}"
+    ready = await platform.db.aread(lambda s: stored(s, found.song_id, found.audio_hash, profile))
+    if ready is not None:
+        return ready
+    path = await source(platform, found)
+    target = _folder(platform, "growing") / f"{found.song_id}-{profile}-{os.urandom(6).hex()}"
+    try:
+        segments = await asyncio.to_thread(hls.package, path, bit_rate, target)
+        plain = [list(segment) for segment in segments]
+        return await _keep(platform, found.song_id, found.audio_hash, profile, hls.MEDIA_TYPE, target, segments=plain)
+    finally:
+        await asyncio.to_thread(target.unlink, missing_ok=True)
+
+
+async def digest_of(platform: Platform, found: Where) -> str:
+    """The SHA-256 of a song's file, in hexadecimal; a file of the media store is named by it."""
+    if found.media_key is not None:
+        return found.media_key
+    path = await source(platform, found)
+
+    def read() -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    return await asyncio.to_thread(read)
