@@ -14,13 +14,20 @@ from dodeca.kernel.errors import Forbidden, Unauthenticated
 from dodeca.kernel.http import Call, InUnit
 
 
+class NotActive(Unauthenticated):
+    """The account has gone, or sleeps, since its credentials were looked up."""
+
+    def __init__(self) -> None:
+        super().__init__("This account is not active.")
+
+
 def maybe_acting(session: ReadSession, call: Call) -> Account | None:
     """The caller's account, or None for a visitor. Raises Unauthenticated when it has gone since it was looked up."""
     if call.principal is None:
         return None
     account = session.get(Account, call.principal.account_id)
     if account is None or not account.is_active:
-        raise Unauthenticated("This account is not active.")
+        raise NotActive()
     return account
 
 

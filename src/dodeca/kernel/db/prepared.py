@@ -37,9 +37,11 @@ class Prepared:
 
     def rows(self, session: ReadSession, **values: object) -> list[tuple[Any, ...]]:
         """All rows of the answer."""
-        cursor, form = self._send(session, values)
-        rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
-        return [form.convert(row) for row in rows] if form.converts else list(rows)
+        return _all(*self._send(session, values))
+
+    def rows_alone(self, session: ReadSession, **values: object) -> list[tuple[Any, ...]]:
+        """The same where this is all that the unit of work reads, see `first_alone`."""
+        return _all(*self._send(session, values, alone=True))
 
     def first(self, session: ReadSession, **values: object) -> tuple[Any, ...] | None:
         """The first row, or None."""
@@ -106,6 +108,11 @@ class Prepared:
         return form
 
 
+def _all(cursor: Any, form: _Form) -> list[tuple[Any, ...]]:
+    rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+    return [form.convert(row) for row in rows] if form.converts else list(rows)
+
+
 def _as_sqlalchemys(error: Exception, sql: str, connection: Connection) -> BaseException:
     """The error that SQLAlchemy would raise for the driver's: whoever repeats units or answers a violated constraint
     knows those only. A broken connection does not go back to the pool."""
@@ -144,9 +151,12 @@ class _Form:
             for name, value in given.items()
             if not compiled.binds[name].required
         }
-        names = list(compiled.positiontup) if compiled.positional else list(given)
-        self.places = [(name, binders.get(name)) for name in names]
         self.positional = bool(compiled.positional)
+        names = list(compiled.positiontup) if self.positional else list(given)
+        self.places = [(n if self.positional else name, name, binders.get(name)) for n, name in enumerate(names)]
+        self.required = [place for place in self.places if place[1] not in self.fixed]
+        self.fewest = len({name for _, name, _ in self.required})
+        self.template: Any = [self.fixed.get(name) for name in names] if self.positional else dict(self.fixed)
         result: Any = getattr(compiled, "_result_columns", ())
         dialect = connection.dialect
         converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in result]
@@ -154,16 +164,14 @@ class _Form:
 
     def bind(self, values: Mapping[str, object]) -> Any:
         """The parameters in the driver's order, converted."""
-        fixed = self.fixed
-        if self.positional:
-            return [
-                (values[name] if convert is None else convert(values[name])) if name in values else fixed[name]
-                for name, convert in self.places
-            ]
-        return {
-            name: (values[name] if convert is None else convert(values[name])) if name in values else fixed[name]
-            for name, convert in self.places
-        }
+        bound = self.template.copy()
+        for place, name, convert in self.required if len(values) == self.fewest else self.places:
+            if name in values:
+                value = values[name]
+                bound[place] = value if convert is None else convert(value)
+            elif name not in self.fixed:
+                raise KeyError(name)
+        return bound
 
     def convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row with Python's types."""

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response
 
 from dodeca.commons.accounts import flows, pictures
-from dodeca.commons.accounts.actor import Actor, Owner, acting, may_manage
+from dodeca.commons.accounts.actor import NotActive, Owner, acting, may_manage
 from dodeca.commons.accounts.service import audit, deletion, export, people
 from dodeca.commons.accounts.service.origin import Origin
 from dodeca.commons.accounts.views import AccountView, AuditView
@@ -46,9 +46,12 @@ class DeletionView(msgspec.Struct):
 
 
 @get("/me", access=Access.MEMBER)
-def me(session: DbRead, account: Actor) -> AccountView:
+def me(session: DbRead, call: Calling) -> AccountView:
     """One's own account."""
-    return AccountView.of(session, account)
+    view = AccountView.of_acting(session, call.member().account_id)
+    if view is None:
+        raise NotActive()
+    return view
 
 
 @patch("/me", access=Access.MEMBER)
