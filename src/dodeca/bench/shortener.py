@@ -113,7 +113,7 @@ def fill(data: Path, count: int, say: Say) -> list[str]:
     from dodeca.kernel import clock
     from dodeca.kernel.db import WriteSession
     from dodeca.products.shortener.models import SHARED_DOMAIN, new_link_id
-    from dodeca.products.shortener.service import aliases, creating, of
+    from dodeca.products.shortener.service import aliases, inserting, of
     from dodeca.products.shortener.service.codes import Codes
     from dodeca.products.shortener.targets import judge_target
 
@@ -128,8 +128,8 @@ def fill(data: Path, count: int, say: Say) -> list[str]:
             for number in range(start, min(start + FILL_BATCH, count)):
                 code = codes.take()
                 target = judge_target(f"https://example.com/articles/{number}?from=bench", policy)
-                values = creating.fresh_link(owner, SHARED_DOMAIN, code, target, now)
-                while not creating.insert_link(session, values):
+                values = inserting.fresh_link(owner, SHARED_DOMAIN, code, target, now)
+                while not inserting.insert_link(session, values):
                     values["id"] = new_link_id()
                 aliases.insert_code(session, SHARED_DOMAIN, code, values["id"])
                 batch.append(code)

@@ -23,7 +23,7 @@ from dodeca.products.shortener import aliases as names
 from dodeca.products.shortener.formats import ImportKind, ImportRow, RowError, read_blocklist, read_links
 from dodeca.products.shortener.hosts import canonical_host
 from dodeca.products.shortener.models import SHARED_DOMAIN, ImportRun, Link, LinkTag, ShortCode, new_link_id
-from dodeca.products.shortener.service import aliases, blocklist, creating, labels, of
+from dodeca.products.shortener.service import aliases, blocklist, inserting, labels, of
 from dodeca.products.shortener.service.codes import Codes
 from dodeca.products.shortener.service.hosting import HostTable
 from dodeca.products.shortener.service.installation import Shortener
@@ -171,7 +171,7 @@ def _add_one(
         if _has(session, account_id, target, domain_id):
             return None
         code = codes.take()
-        while creating.is_taken(session, domain_id, code):
+        while aliases.is_taken(session, domain_id, code):
             code = codes.take()
     else:
         holder = _holder(session, domain_id, code)
@@ -179,7 +179,7 @@ def _add_one(
             return None
         if holder is not None or aliases.equals_generated(session, domain_id, code):
             raise Conflict(f"The code {code} is taken.")
-    values = creating.fresh_link(account_id, domain_id, code, target, now) | {
+    values = inserting.fresh_link(account_id, domain_id, code, target, now) | {
         "title": (row.title or "")[:LONGEST_TITLE],
         "created_at": min(row.created_at or now, now),
         "expires_at": row.expires_at,
@@ -188,7 +188,7 @@ def _add_one(
     }
     if row.max_visits:
         values |= {"max_visits": row.max_visits, "visits_left": max(0, row.max_visits - row.clicks)}
-    while not creating.insert_link(session, values):
+    while not inserting.insert_link(session, values):
         values["id"] = new_link_id()
     if row.short_code is None:
         aliases.insert_code(session, domain_id, code, values["id"])

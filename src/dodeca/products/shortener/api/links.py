@@ -88,7 +88,7 @@ async def create(call: Calling, data: AnyBody[NewLink]) -> LinkView:
         call.principal,
         data,
         call.address,
-        lambda session, made: links.view(session, shortener, made.link, made.manage_token),
+        lambda session, made: links.view_of_made(session, shortener, made),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import msgspec
-from sqlalchemy import Select, Table, or_, select, update
+from sqlalchemy import Select, Table, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
@@ -24,6 +24,12 @@ from dodeca.products.shortener.service.installation import Shortener, alias_entr
 KEPT_DAYS = 365
 """How long a freed alias stays its owner's, so that nobody inherits the readers of a printed link."""
 _CHUNK = 256
+_equal = Prepared(
+    select(ShortCode.link_id).where(
+        ShortCode.domain_id == bindparam("domain"),
+        or_(ShortCode.alias_key == bindparam("key"), ShortCode.text == bindparam("code")),
+    )
+)
 _insert_code = Prepared(postgresql.insert(cast(Table, ShortCode.__table__)).on_conflict_do_nothing())
 
 
@@ -83,6 +89,11 @@ def _holder(domain_id: int, alias: str) -> Select[datetime | None, str | None]:
         .join(Link, Link.id == ShortCode.link_id)
         .where(ShortCode.domain_id == domain_id, ShortCode.alias_key == names.alias_key(alias))
     )
+
+
+def is_taken(session: ReadSession, domain_id: int, code: str) -> bool:
+    """Whether a generated code equals an alias in any letter case, or a code that was brought in."""
+    return _equal.first(session, domain=domain_id, key=code.lower(), code=code) is not None
 
 
 def equals_generated(session: ReadSession, domain_id: int, alias: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import ada_url
 import msgspec
@@ -25,9 +24,9 @@ _LEVELS = 6
 BATCH = 100
 BLOCKED = "blocklist"
 """`disabled_reason` of links that a pattern stopped."""
-_any_of = Prepared(
-    select(BlockedTarget.pattern).where(BlockedTarget.pattern.in_([bindparam(f"p{n}") for n in range(_LEVELS + 1)]))
-)
+matches = BlockedTarget.pattern.in_([bindparam(f"p{n}") for n in range(_LEVELS + 1)])
+"""The condition that a pattern stops a target, with the parameters of `patterns_of`."""
+_any_of = Prepared(select(BlockedTarget.pattern).where(matches))
 
 
 class ApplyPattern(msgspec.Struct):
@@ -46,9 +45,13 @@ def check(session: ReadSession, target: Target, *, field: str = "long_url") -> N
 
 def is_blocked(session: ReadSession, host: str, location: str) -> bool:
     """Whether the host, a domain above it, or the URL is on the list."""
+    return _any_of.first(session, **patterns_of(host, location)) is not None
+
+
+def patterns_of(host: str, location: str) -> dict[str, str]:
+    """The patterns that would stop a target, as parameters."""
     names = _suffixes(host)
-    values: dict[str, Any] = {f"p{n}": names[n] if n < len(names) else location for n in range(_LEVELS)}
-    return _any_of.first(session, **values, **{f"p{_LEVELS}": location}) is not None
+    return {f"p{n}": names[n] if n < len(names) else location for n in range(_LEVELS + 1)}
 
 
 def _suffixes(host: str) -> list[str]:

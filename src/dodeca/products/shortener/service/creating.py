@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from msgspec import UNSET
-from sqlalchemy import Table, bindparam, inspect, or_, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Table, bindparam, inspect, select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.crypto import random_token
@@ -17,8 +15,8 @@ from dodeca.kernel.db import Prepared, ReadSession, WriteSession, detached
 from dodeca.kernel.errors import Unauthenticated, Unavailable
 from dodeca.kernel.http import Principal
 from dodeca.kernel.limits import Rate, network
-from dodeca.products.shortener.models import SHARED_DOMAIN, Link, ShortCode, new_link_id
-from dodeca.products.shortener.service import aliases, blocklist, domains, groups, labels, ruling
+from dodeca.products.shortener.models import SHARED_DOMAIN, Link
+from dodeca.products.shortener.service import aliases, blocklist, domains, groups, inserting, labels, ruling
 from dodeca.products.shortener.service.codes import Codes
 from dodeca.products.shortener.service.installation import Shortener
 from dodeca.products.shortener.service.status import stopped_because
@@ -27,15 +25,7 @@ from dodeca.products.shortener.targets import Target, judge_target
 
 T = TypeVar("T")
 _ATTEMPTS = 4
-_columns: dict[str, str] = {attribute.key: attribute.columns[0].key for attribute in inspect(Link).column_attrs}
 _links = cast(Table, Link.__table__)
-_insert_link = Prepared(postgresql.insert(_links).on_conflict_do_nothing())
-_taken = Prepared(
-    select(ShortCode.link_id).where(
-        ShortCode.domain_id == bindparam("domain"),
-        or_(ShortCode.alias_key == bindparam("key"), ShortCode.text == bindparam("code")),
-    )
-)
 _known = Prepared(
     select(_links)
     .where(
@@ -50,46 +40,19 @@ _known = Prepared(
 _hold_key = Prepared(
     update(_links).where(_links.c.short_url_id == bindparam("link")).values(dedupe_key=bindparam("key"))
 )
-_attributes = [{key: name for name, key in _columns.items()}[column.key] for column in _links.columns]
-_FRESH: dict[str, Any] = {
-    "group_id": None,
-    "folder_id": None,
-    "title": "",
-    "description": "",
-    "image": "",
-    "target_changed_at": None,
-    "starts_at": None,
-    "expires_at": None,
-    "expired_url": None,
-    "max_visits": None,
-    "visits_left": None,
-    "password_hash": None,
-    "redirect_status": 302,
-    "forward_query": False,
-    "crawlable": False,
-    "utm": None,
-    "has_rules": False,
-    "archived_at": None,
-    "disabled_reason": None,
-    "deleted_at": None,
-    "last_click_at": None,
-    "clicks": 0,
-    "unique_visitors": 0,
-    "bots": 0,
-    "imported_clicks": 0,
-    "manage_token": None,
-    "dedupe_key": None,
-}
+_attributes = [inspect(Link).get_property_by_column(column).key for column in _links.columns]
 
 
 class Made:
-    """A link that was made or found. `manage_token` is shown once, to somebody without an account."""
+    """A link that was made or found. `manage_token` is shown once, to somebody without an account. One that is not
+    `is_tagged` has no tags for sure."""
 
-    __slots__ = ("is_new", "link", "manage_token")
+    __slots__ = ("is_new", "is_tagged", "link", "manage_token")
 
     def __init__(self, link: Link, *, is_new: bool, manage_token: str | None = None) -> None:
         self.link = link
         self.is_new = is_new
+        self.is_tagged = not is_new
         self.manage_token = manage_token
 
 
@@ -164,7 +127,6 @@ def shorten(
     table = shortener.hosts(session)
     domain_id = domains.chosen(table, actor, domain)
     target = judge_target(long_url, table.policy)
-    blocklist.check(session, target)
     return _dedupe(session, shortener, actor, target, domain_id, codes)
 
 
@@ -181,7 +143,6 @@ def create(
     table = shortener.hosts(session)
     domain_id = domains.chosen(table, actor, wish.domain)
     target = judge_target(wish.target or "", table.policy)
-    blocklist.check(session, target)
     columns = checked_settings(wish)
     if wish.expired_url:
         columns["expired_url"] = judged_extra(session, table.policy, wish.expired_url, "expired_url")
@@ -195,9 +156,7 @@ def create(
         raise Unauthenticated("Sign in to choose an alias, a domain, tags, a folder or a group.")
     if wish.reuse and actor is not None and not wish.alias and not any(columns.values()) and not wish.rules:
         made = _dedupe(session, shortener, actor, target, domain_id, codes)
-        if actor is not None and wish.tags:
-            labels.set_tags(session, made.link, wish.tags)
-        return made
+        return _tagged(session, made, wish)
     if actor is not None and wish.group_id:
         columns["group_id"] = groups.editable(session, actor, wish.group_id).id
     if actor is not None and wish.folder:
@@ -206,8 +165,13 @@ def create(
     columns["has_rules"] = bool(rules)
     made = _insert(session, shortener, actor, target, domain_id, columns, codes, alias=wish.alias, style=wish.style)
     ruling.store(session, made.link.id, rules)
-    if wish.tags and actor is not None:
+    return _tagged(session, made, wish) if actor is not None else made
+
+
+def _tagged(session: WriteSession, made: Made, wish: NewLink) -> Made:
+    if wish.tags:
         labels.set_tags(session, made.link, wish.tags)
+        made.is_tagged = True
     return made
 
 
@@ -228,6 +192,7 @@ def _dedupe(
 ) -> Made:
     if actor is None:
         return _insert(session, shortener, None, target, domain_id, {}, codes)
+    blocklist.check(session, target)  # also of a link that is known already, and not stopped yet
     for _ in range(_ATTEMPTS):
         known = _plain_live(session, shortener, actor.account_id, target, domain_id)
         if known is not None:
@@ -315,48 +280,19 @@ def _insert_once(
     is_alias: bool = False,
 ) -> Made | None:
     """Insert link and code; None when the code equals an alias, or the id or the dedupe key is taken."""
-    if not is_alias and is_taken(session, domain_id, code):
-        return None
-    values = fresh_link(actor.account_id if actor else None, domain_id, code, target, clock.now()) | columns
+    values = inserting.fresh_link(actor.account_id if actor else None, domain_id, code, target, clock.now()) | columns
     token = None
     if actor is None:
         token = random_token(18)
         values["manage_token"] = shortener.manage_tokens.digest(token)
-    if not insert_link(session, values):
+    if not inserting.insert_unless_blocked(session, values, target):
+        blocklist.check(session, target)
         return None
     if is_alias:
         aliases.claim(session, domain_id, code, values["id"], actor.account_id if actor else None)
-    elif not aliases.insert_code(session, domain_id, code, values["id"]):
-        raise Unavailable("A short code was taken. Try again.")
+    elif not inserting.insert_generated(session, domain_id, code, values["id"]):
+        return None
     return Made(detached(Link, (values["id"],), values), is_new=True, manage_token=token)
-
-
-def is_taken(session: ReadSession, domain_id: int, code: str) -> bool:
-    """Whether a generated code equals an alias in any letter case, or a code that was brought in."""
-    return _taken.first(session, domain=domain_id, key=code.lower(), code=code) is not None
-
-
-def fresh_link(account_id: str | None, domain_id: int, code: str, target: Target, now: datetime) -> dict[str, Any]:
-    """The attributes of a plain new link."""
-    return {
-        **_FRESH,
-        "id": new_link_id(),
-        "domain_id": domain_id,
-        "short_code": code,
-        "long_url": target.long_url,
-        "location": None if target.location == target.long_url else target.location,
-        "url_hash": target.url_hash,
-        "target_domain": target.domain,
-        "user_id": account_id,
-        "created_at": now,
-        "updated_at": now,
-        "warning": target.warning,
-    }
-
-
-def insert_link(session: WriteSession, values: dict[str, Any]) -> bool:
-    """Insert a link's row; False when its id or dedupe key is taken."""
-    return _insert_link.run(session, **{_columns[name]: value for name, value in values.items()}) == 1
 
 
 # Many at once
@@ -411,14 +347,11 @@ __all__ = [
     "Made",
     "count_creations",
     "create",
-    "fresh_link",
-    "insert_link",
     "is_plain",
     "judged_extra",
     "make",
     "make_and",
     "make_many",
     "make_short",
-    "new_link_id",
     "shorten",
 ]

@@ -28,7 +28,7 @@ from dodeca.products.shortener.models import (
     Tag,
 )
 from dodeca.products.shortener.service import aliases, blocklist, domains, groups, labels, ruling
-from dodeca.products.shortener.service.creating import judged_extra
+from dodeca.products.shortener.service.creating import Made, judged_extra
 from dodeca.products.shortener.service.installation import Shortener
 from dodeca.products.shortener.service.status import status_clause, status_of
 from dodeca.products.shortener.service.wishes import LinkChange, checked_settings
@@ -241,10 +241,10 @@ def listed(
     return page_of(session, statement, order=[column, Link.id], limit=limit, cursor=cursor, descending=descending)
 
 
-def views(session: ReadSession, shortener: Shortener, links: Sequence[Link]) -> list[LinkView]:
-    """Links as the API shows them, with what other tables know, in a handful of queries."""
-    link_ids = [link.id for link in links]
-    tags = labels.tags_of(session, link_ids) if links else {}
+def views(session: ReadSession, shortener: Shortener, links: Sequence[Link], *, tagged: bool = True) -> list[LinkView]:
+    """Links as the API shows them, with what other tables know, in a handful of queries. Not `tagged`: known to have no
+    tags."""
+    tags = labels.tags_of(session, [link.id for link in links]) if links and tagged else {}
     folders = labels.folder_names(session, (link.folder_id for link in links))
     with_rules = [link.id for link in links if link.has_rules]
     rules = ruling.of_links(session, with_rules) if with_rules else {}
@@ -292,11 +292,16 @@ def views(session: ReadSession, shortener: Shortener, links: Sequence[Link]) -> 
     return found
 
 
-def view(session: ReadSession, shortener: Shortener, link: Link, manage_token: str | None = None) -> LinkView:
+def view(session: ReadSession, shortener: Shortener, link: Link) -> LinkView:
     """One link as the API shows it."""
-    shown = views(session, shortener, [link])[0]
-    if manage_token is not None:
-        shown.manage_token = manage_token
+    return views(session, shortener, [link])[0]
+
+
+def view_of_made(session: ReadSession, shortener: Shortener, made: Made) -> LinkView:
+    """The same of one that was just made or found."""
+    shown = views(session, shortener, [made.link], tagged=made.is_tagged)[0]
+    if made.manage_token is not None:
+        shown.manage_token = made.manage_token
     return shown
 
 

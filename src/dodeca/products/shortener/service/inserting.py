@@ -1,0 +1,122 @@
+"""The rows of a new link, in two statements that also decide what must not be: each further one costs a tenth of the
+whole request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, delete, exists, inspect, literal, select
+from sqlalchemy.dialects import postgresql
+
+from dodeca.kernel.db import Prepared, WriteSession
+from dodeca.products.shortener.models import Link, ShortCode, new_link_id
+from dodeca.products.shortener.service import blocklist
+from dodeca.products.shortener.targets import Target
+
+_links = cast(Table, Link.__table__)
+_codes = cast(Table, ShortCode.__table__)
+_columns: dict[str, str] = {attribute.key: attribute.columns[0].key for attribute in inspect(Link).column_attrs}
+_FRESH: dict[str, Any] = {
+    "group_id": None,
+    "folder_id": None,
+    "title": "",
+    "description": "",
+    "image": "",
+    "target_changed_at": None,
+    "starts_at": None,
+    "expires_at": None,
+    "expired_url": None,
+    "max_visits": None,
+    "visits_left": None,
+    "password_hash": None,
+    "redirect_status": 302,
+    "forward_query": False,
+    "crawlable": False,
+    "utm": None,
+    "has_rules": False,
+    "archived_at": None,
+    "disabled_reason": None,
+    "deleted_at": None,
+    "last_click_at": None,
+    "clicks": 0,
+    "unique_visitors": 0,
+    "bots": 0,
+    "imported_clicks": 0,
+    "manage_token": None,
+    "dedupe_key": None,
+}
+
+
+def _unless_blocked(given: Collection[str]) -> Prepared:
+    """The insertion of a link whose attributes `given` are parameters and whose others are as in any fresh one."""
+    values = [
+        bindparam(name, type_=_links.c[column].type)
+        if name in given
+        else literal(_FRESH[name], _links.c[column].type, literal_execute=False)
+        for name, column in _columns.items()
+    ]
+    row = select(*values).where(~exists().where(blocklist.matches))
+    insert = postgresql.insert(_links).from_select(list(_columns.values()), row, include_defaults=False)
+    return Prepared(insert.on_conflict_do_nothing())
+
+
+_insert = Prepared(postgresql.insert(_links).on_conflict_do_nothing())
+_insert_plain = _unless_blocked(_columns.keys() - _FRESH.keys())
+_insert_other = _unless_blocked(_columns)
+_insert_generated = Prepared(
+    postgresql.insert(_codes)
+    .from_select(
+        ["domain_id", "short_url_text", "short_url_id"],
+        select(
+            bindparam("domain", type_=_codes.c.domain_id.type),
+            bindparam("code", type_=_codes.c.short_url_text.type),
+            bindparam("link", type_=_codes.c.short_url_id.type),
+        ).where(~exists().where(ShortCode.domain_id == bindparam("domain"), ShortCode.alias_key == bindparam("key"))),
+        include_defaults=False,
+    )
+    .on_conflict_do_nothing()
+)
+_remove = Prepared(delete(_links).where(_links.c.short_url_id == bindparam("link")))
+
+
+def fresh_link(account_id: str | None, domain_id: int, code: str, target: Target, now: datetime) -> dict[str, Any]:
+    """The attributes of a plain new link."""
+    return {
+        **_FRESH,
+        "id": new_link_id(),
+        "domain_id": domain_id,
+        "short_code": code,
+        "long_url": target.long_url,
+        "location": None if target.location == target.long_url else target.location,
+        "url_hash": target.url_hash,
+        "target_domain": target.domain,
+        "user_id": account_id,
+        "created_at": now,
+        "updated_at": now,
+        "warning": target.warning,
+    }
+
+
+def insert_link(session: WriteSession, values: dict[str, Any]) -> bool:
+    """Insert a link's row; False when its id or dedupe key is taken. Whether its target is blocked was asked before."""
+    return _insert.run(session, **{_columns[name]: value for name, value in values.items()}) == 1
+
+
+def insert_unless_blocked(session: WriteSession, values: dict[str, Any], target: Target) -> bool:
+    """The same; False also when its target is blocked."""
+    patterns = blocklist.patterns_of(target.host, target.location)
+    if all(values[name] == usual for name, usual in _FRESH.items()):
+        given = {name: value for name, value in values.items() if name not in _FRESH}
+        return _insert_plain.run(session, **given, **patterns) == 1
+    return _insert_other.run(session, **values, **patterns) == 1
+
+
+def insert_generated(session: WriteSession, domain_id: int, code: str, link_id: int) -> bool:
+    """Insert the row of a link's generated code. False, and the link is gone again, when the code equals an alias in
+    any letter case or one that was brought in."""
+    if _insert_generated.run(session, domain=domain_id, code=code, link=link_id, key=code.lower()) == 1:
+        return True
+    _remove.run(session, link=link_id)
+    return False
