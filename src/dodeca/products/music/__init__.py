@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.music import api, invariants, jobs, pages
+from dodeca.products.music import api, compat, invariants, jobs, pages
 from dodeca.products.music.settings import MusicSettings
 
 __all__ = ["manifest"]
@@ -16,6 +16,8 @@ manifest = Manifest(
     folder=Path(__file__).parent,
     api=api.routes,
     pages=pages.routes,
+    compat=compat.routers,
+    root=compat.root,
     settings=MusicSettings,
     jobs=jobs.jobs,
     invariants=invariants.invariants,

@@ -65,6 +65,7 @@ async def analyse(platform: Platform, song_id: int) -> None:
         return
     values = {
         "waveform": measured.peaks,
+        "timbre": measured.timbre,
         "track_gain": measured.track_gain,
         "track_peak": measured.track_peak,
         "duration_ms": measured.duration_ms,
@@ -77,7 +78,7 @@ def _measured(session: WriteSession, song_id: int, audio_hash: str, values: dict
     if song is None or song.audio_hash != audio_hash:
         return  # it has another file by now
     song.analysed_at = clock.now()
-    song.waveform = values.get("waveform")
+    song.waveform, song.timbre = values.get("waveform"), values.get("timbre")
     if song.track_gain is None:
         song.track_gain, song.track_peak = values.get("track_gain"), values.get("track_peak")
     if not song.duration_ms and values.get("duration_ms"):

@@ -99,13 +99,15 @@ class Measured:
     """Highest sample as a share of full scale."""
     loudness: bytes
     """`Loudness.to_bytes`, for the album's gain."""
+    timbre: bytes
+    """How it sounds, in 32 numbers of 0 to 255: see `_Timbre`."""
 
 
 def check(path: Path) -> int:
     """Decode a whole file and give its length in milliseconds. From a thread.
 
     Raises NotDecodable (415) for what is no sound, or breaks off at once."""
-    blocks = _decoded(path, ["-map", "0:a:0", *_MONO, "pipe:1"])[0]
+    blocks = _decoded(path, ["-map", "0:a:0", *_MONO, "pipe:1"]).blocks
     return _duration_ms(blocks)
 
 
@@ -116,46 +118,96 @@ def measure(path: Path) -> Measured:
         "[loud]ebur128=peak=sample:framelog=info,anullsink;"
         f"[shape]aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={_RATE}[wave]"
     )
-    blocks, log = _decoded(path, ["-filter_complex", graph, "-map", "[wave]", "-f", "s16le", "pipe:1"])
+    found = _decoded(path, ["-filter_complex", graph, "-map", "[wave]", "-f", "s16le", "pipe:1"])
     # Blocks of 400 ms begin with the fourth line: earlier ones are not full.
-    momentary = [float(text) for text in _MOMENTARY.findall(log)[3:]]
+    momentary = [float(text) for text in _MOMENTARY.findall(found.log)[3:]]
     loudness = Loudness.of(momentary)
-    peak = _PEAK.search(log)
+    peak = _PEAK.search(found.log)
     level = float(peak[1]) if peak else -math.inf
     return Measured(
-        duration_ms=_duration_ms(blocks),
-        peaks=waveform(blocks),
+        duration_ms=_duration_ms(found.blocks),
+        peaks=waveform(found.blocks),
         track_gain=loudness.gain(),
         track_peak=round(10 ** (level / 20), 6) if math.isfinite(level) else None,
         loudness=loudness.to_bytes(),
+        timbre=found.timbre,
     )
 
 
 _MONO: Final = ["-ac", "1", "-ar", str(_RATE), "-f", "s16le"]
 
 
-def _decoded(path: Path, arguments: list[str]) -> tuple[NDArray[np.int32], str]:
-    """The peak of each 10 ms, and the log."""
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """The peak of each 10 ms, the sum of the sound's bands, and the log."""
+
+    blocks: NDArray[np.int32]
+    timbre: bytes
+    log: str
+
+
+def _decoded(path: Path, arguments: list[str]) -> _Decoded:
     with ffmpeg.running(["-loglevel", "info", *ffmpeg.reading(path), "-vn", "-sn", *arguments]) as (output, log):
-        blocks = _peaks_of(output)
+        blocks, timbre = _taken_in(output)
     if _duration_ms(blocks) < SHORTEST_MS:
         raise NotDecodable("The file holds no sound.", field="file")
-    return blocks, log.text
+    return _Decoded(blocks, timbre.to_bytes(), log.text)
 
 
-def _peaks_of(output: IO[bytes]) -> NDArray[np.int32]:
+def _taken_in(output: IO[bytes]) -> tuple[NDArray[np.int32], _Timbre]:
     parts: list[NDArray[np.int32]] = []
+    timbre = _Timbre()
     held = 0
     while data := output.read(_READ_BYTES):
-        samples = np.abs(np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.int32))
-        whole = len(samples) // _BLOCK * _BLOCK
-        parts.append(samples[:whole].reshape(-1, _BLOCK).max(axis=1))
-        if whole < len(samples):
-            parts.append(np.array([samples[whole:].max()], dtype=np.int32))
+        samples = np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2")
+        timbre.add(samples)
+        heights = np.abs(samples.astype(np.int32))
+        whole = len(heights) // _BLOCK * _BLOCK
+        parts.append(heights[:whole].reshape(-1, _BLOCK).max(axis=1))
+        if whole < len(heights):
+            parts.append(np.array([heights[whole:].max()], dtype=np.int32))
         held += len(parts[-1])
         if held > _MOST_BLOCKS:
             raise NotDecodable("A song lasts at most a day.", field="file")
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32), timbre
+
+
+class _Timbre:
+    """How loud each of 16 bands from 60 Hz to 4 kHz is beside the others, and how much that changes.
+
+    Means and deviations over windows of 128 ms, in dB: what makes songs sound alike whatever they are called."""
+
+    _WINDOW: Final = 1024
+    _BANDS: Final = 16
+
+    def __init__(self) -> None:
+        edges = np.geomspace(60, _RATE / 2, self._BANDS + 1) / (_RATE / self._WINDOW)
+        self._edges = np.maximum(1, np.round(edges).astype(np.int64))
+        self._shape = np.hanning(self._WINDOW).astype(np.float32)
+        self._sum = np.zeros(self._BANDS)
+        self._squares = np.zeros(self._BANDS)
+        self._count = 0
+
+    def add(self, samples: NDArray[np.int16]) -> None:
+        """Take in the next samples; what does not fill a window is left out."""
+        whole = len(samples) // self._WINDOW * self._WINDOW
+        windows = samples[:whole].reshape(-1, self._WINDOW).astype(np.float32)
+        power = np.abs(np.fft.rfft(windows * self._shape, axis=1)) ** 2
+        bands = np.add.reduceat(power[:, : self._edges[-1]], self._edges[:-1], axis=1)
+        levels = 10 * np.log10(bands + 1e3)
+        levels = levels[levels.max(axis=1) > 40]  # silence says nothing
+        self._sum += levels.sum(axis=0)
+        self._squares += (levels**2).sum(axis=0)
+        self._count += len(levels)
+
+    def to_bytes(self) -> bytes:
+        """Means beside the mean of all bands, then deviations; a byte for each."""
+        count = max(1, self._count)
+        means = self._sum / count
+        deviations = np.sqrt(np.maximum(0, self._squares / count - means**2))
+        relative = means - means.mean()
+        numbers = np.concatenate((relative * 3 + 128, deviations * 8))
+        return bytes(np.clip(np.round(numbers), 0, 255).astype(np.uint8).tolist())
 
 
 def _duration_ms(blocks: NDArray[np.int32]) -> int:

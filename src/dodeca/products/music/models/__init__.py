@@ -1,5 +1,6 @@
 """Tables of music: the catalogue, what people do with it, what they hear, and stations."""
 
+from dodeca.products.music.models.apps import ChatMessage, RadioLink
 from dodeca.products.music.models.catalogue import (
     Album,
     AlbumArtist,
@@ -44,6 +45,7 @@ __all__ = [
     "AppPassword",
     "Artist",
     "Bookmark",
+    "ChatMessage",
     "Collaborator",
     "Comment",
     "Exclusion",
@@ -57,6 +59,7 @@ __all__ = [
     "PlayQueue",
     "Playlist",
     "PlaylistItem",
+    "RadioLink",
     "Rating",
     "Scan",
     "Share",

@@ -116,7 +116,8 @@ class Song(Model):
     the digest of the audio packets without tags). `listed` says that everybody may see it: public, its release is
     past, approved, and its file there (check for the first). `media_key` names an uploaded file in the media store;
     `library_id` and `path` name one in a watched folder. `version` counts changes of tags. Counters equal their rows.
-    `waveform` is 1000 peaks of 0 to 255, a byte each. `rating_*` take in ratings from 1 to 5. Durations are in
+    `waveform` is 1000 peaks of 0 to 255, a byte each, `timbre` 32 numbers
+    of how it sounds (`audio.measuring`). `rating_*` take in ratings from 1 to 5. Durations are in
     milliseconds, `bit_rate` in kbit/s, `sample_rate` in Hz, gains in dB, `video_key` names an MP4 or WebM."""
 
     __tablename__ = "music_songs"
@@ -155,6 +156,7 @@ class Song(Model):
     cover_key: Mapped[str | None]
     lyrics: Mapped[str | None]
     waveform: Mapped[bytes | None]
+    timbre: Mapped[bytes | None]
     track_gain: Mapped[float | None]
     track_peak: Mapped[float | None]
     analysed_at: Mapped[datetime | None]

@@ -1,0 +1,194 @@
+"""Who signs in through a protocol of apps: with an app password, the account's own, or a key of the platform."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from dodeca.commons.accounts.public import (
+    Account,
+    CodeNeeded,
+    Origin,
+    WaitingForDeletion,
+    WrongCredentials,
+    account_by_id,
+    account_by_login,
+    check_password,
+    roles_of,
+    verify_key,
+)
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Forbidden, TooMany, Unauthenticated
+from dodeca.kernel.http import Call
+from dodeca.kernel.limits import Rate, network
+from dodeca.products.music.models import AppPassword
+from dodeca.products.music.service import app_passwords
+from dodeca.products.music.service.viewers import PRODUCT, Viewer
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+WRONG_TRIES: Final = Rate(10, 60)
+"""Wrong sign-ins of an address for one name."""
+_LATER: Final = "Too many wrong sign-ins. Wait a minute."
+_MOST_BLOCKED: Final = 10_000
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who is signed in. `note_password` is the app password whose use is to be noted."""
+
+    account_id: str
+    username: str
+    viewer: Viewer
+    note_password: int | None = None
+    permissions: str = "read_write"
+
+    def check(self, *, writes: bool) -> None:
+        """Raises Forbidden where a key may only read, or only write."""
+        if self.permissions not in ("read_write", "write" if writes else "read"):
+            raise Forbidden(f"This key may only {self.permissions}.")
+
+
+class NoAppPassword(Unauthenticated):
+    """A scheme that computes with a password needs an app password, and the account has none."""
+
+
+def identity_of(session: ReadSession, account: Account, used: AppPassword | None = None) -> Identity:
+    """An account that has proven itself."""
+    roles = roles_of(session, account.id)
+    viewer = Viewer(account.id, bool({"admin", "moderator"} & set(roles)), "admin" in roles)
+    hour_ago = clock.now() - timedelta(seconds=app_passwords.USE_NOTED_SECONDS)
+    due = used is not None and (used.used_at is None or used.used_at < hour_ago)
+    return Identity(account.id, account.username, viewer, used.id if used is not None and due else None)
+
+
+async def with_password(call: Call, name: str, password: str) -> Identity:
+    """Sign in with a name and an app password, or the account's own. Raises Unauthenticated, TooMany."""
+    platform = call.platform
+    guesses = _guesses(platform)
+    guesses.refuse(call, name)
+
+    def look_up(session: ReadSession) -> Identity | None:
+        found = app_passwords.by_secret(session, platform, password)
+        account = account_by_login(session, name)
+        if found is None or account is None or found[1].id != account.id:
+            return None
+        return identity_of(session, account, found[0])
+
+    identity = await platform.db.aread(look_up)
+    if identity is not None:
+        return identity
+    try:
+        account = await check_password(platform, Origin.of(call), login=name, password=password)
+    except (CodeNeeded, WaitingForDeletion) as error:
+        raise Unauthenticated("Use an app password: the account's own is not enough.") from error
+    except WrongCredentials:
+        guesses.count(call, name)
+        raise
+    return await platform.db.aread(lambda session: identity_of(session, account))
+
+
+async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
+    """Sign in with MD5 of an app password and a salt. Raises NoAppPassword, WrongCredentials, TooMany."""
+    platform = call.platform
+    guesses = _guesses(platform)
+    guesses.refuse(call, name)
+    given = token.lower().encode("ascii", "replace")
+
+    def look_up(session: ReadSession) -> Identity | None:
+        account = account_by_login(session, name)
+        if account is None or not account.is_active:
+            return None
+        opened = app_passwords.opened(session, platform, account.id)
+        if not opened:
+            raise NoAppPassword("Token authentication needs an app password. Make one and use it as your password.")
+        for row, password in opened:
+            text = (password + salt).encode("utf-8", "surrogatepass")
+            made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
+            if hmac.compare_digest(made, given):
+                return identity_of(session, account, row)
+        return None
+
+    identity = await platform.db.aread(look_up)
+    if identity is None:
+        guesses.count(call, name)
+        raise WrongCredentials("Wrong username or password.")
+    return identity
+
+
+async def with_key(call: Call, key: str) -> Identity:
+    """Sign in with an app password alone, or a platform key of the scope music. Raises WrongCredentials, TooMany."""
+    platform = call.platform
+    guesses = _guesses(platform)
+    guesses.refuse(call, "")
+
+    def look_up(session: ReadSession) -> Identity | None:
+        found = app_passwords.by_secret(session, platform, key)
+        if found is not None:
+            return identity_of(session, found[1], found[0])
+        known = verify_key(session, platform, key, scope=PRODUCT)
+        account = account_by_id(session, known.account_id) if known is not None else None
+        if known is None or account is None or not account.is_active:
+            return None
+        return msgspec.structs.replace(identity_of(session, account), permissions=known.permissions)
+
+    identity = await platform.db.aread(look_up)
+    if identity is None:
+        guesses.count(call, "")
+        raise WrongCredentials("This key is not valid.")
+    return identity
+
+
+async def note_use(call: Call, identity: Identity, client: str) -> None:
+    """Note that an app password is used, where that was not done within the hour."""
+    number = identity.note_password
+    if number is not None:
+
+        def unit(session: WriteSession) -> None:
+            app_passwords.note_use(session, number, client)
+
+        await call.platform.db.awrite(unit)
+
+
+class _Guesses:
+    """Wrong sign-ins: counted for all processes, and refused in this one while there were too many."""
+
+    def __init__(self) -> None:
+        self._blocked: OrderedDict[str, float] = OrderedDict()
+
+    def refuse(self, call: Call, name: str) -> None:
+        """Raises TooMany while an address may not try this name."""
+        wait = self._blocked.get(self._key(call, name), 0.0) - clock.timestamp()
+        if wait > 0:
+            raise TooMany(_LATER, retry_after=wait)
+
+    def count(self, call: Call, name: str) -> None:
+        """Count a wrong sign-in. Raises TooMany for the first one too many."""
+        key = self._key(call, name)
+        try:
+            call.platform.limits.hit("music.sign_in", key, WRONG_TRIES, message=_LATER)
+        except TooMany as error:
+            self._blocked[key] = clock.timestamp() + error.retry_after
+            while len(self._blocked) > _MOST_BLOCKED:
+                self._blocked.popitem(last=False)
+            raise
+
+    def _key(self, call: Call, name: str) -> str:
+        return f"{network(call.address)} {name.casefold()[:200]}"
+
+
+_by_platform: WeakKeyDictionary[Platform, _Guesses] = WeakKeyDictionary()
+
+
+def _guesses(platform: Platform) -> _Guesses:
+    made = _by_platform.get(platform)
+    if made is None:
+        made = _by_platform[platform] = _Guesses()
+    return made

@@ -1,0 +1,220 @@
+"""Lists of albums and songs, starred things, and search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, func, select
+
+from dodeca.commons.accounts.public import accounts_by_ids
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession
+from dodeca.products.music.compat.subsonic import schema, shapes
+from dodeca.products.music.compat.subsonic.asking import MALFORMED, MISSING, Asked, Refused, reading
+from dodeca.products.music.compat.subsonic.schema import Node, node
+from dodeca.products.music.models import Album, AlbumSong, Artist, Like, Song, SongGenre
+from dodeca.products.music.service import browsing, listens, searching, songs
+from dodeca.products.music.service.folding import folded
+from dodeca.products.music.service.viewers import albums_for, artists_for, songs_for
+
+MOST_ALBUMS: Final = 500
+MOST_SONGS: Final = 500
+FURTHEST: Final = 10_000_000
+
+
+def _albums_seen(session: ReadSession, asked: Asked) -> ColumnElement[bool]:
+    """The albums that the caller sees, as a rule that the lists' own indexes serve wherever that is all.
+
+    Only who has a song that not everybody sees is looked at closer."""
+    own = select(Song.id).where(Song.uploader_id == asked.account_id, ~Song.listed).limit(1)
+    waiting = select(Song.id).where(~Song.listed, Song.visibility == "public").limit(1)
+    hidden = session.scalar(own) is not None or (asked.viewer.is_moderator and session.scalar(waiting) is not None)
+    return albums_for(asked.viewer) if hidden else Album.public_songs > 0
+
+
+def _by_year(statement: Any, asked: Asked) -> Any:
+    for name in ("fromYear", "toYear"):
+        asked.required(name)
+    first, last = asked.number("fromYear", 0, 0, 9999), asked.number("toYear", 0, 0, 9999)
+    statement = statement.where(Album.year_key.between(min(first, last), max(first, last)))
+    if first > last:
+        return statement.order_by(Album.year_key.desc(), Album.id.desc())
+    return statement.order_by(Album.year_key, Album.id)
+
+
+def _by_genre(statement: Any, asked: Asked) -> Any:
+    held = select(AlbumSong.album_id).join(SongGenre, SongGenre.song_id == AlbumSong.song_id)
+    inside = held.where(SongGenre.genre_key == folded(asked.required("genre")))
+    return statement.where(Album.id.in_(inside)).order_by(Album.sort_key, Album.id)
+
+
+def _starred(statement: Any, asked: Asked) -> Any:
+    mine = (Like.user_id == asked.account_id) & (Like.kind == "album") & (Like.target_id == Album.id)
+    return statement.join(Like, mine).order_by(Like.created_at.desc(), Like.id.desc())
+
+
+_ORDERS: Final[dict[str, Callable[[Any, Asked], Any]]] = {
+    "random": lambda statement, _: statement.order_by(func.random()),
+    "newest": lambda statement, _: statement.order_by(Album.created_at.desc(), Album.id.desc()),
+    "frequent": lambda s, _: s.where(Album.play_count > 0).order_by(Album.play_count.desc(), Album.id.desc()),
+    "recent": lambda s, _: s.where(Album.recent_at.is_not(None)).order_by(Album.recent_at.desc(), Album.id.desc()),
+    "highest": lambda s, _: s.where(Album.rating_count > 0).order_by(Album.rating_sum.desc(), Album.id.desc()),
+    "starred": _starred,
+    "alphabeticalByName": lambda statement, _: statement.order_by(Album.sort_key, Album.id),
+    "alphabeticalByArtist": lambda s, _: s.order_by(Album.artist_key, Album.sort_key, Album.id),
+    "byYear": _by_year,
+    "byGenre": _by_genre,
+}
+
+
+def _listed_albums(session: ReadSession, asked: Asked) -> list[Album]:
+    """A page of albums in one of the ten orders. Places are found in the index alone, rows fetched afterwards."""
+    kind = asked.required("type")
+    if kind not in _ORDERS:
+        raise Refused(MALFORMED, f"type is one of {', '.join(_ORDERS)}.")
+    size, offset = asked.number("size", 10, 0, MOST_ALBUMS), asked.number("offset", 0, 0, FURTHEST)
+    ordered = _ORDERS[kind](select(Album.id).where(_albums_seen(session, asked)), asked)
+    ids = list(session.scalars(ordered.limit(size).offset(offset)))
+    rows = {album.id: album for album in session.scalars(select(Album).where(Album.id.in_(ids)))}
+    return [rows[number] for number in ids if number in rows]
+
+
+@reading("getAlbumList")
+def album_list(session: ReadSession, asked: Asked) -> Node:
+    """Albums as folders."""
+    return node(albumList=node(album=shapes.album_directories(session, asked, _listed_albums(session, asked))))
+
+
+@reading("getAlbumList2")
+def album_list_2(session: ReadSession, asked: Asked) -> Node:
+    """Albums by their tags."""
+    return node(albumList2=node(album=shapes.albums(session, asked, _listed_albums(session, asked))))
+
+
+@reading("getRandomSongs")
+def random_songs(session: ReadSession, asked: Asked) -> Node:
+    """Songs by chance, of a genre or some years."""
+    statement = select(Song.id).where(songs_for(asked.viewer))
+    if asked.text("genre"):
+        held = select(SongGenre.song_id).where(SongGenre.genre_key == folded(asked.text("genre")))
+        statement = statement.where(Song.id.in_(held))
+    if (first := asked.maybe_number("fromYear", 0, 9999)) is not None:
+        statement = statement.where(Song.year >= first)
+    if (last := asked.maybe_number("toYear", 0, 9999)) is not None:
+        statement = statement.where(Song.year <= last)
+    ids = list(session.scalars(statement.order_by(func.random()).limit(asked.number("size", 10, 0, MOST_SONGS))))
+    found = songs.find_all(session, asked.viewer, ids)
+    return node(randomSongs=node(song=shapes.songs(session, asked, found)))
+
+
+@reading("getSongsByGenre")
+def songs_by_genre(session: ReadSession, asked: Asked) -> Node:
+    """Songs of a genre, the most heard first."""
+    found = browsing.songs_of_genre(
+        session,
+        asked.viewer,
+        asked.required("genre"),
+        limit=asked.number("count", 10, 0, MOST_SONGS),
+        offset=asked.number("offset", 0, 0, FURTHEST),
+    )
+    return node(songsByGenre=node(song=shapes.songs(session, asked, found)))
+
+
+@reading("getNowPlaying")
+def now_playing(session: ReadSession, asked: Asked) -> Node:
+    """What those play whose history the caller may see."""
+    rows = [row for row in listens.playing_now(session) if shapes.history_open(session, asked, row.user_id)]
+    found = songs.by_ids(session, asked.viewer, [row.song_id for row in rows if row.song_id is not None])
+    names = accounts_by_ids(session, [row.user_id for row in rows])
+    known = [(row, found[row.song_id]) for row in rows if row.song_id in found and row.user_id in names]
+    entries = shapes.songs(session, asked, [song for _, song in known])
+    now = clock.now()
+    for number, (entry, (row, song)) in enumerate(zip(entries, known, strict=True), 1):
+        passed = (now - row.updated_at).total_seconds()
+        moved = int(passed * 1000 * row.rate) if row.state == "playing" else 0
+        entry.kind = schema.NOW_PLAYING_ENTRY
+        entry |= {
+            "username": names[row.user_id].username,
+            "minutesAgo": max(0, int(passed // 60)),
+            "playerId": number,
+            "playerName": row.device,
+            "state": row.state,
+            "positionMs": min(row.position_ms + moved, song.duration_ms or 1 << 53),
+            "playbackRate": row.rate,
+        }
+    return node(nowPlaying=node(entry=entries))
+
+
+# Starred
+
+
+def _liked(session: ReadSession, asked: Asked, kind: str, table: Any, rule: ColumnElement[bool]) -> Sequence[Any]:
+    mine = (Like.user_id == asked.account_id) & (Like.kind == kind) & (Like.target_id == table.id)
+    statement = select(table).join(Like, mine).where(rule).order_by(Like.created_at.desc(), Like.id.desc())
+    return session.scalars(statement.limit(10_000)).all()
+
+
+@reading("getStarred", "getStarred2")
+def starred(session: ReadSession, asked: Asked) -> Node:
+    """What the caller likes."""
+    tags = asked.text("_method").endswith("2")
+    found_albums = _liked(session, asked, "album", Album, albums_for(asked.viewer))
+    in_folders = shapes.albums if tags else shapes.album_directories
+    found_artists = _liked(session, asked, "artist", Artist, artists_for(asked.viewer))
+    made = node(
+        schema.THREE,
+        artist=shapes.artists(session, asked, found_artists, folders=not tags),
+        album=in_folders(session, asked, found_albums),
+        song=shapes.songs(session, asked, _liked(session, asked, "song", Song, songs_for(asked.viewer))),
+    )
+    return node(**{"starred2" if tags else "starred": made})
+
+
+# Search
+
+
+def _found(session: ReadSession, asked: Asked, kind: str, table: Any, rule: ColumnElement[bool]) -> list[Any]:
+    """A page of what fits the query; the empty one, `""` too, is all there is, in the order of its arrival."""
+    size = asked.number(f"{kind}Count", 20, 0, MOST_SONGS)
+    offset = asked.number(f"{kind}Offset", 0, 0, FURTHEST)
+    text = asked.text("query").strip().strip('"').strip()
+    if not size:
+        return []
+    if not text:
+        ids = list(session.scalars(select(table.id).where(rule).order_by(table.id).limit(size).offset(offset)))
+    else:
+        ids = searching.find(session, asked.viewer, text[:300], kind, limit=size, offset=offset)
+    rows = {row.id: row for row in session.scalars(select(table).where(table.id.in_(ids), rule))}
+    return [rows[number] for number in ids if number in rows]
+
+
+@reading("search2", "search3")
+def search(session: ReadSession, asked: Asked) -> Node:
+    """Artists, albums and songs that fit the words."""
+    if not asked.has("query"):
+        raise Refused(MISSING, "Required parameter is missing: query")
+    tags = asked.text("_method") == "search3"
+    found_albums = _found(session, asked, "album", Album, _albums_seen(session, asked))
+    found_artists = _found(session, asked, "artist", Artist, artists_for(asked.viewer))
+    found_songs = _found(session, asked, "song", Song, songs_for(asked.viewer))
+    made = node(
+        schema.THREE,
+        artist=shapes.artists(session, asked, found_artists, folders=not tags),
+        album=(shapes.albums if tags else shapes.album_directories)(session, asked, found_albums),
+        song=shapes.songs(session, asked, found_songs),
+    )
+    return node(**{"searchResult3" if tags else "searchResult2": made})
+
+
+@reading("search")
+def old_search(session: ReadSession, asked: Asked) -> Node:
+    """The search of the first clients: songs by artist, album, title or any of these."""
+    words = " ".join(asked.text(name) for name in ("artist", "album", "title", "any")).strip()
+    if not words:
+        raise Refused(MISSING, "Required parameter is missing: any")
+    size, offset = asked.number("count", 20, 0, MOST_SONGS), asked.number("offset", 0, 0, FURTHEST)
+    ids = searching.find(session, asked.viewer, words[:300], "song", limit=size, offset=offset) if size else []
+    matches = shapes.songs(session, asked, songs.find_all(session, asked.viewer, ids))
+    total = offset + len(matches)
+    return node(searchResult=node(schema.SEARCH_RESULT, offset=offset, totalHits=total, match=matches))
