@@ -77,7 +77,8 @@ def attach(session: Any, instance: Any, key: tuple[Any, ...]) -> None:
     if state.session_id is not None:  # of another Session: SQLAlchemy says what is wrong with that
         session._update_impl(state)
         return
-    session._autobegin_t()
+    if not session.writes:
+        session._autobegin_t()  # a reader's Session is kept, and let go of its objects only where it was in use
     session.identity_map.add(state)
     state.session_id = session.hash_key
 

@@ -92,11 +92,9 @@ class Simulator:
         await self._wait()
         if self.settings.outage:
             return Unavailable("outage")
-        chance = self._chance(ask.key)
-        if chance.random() < self.settings.timeout_rate:
-            return Unknown()
-        if chance.random() >= self.settings.success_rate:
-            return Declined("issuer_unavailable", hard=False)
+        refused = self._by_chance(ask.key) if self._is_moody else None
+        if refused is not None:
+            return refused
         if ask.method == "upi":
             return Challenge("poll", self._reference(ask, "approve"))
         if ask.method in ("netbanking", "wallet"):
@@ -180,8 +178,16 @@ class Simulator:
         if self.settings.latency_ms:
             await asyncio.sleep(self.settings.latency_ms / 1000)
 
-    def _chance(self, key: str) -> random.Random:
-        return random.Random(f"{self.settings.seed}:{self.name}:{key}")  # noqa: S311 - a simulation, repeatable
+    @property
+    def _is_moody(self) -> bool:
+        return self.settings.timeout_rate > 0 or self.settings.success_rate < 1
+
+    def _by_chance(self, key: str) -> Result | None:
+        """What the rates say, always the same of one key."""
+        chance = random.Random(f"{self.settings.seed}:{self.name}:{key}")  # noqa: S311 - a simulation, repeatable
+        if chance.random() < self.settings.timeout_rate:
+            return Unknown()
+        return Declined("issuer_unavailable", hard=False) if chance.random() >= self.settings.success_rate else None
 
     def _digest(self, key: str) -> str:
         return hashlib.sha256(f"{self.name}:{key}".encode()).hexdigest()[:16]
