@@ -1,4 +1,7 @@
 // Every call of npm's `razorpay` for the resources that Dodeca speaks. Prints what came back.
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
 const Razorpay = require('razorpay')
 const { validatePaymentVerification, validateWebhookSignature } = require('razorpay/dist/utils/razorpay-utils')
 
@@ -143,6 +146,32 @@ async function main([base, key_id, key_secret]) {
   await instance.virtualAccounts.all()
   await instance.virtualAccounts.fetchPayments(seen.account.id)
   seen.accountClosed = await instance.virtualAccounts.close(seen.account.id)
+
+  // Disputes, documents, bank accounts, registration links
+  const doubtful = await instance.orders.create({ amount: 3000, currency: 'INR', payment_capture: 1 })
+  await pay(3000, { order_id: doubtful.id, card: { ...CARD, number: '4000000000000259' } })
+  seen.dispute = (await instance.disputes.all({ count: 1 })).items[0]
+  await instance.disputes.fetch(seen.dispute.id)
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'dodeca-'))
+  fs.writeFileSync(path.join(folder, 'a.pdf'), '%PDF-1.4\n%%EOF\n')
+  const file = { value: fs.createReadStream(path.join(folder, 'a.pdf')) }
+  seen.document = await instance.documents.create({ file, purpose: 'dispute_evidence' })
+  await instance.documents.fetch(seen.document.id)
+  fs.rmSync(folder, { recursive: true })
+  const answer = { summary: 'It was delivered.', shipping_proof: [seen.document.id], action: 'draft' }
+  seen.contested = await instance.disputes.contest(seen.dispute.id, answer)
+  seen.accepted = await instance.disputes.accept(seen.dispute.id)
+  const bank = { name: 'Asha', ifsc: 'HDFC0000053', account_number: '50100099' }
+  seen.fund = await instance.fundAccount.create({
+    customer_id: seen.customer.id, account_type: 'bank_account', bank_account: bank,
+  })
+  seen.funds = await instance.fundAccount.fetch(seen.customer.id)
+  const kept = await instance.customers.addBankAccount(seen.customer.id, { ifsc_code: bank.ifsc, account_number: '1234567' })
+  seen.bankDeleted = await instance.customers.deleteBankAccount(seen.customer.id, kept.id)
+  seen.registration = await instance.subscriptions.createRegistrationLink({
+    customer: { name: 'Asha', email: 'again@example.org', contact: '9000090001' }, type: 'link', amount: 5000,
+    currency: 'INR', description: 'Gym', subscription_registration: { method: 'card', max_amount: 50000 },
+  })
 
   // Webhooks
   const hook = { url: 'https://example.org/hook', secret: 'whisper', events: ['payment.captured', 'order.paid'] }

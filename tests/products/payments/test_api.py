@@ -246,10 +246,6 @@ def test_what_razorpays_clients_know_and_this_gateway_does_not_is_named(anna: Pe
     for method, path, word in (
         ("POST", "/transfers", "Transfers"),
         ("GET", "/payments/pay_x/transfers/y", "Transfers"),
-        ("GET", "/disputes/disp_x", "Disputes"),
-        ("POST", "/documents", "Documents"),
-        ("POST", "/fund_accounts", "Fund accounts"),
-        ("POST", "/customers/cust_x/bank_account", "Bank accounts"),
         ("GET", "/nothing/of/it", "not found"),
     ):
         answer = ask(method, path)

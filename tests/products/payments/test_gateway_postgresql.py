@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.products.payments.test_disputes import (
+    test_an_accepted_dispute_is_taken_off_the_next_settlement,
+    test_one_who_shows_a_document_wins,
+)
 from tests.products.payments.test_gateway import (
     _no_exploration,
     settings,
@@ -37,10 +41,12 @@ __all__ = [
     "test_a_settlement_is_matched_by_its_number_and_only_once",
     "test_a_short_purse_pays_nothing",
     "test_a_year_from_the_last_of_january_is_billed_to_the_day",
+    "test_an_accepted_dispute_is_taken_off_the_next_settlement",
     "test_an_order_is_paid_once",
     "test_an_uncaptured_authorisation_is_voided_after_five_days",
     "test_eight_declines_in_an_hour_block_the_card",
     "test_figures_add_up_by_day_method_and_reason",
+    "test_one_who_shows_a_document_wins",
     "test_payments_succeed_through_an_outage",
     "test_refunds_together_do_not_exceed_the_payment",
     "test_settlements_pay_the_net_two_days_later",

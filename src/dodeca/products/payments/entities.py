@@ -6,7 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dodeca.products.payments.models import Card, Customer, Order, Payment, Refund, Settlement, Token, Webhook
+from dodeca.products.payments.banks import bank_name
+from dodeca.products.payments.models import (
+    BankAccount,
+    Card,
+    Customer,
+    Dispute,
+    Document,
+    Order,
+    Payment,
+    Refund,
+    Settlement,
+    Token,
+    Webhook,
+)
+from dodeca.products.payments.models.disputes import PROOFS
 
 
 def unix(moment: datetime | None) -> int | None:
@@ -134,6 +148,70 @@ def refund(row: Refund) -> dict[str, Any]:
         "status": row.status,
         "speed_processed": "normal",
         "speed_requested": row.speed,
+        "created_at": unix(row.created_at),
+    }
+
+
+def dispute(row: Dispute) -> dict[str, Any]:
+    """Disputes.RazorpayDispute"""
+    return {
+        "id": row.id,
+        "entity": "dispute",
+        "payment_id": row.payment_id,
+        "amount": row.amount,
+        "currency": row.currency,
+        "amount_deducted": row.amount if row.status == "lost" else 0,
+        "reason_code": row.reason_code,
+        "respond_by": unix(row.respond_by),
+        "status": row.status,
+        "phase": row.phase,
+        "created_at": unix(row.created_at),
+        "evidence": {
+            "amount": row.evidence.get("amount", row.amount),
+            "summary": row.evidence.get("summary"),
+            **{name: row.evidence.get(name) or None for name in PROOFS},
+            "others": row.evidence.get("others") or None,
+            "submitted_at": unix(row.submitted_at),
+        },
+    }
+
+
+def document(row: Document) -> dict[str, Any]:
+    """Documents.RazorpayDocument"""
+    return {
+        "id": row.id,
+        "entity": "document",
+        "purpose": row.purpose,
+        "name": row.name,
+        "mime_type": row.mime_type,
+        "size": row.size,
+        "created_at": unix(row.created_at),
+    }
+
+
+def bank_account(row: BankAccount) -> dict[str, Any]:
+    """Customers.RazorpayCustomerBankAccount"""
+    return {
+        "id": row.id,
+        "entity": "bank_account",
+        "ifsc": row.ifsc,
+        "bank_name": bank_name(row.ifsc),
+        "name": row.name,
+        "account_number": row.account_number,
+        "notes": notes(row.notes),
+    }
+
+
+def fund_account(row: BankAccount) -> dict[str, Any]:
+    """FundAccounts.RazorpayFundAccount"""
+    return {
+        "id": row.fund_account_id,
+        "entity": "fund_account",
+        "customer_id": row.customer_id,
+        "account_type": "bank_account",
+        "bank_account": bank_account(row),
+        "batch_id": None,
+        "active": True,
         "created_at": unix(row.created_at),
     }
 

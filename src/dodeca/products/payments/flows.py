@@ -20,7 +20,7 @@ from dodeca.kernel.errors import DodecaError, Invalid, Upstream
 from dodeca.products.payments import acquirers
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Result, Unknown, at_once
 from dodeca.products.payments.models import Order, Payment, Refund
-from dodeca.products.payments.service import attempts, billing, captures, methods, paying, refunds
+from dodeca.products.payments.service import attempts, billing, captures, disputes, methods, paying, refunds
 from dodeca.products.payments.service.attempts import Answer
 from dodeca.products.payments.service.cards import CardFacts, facts
 from dodeca.products.payments.service.desk import Desk, desk_by_id
@@ -234,6 +234,18 @@ async def void(platform: Platform, payment_id: str) -> None:
     result = await _guarded(acquirer.void(f"void:{payment_id}", reference))
     if not isinstance(result, Approved):
         raise Upstream("The acquirer did not void the authorisation.")
+
+
+async def decide_dispute(platform: Platform, dispute_id: str) -> None:
+    """Ask how a contested dispute was decided; one that nobody answered in time is lost."""
+    wanted = await platform.db.aread(lambda session: disputes.to_decide(session, dispute_id))
+    outcome = None
+    if wanted is not None:
+        acquirer, reference, documents = wanted
+        outcome = await acquirer.decide_dispute(reference, documents)
+        if outcome is None:  # asked again by the job that looks for those
+            return
+    await platform.db.awrite(lambda session: disputes.decide(session, dispute_id, outcome))
 
 
 async def tokenise_everywhere(platform: Platform, card: CardData, mode: str) -> dict[str, str]:

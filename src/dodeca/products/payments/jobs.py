@@ -16,11 +16,12 @@ from dodeca.kernel.errors import DodecaError, Upstream
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.payments import flows, outside
 from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
-from dodeca.products.payments.outside import AttemptDue, DeliveryDue, PaymentDue, PayoutDue, RefundDue
+from dodeca.products.payments.outside import AttemptDue, DeliveryDue, DisputeDue, PaymentDue, PayoutDue, RefundDue
 from dodeca.products.payments.service import (
     attempts,
     billing,
     captures,
+    disputes,
     events,
     invoices,
     ledger,
@@ -108,6 +109,19 @@ def pay_out(session: WriteSession, context: JobContext, due: PayoutDue) -> None:
     purse.hand_over(session, due.payout_id)
 
 
+@job("payments.decide_dispute", payload=DisputeDue)
+async def decide_dispute(context: JobContext, due: DisputeDue) -> None:
+    """Ask how a dispute was decided."""
+    await flows.decide_dispute(context.platform, due.dispute_id)
+
+
+@job("payments.finish_disputes", every=300)
+async def finish_disputes(context: JobContext, _nothing: Nothing) -> None:
+    """Decide what nobody answered in time, and ask again about what was not decided yet."""
+    for dispute_id in await context.platform.db.aread(disputes.overdue):
+        await flows.decide_dispute(context.platform, dispute_id)
+
+
 @job("payments.finish_captures", every=15)
 async def finish_captures(context: JobContext, _nothing: Nothing) -> None:
     """Repeat captures that were never answered."""
@@ -178,7 +192,14 @@ async def expire_offers(context: JobContext, _nothing: Nothing) -> None:
 
 
 outside.jobs.update(
-    deliver=deliver_webhook, inquire=inquire, void=void, refund=refund, payout=pay_out, capture=capture, charge=charge
+    deliver=deliver_webhook,
+    inquire=inquire,
+    void=void,
+    refund=refund,
+    payout=pay_out,
+    capture=capture,
+    charge=charge,
+    dispute=decide_dispute,
 )
 jobs: list[Job[Any]] = [
     capture,
@@ -188,8 +209,10 @@ jobs: list[Job[Any]] = [
     void,
     refund,
     pay_out,
+    decide_dispute,
     finish_captures,
     finish_attempts,
+    finish_disputes,
     expire_authorisations,
     settle,
     fold_ledger,

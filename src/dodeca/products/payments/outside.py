@@ -40,6 +40,12 @@ class RefundDue(msgspec.Struct):
     refund_id: str
 
 
+class DisputeDue(msgspec.Struct):
+    """A dispute to ask the acquirer about."""
+
+    dispute_id: str
+
+
 class PayoutDue(msgspec.Struct):
     """A payout to hand to the bank."""
 
@@ -147,6 +153,11 @@ def refund_later(session: WriteSession, refund_id: str, at: datetime) -> None:
 def pay_out_later(session: WriteSession, payout_id: str) -> None:
     """Queue a payout."""
     jobs["payout"].enqueue(session, PayoutDue(payout_id), key=payout_id)
+
+
+def decide_dispute_later(session: WriteSession, dispute_id: str, at: datetime) -> None:
+    """Queue the asking how a dispute was decided."""
+    jobs["dispute"].enqueue(session, DisputeDue(dispute_id), at=at, key=dispute_id)
 
 
 def capture_later(session: WriteSession, payment_id: str) -> None:

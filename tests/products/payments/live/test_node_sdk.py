@@ -29,6 +29,10 @@ PROMISED = {
     "settlement": ("settlements", "RazorpaySettlement"),
     "qr": ("qrCode", "RazorpayQrCode"),
     "account": ("virtualAccounts", "RazorpayVirtualAccount"),
+    "dispute": ("disputes", "RazorpayDispute"),
+    "document": ("documents", "RazorpayDocument"),
+    "fund": ("fundAccount", "RazorpayFundAccount"),
+    "registration": ("invoices", "RazorpayInvoice"),
 }
 """What the script saw, and the interface that declares it."""
 
@@ -69,6 +73,8 @@ def test_every_call_answers(seen: dict[str, Any]) -> None:
     assert sum(r["credit"] - r["debit"] for r in seen["recon"]["items"]) == seen["onDemand"]["amount_settled"]
     assert (seen["qrClosed"]["status"], seen["accountClosed"]["status"]) == ("closed", "closed")
     assert seen["webhooks"]["count"] == 1
+    assert (seen["contested"]["status"], seen["accepted"]["amount_deducted"]) == ("open", 3000)
+    assert ([f["id"] for f in seen["funds"]["items"]], seen["bankDeleted"]["success"]) == ([seen["fund"]["id"]], True)
     assert (seen["unknown"]["statusCode"], seen["unknown"]["error"]["code"]) == (400, "BAD_REQUEST_ERROR")
 
 

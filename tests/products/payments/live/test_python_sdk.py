@@ -161,3 +161,71 @@ def test_bad_bodies_are_bad_requests(shop: Shop, body: bytes) -> None:
     answer = httpx.post(shop.url + "/payments/v1/orders", content=body, auth=shop.key, headers=headers)
     assert answer.status_code == 400
     assert isinstance(answer.json()["error"], dict)
+
+
+def test_a_dispute_is_contested_with_a_document(client: Any, shop: Shop) -> None:
+    payment_id = shop.paid(card={**CARD, "number": "4000000000000259"})["razorpay_payment_id"]
+    dispute = next(d for d in client.dispute.all()["items"] if d["payment_id"] == payment_id)
+    file = ("delivery.pdf", b"%PDF-1.4\n%%EOF\n", "application/pdf")
+    document = client.document.create({"file": file, "purpose": "dispute_evidence"})
+    assert (document["mime_type"], document["name"]) == ("application/pdf", "delivery.pdf")
+    assert client.document.fetch(document["id"]) == document
+    with pytest.raises(BadRequestError):
+        client.document.create({"file": ("run.sh", b"#!/bin/sh\n", "application/pdf"), "purpose": "dispute_evidence"})
+
+    answer = {"summary": "It was delivered.", "shipping_proof": [document["id"]], "action": "submit"}
+    contested = client.dispute.contest(dispute["id"], answer)
+
+    assert (contested["status"], contested["evidence"]["shipping_proof"]) == ("under_review", [document["id"]])
+    with pytest.raises(BadRequestError, match="under review"):
+        client.dispute.accept(dispute["id"])
+    assert client.dispute.fetch(dispute["id"])["amount_deducted"] == 0
+
+
+def test_bank_accounts_of_customers(client: Any) -> None:
+    customer = client.customer.create({"name": "Asha Rao", "email": "asha.bank@example.org"})["id"]
+    account = {"name": "Asha Rao", "ifsc": "HDFC0000053", "account_number": "50100012345678"}
+    fund = client.fund_account.create(
+        {"customer_id": customer, "account_type": "bank_account", "bank_account": account}
+    )
+    assert (fund["active"], fund["bank_account"]["bank_name"]) == (True, "HDFC Bank")
+    assert [one["id"] for one in client.fund_account.all({"customer_id": customer})["items"]] == [fund["id"]]
+    assert client.fund_account.fetch(fund["id"], {}) == fund
+    with pytest.raises(BadRequestError, match="IFSC"):
+        client.fund_account.create({"customer_id": customer, "bank_account": {**account, "ifsc": "HDFC1"}})
+
+    kept = client.customer.addBankAccount(
+        customer, {"ifsc_code": "UTIB0000001", "account_number": "9170100", "beneficiary_name": "Asha"}
+    )
+
+    assert (kept["bank_name"], kept["name"]) == ("Axis Bank", "Asha")
+    assert client.customer.deleteBankAccount(customer, kept["id"])["success"] is True
+    with pytest.raises(BadRequestError):
+        client.customer.deleteBankAccount(customer, kept["id"])
+
+
+def test_a_registration_link_leaves_a_token(client: Any, shop: Shop) -> None:
+    link = client.registration_link.create(
+        {
+            "customer": {"name": "Asha Rao", "email": "asha.agrees@example.org", "contact": "+919000090000"},
+            "type": "link",
+            "amount": 10_000,
+            "currency": "INR",
+            "description": "Gym, every month",
+            "subscription_registration": {"method": "card", "max_amount": 50_000},
+        }
+    )
+    assert (link["type"], link["status"]) == ("link", "issued")
+    page = httpx.get(link["short_url"], follow_redirects=True)
+    assert "may charge this again" in page.text
+
+    shop.pay_order(link["order_id"], 10_000)
+
+    assert client.invoice.fetch(link["id"])["status"] == "paid"
+    token = client.token.all(link["customer_id"])["items"][0]
+    order = client.order.create({"amount": 20_000, "currency": "INR", "payment_capture": 1})
+    charge = {"email": "asha.agrees@example.org", "contact": "+919000090000", "amount": 20_000, "currency": "INR"}
+    made = client.payment.createRecurring(
+        {**charge, "order_id": order["id"], "customer_id": link["customer_id"], "token": token["id"], "recurring": "1"}
+    )
+    assert client.payment.fetch(made["razorpay_payment_id"])["status"] == "captured"

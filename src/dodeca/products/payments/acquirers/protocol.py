@@ -160,6 +160,11 @@ class Acquirer(Protocol):
         """What became of an authorisation."""
         ...
 
+    async def decide_dispute(self, reference: str, documents: int) -> Literal["won", "lost"] | None:
+        """How the payer's bank has decided a dispute that the merchant contests with so many documents; None while it
+        has not."""
+        ...
+
     async def settlement_report(self, day: date) -> Sequence[ReportLine]:
         """What was captured and refunded on a day."""
         ...

@@ -13,6 +13,7 @@ import random
 import secrets
 from collections.abc import Sequence
 from datetime import date
+from typing import Literal
 
 import msgspec
 
@@ -169,6 +170,13 @@ class Simulator:
         if age < POLL_SECONDS:
             return Unknown()
         return Declined("payment_declined") if handle.startswith("failure@") else Approved(self._reference(ask))
+
+    async def decide_dispute(self, reference: str, documents: int) -> Literal["won", "lost"] | None:
+        """For the merchant who shows a document; not now, while there is an outage."""
+        await self._wait()
+        if self.settings.outage:
+            return None
+        return "won" if documents else "lost"
 
     async def settlement_report(self, day: date) -> Sequence[ReportLine]:
         """Nothing: a simulator keeps no books. Its capture and refund are true as soon as it says so."""

@@ -1,5 +1,6 @@
 """Tables of payments, a file a topic. Importing the package declares all of them."""
 
+from dodeca.products.payments.models.bank_accounts import BankAccount
 from dodeca.products.payments.models.billing import (
     Addon,
     Invoice,
@@ -11,6 +12,7 @@ from dodeca.products.payments.models.billing import (
     TestClock,
     VirtualAccount,
 )
+from dodeca.products.payments.models.disputes import Dispute, Document
 from dodeca.products.payments.models.gateway import (
     Attempt,
     Card,
@@ -40,10 +42,13 @@ __all__ = [
     "AcquirerStat",
     "Addon",
     "Attempt",
+    "BankAccount",
     "BankReference",
     "Card",
     "Customer",
     "Delivery",
+    "Dispute",
+    "Document",
     "Invoice",
     "Item",
     "Journal",

@@ -27,6 +27,7 @@ from dodeca.kernel.http import (
 )
 from dodeca.kernel.money import decimal_text, formatted, parse_decimal
 from dodeca.products.payments import flows, links
+from dodeca.products.payments.banks import BANKS, WALLETS
 from dodeca.products.payments.compat.razorpay.pay import check_failed
 from dodeca.products.payments.models import Card, Invoice, Merchant, Order, Payment
 from dodeca.products.payments.pages.common import asked, carried, framed
@@ -100,8 +101,8 @@ def _page(session: ReadSession, call: Call, state: FormState, desk: Desk, due: i
             "due": decimal_text(due, currency),
             "currency": currency,
             "method": method if method in dict(offered) else "card",
-            "banks": list(paybody.BANKS.items()),
-            "wallets": [(name, name.title()) for name in paybody.WALLETS],
+            "banks": list(BANKS.items()),
+            "wallets": [(name, name.title()) for name in WALLETS],
             "form": shown.form,
             "is_test": desk.mode == "test",
             "action": call.request.scope["path"] + carried(call, "method", "email", "contact", "name"),
@@ -133,6 +134,7 @@ def show_checkout(session: ReadSession, call: Call, state: FormState) -> Page:
     available = ledger.balance(session, purse.place(me, order.currency, order.mode)).available if me else 0
     own = order.payee_account_id == me and me is not None
     least = order.first_payment_min_amount if order.amount_paid == 0 else None
+    agrees = order.source == orders.REGISTRATION
     return _page(
         session,
         call,
@@ -141,7 +143,8 @@ def show_checkout(session: ReadSession, call: Call, state: FormState) -> Page:
         due,
         order.currency,
         order=order,
-        offered=CHECKOUT_METHODS[:2] if order.source == "subscription" else CHECKOUT_METHODS,
+        offered=CHECKOUT_METHODS[:2] if agrees or order.source == "subscription" else CHECKOUT_METHODS,
+        agreement=f"By paying you agree that {desk.merchant.name} may charge this again." if agrees else None,
         what=order.description,
         number=order.id,
         lines=_lines(session, order),
@@ -153,7 +156,7 @@ def show_checkout(session: ReadSession, call: Call, state: FormState) -> Page:
 
 def _lines(session: ReadSession, order: Order) -> list[dict[str, Any]]:
     """The lines of the invoice that an order is for."""
-    if order.source not in ("invoice", "subscription"):
+    if order.source not in ("invoice", "subscription", orders.REGISTRATION):
         return []
     invoice = session.get(Invoice, order.source_id)
     return [

@@ -18,7 +18,7 @@ from dodeca.kernel.money import formatted, half_up, share
 from dodeca.products.payments import acquirers, entities, hooks, outside
 from dodeca.products.payments.acquirers.protocol import Approved, Declined, Result, Unavailable
 from dodeca.products.payments.models import Order, Payment
-from dodeca.products.payments.service import events, ledger, orders, states
+from dodeca.products.payments.service import disputes, events, ledger, orders, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 from dodeca.products.payments.service.steps import OWN, Step, Work, card_of, locked
@@ -106,6 +106,8 @@ def finish(session: WriteSession, work: Work, result: Result) -> Step:
         _book(session, work)
         work.store(session)
         _tell(session, work)
+        if result.dispute:
+            disputes.begin(session, work)
     return Step("done", payment.id, work)
 
 

@@ -27,6 +27,7 @@ TYPES = (
     "payment.captured",
     "payment.failed",
     "payment.dispute.created",
+    "payment.dispute.under_review",
     "payment.dispute.won",
     "payment.dispute.lost",
     "payment.downtime.started",

@@ -109,6 +109,22 @@ def number_of(raw: object, field: str, least: int = 0, most: int = 2**40) -> int
     return value
 
 
+def account_number_of(raw: object, field: str = "account_number") -> str:
+    """A bank account's number, of whatever country."""
+    value = str(raw).strip() if isinstance(raw, (str, int)) and not isinstance(raw, bool) else ""
+    if not (value.isascii() and value.isalnum() and 5 <= len(value) <= 35):
+        raise Invalid("The account number has 5 to 35 letters and digits.", field=field)
+    return value
+
+
+def ifsc_of(raw: object, field: str = "ifsc") -> str:
+    """An Indian bank branch's code: four letters, a zero, six letters or digits (Reserve Bank of India)."""
+    value = raw.strip().upper() if isinstance(raw, str) else ""
+    if not re.fullmatch(r"[A-Z]{4}0[A-Z0-9]{6}", value):
+        raise Invalid("This is not a valid IFSC.", field=field)
+    return value
+
+
 def email_of(raw: object, field: str = "email") -> str:
     """A mail address, or nothing."""
     value = text_of(raw, field, 254) or ""

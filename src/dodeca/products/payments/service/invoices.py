@@ -25,8 +25,8 @@ MOST_LINES = 50
 OPEN = ("issued", "partially_paid")
 
 
-def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Invoice:
-    """Make an invoice, issued unless `draft` is 1. Raises Invalid, NotFound."""
+def create(session: WriteSession, desk: Desk, values: Mapping[str, Any], *, source: str = "invoice") -> Invoice:
+    """Make an invoice, issued unless `draft` is 1; `source` is its order's. Raises Invalid, NotFound."""
     kind = str(values.get("type") or "invoice")
     if kind not in ("invoice", "link"):
         raise Invalid("The type is invoice or link.", field="type")
@@ -45,7 +45,7 @@ def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Invo
     session.add(row)
     session.flush()
     if not flag_of(values.get("draft"), "draft"):
-        issue(session, desk, row)
+        issue(session, desk, row, source=source)
     return row
 
 
@@ -269,4 +269,4 @@ def _captured(session: WriteSession, desk: Desk, order: Order, payment: Payment)
         mark_paid(session, desk, row, order, payment)
 
 
-hooks.on_captured["invoice"] = _captured
+hooks.on_captured["invoice"] = hooks.on_captured[orders.REGISTRATION] = _captured

@@ -16,6 +16,9 @@ from dodeca.products.payments import ids
 from dodeca.products.payments.models import Customer, Order, Payment
 from dodeca.products.payments.service.desk import Desk
 
+REGISTRATION = "registration"
+"""The source of orders whose payer agrees, by paying, to be charged again."""
+
 
 class OrderRequest(msgspec.Struct, frozen=True):
     """An order to be; values are checked already (`inputs`)."""

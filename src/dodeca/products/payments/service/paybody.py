@@ -12,15 +12,6 @@ from dodeca.products.payments.service import cards
 from dodeca.products.payments.service.inputs import amount_of, contact_of, email_of, flag_of, notes_of, text_of
 from dodeca.products.payments.service.paying import PayRequest
 
-BANKS = {
-    "HDFC": "HDFC Bank",
-    "ICIC": "ICICI Bank",
-    "SBIN": "State Bank of India",
-    "UTIB": "Axis Bank",
-    "YESB": "Yes Bank",
-}
-WALLETS = ("paytm", "mobikwik", "freecharge", "airtelmoney", "jiomoney", "amazonpay", "payzapp", "phonepe")
-
 
 def read(body: Mapping[str, Any], **more: Any) -> tuple[PayRequest, CardData | None]:
     """The request and, for a card, the card as typed. Raises Invalid naming the field."""

@@ -106,7 +106,7 @@ def _payment(session: WriteSession, desk: Desk, request: PayRequest, order: Orde
         notes=dict(request.notes),
         fingerprint=card.fingerprint if card else None,
         auto_capture=request.capture if request.capture is not None else _captures(order, desk),
-        save=request.save,
+        save=request.save or (order is not None and order.source == orders.REGISTRATION),
         recurring=request.recurring,
         mail_receipt=request.mail_receipt,
         callback_url=request.callback_url,

@@ -14,7 +14,7 @@ from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.products.payments import ids, outside
 from dodeca.products.payments.models import Payout
 from dodeca.products.payments.service import ledger, states
-from dodeca.products.payments.service.inputs import text_of
+from dodeca.products.payments.service.inputs import account_number_of, ifsc_of, text_of
 from dodeca.products.payments.service.ledger import Balance, Entry, Place
 
 
@@ -50,11 +50,9 @@ def destination_of(raw: Mapping[str, Any], *, whole: bool = False) -> dict[str, 
         except ValidationError as error:
             raise Invalid("This is not a valid IBAN.", field="iban") from error
         return {"name": name, "iban": number if whole else f"{number[:4]}…{number[-4:]}", "kind": "iban"}
-    number, ifsc = str(raw.get("account_number") or ""), str(raw.get("ifsc") or "").upper()
-    if not (number.isalnum() and 5 <= len(number) <= 35):
+    if not raw.get("account_number"):
         raise Invalid("Give an IBAN, or an account number and IFSC.", field="account_number")
-    if not (len(ifsc) == 11 and ifsc[:4].isalpha() and ifsc[4] == "0" and ifsc[5:].isalnum()):
-        raise Invalid("This is not a valid IFSC.", field="ifsc")
+    number, ifsc = account_number_of(raw["account_number"]), ifsc_of(raw.get("ifsc"))
     shown = number if whole else f"…{number[-4:]}"
     return {"name": name, "account_number": shown, "ifsc": ifsc, "kind": "account"}
 

@@ -17,7 +17,15 @@ from dodeca.products.payments import billing_entities, entities, hooks, ids
 from dodeca.products.payments.models import Customer, Order, Payment, QrCode, VirtualAccount
 from dodeca.products.payments.service import attempts, events, orders
 from dodeca.products.payments.service.desk import Desk, desk_by_id
-from dodeca.products.payments.service.inputs import amount_of, flag_of, notes_of, number_of, text_of
+from dodeca.products.payments.service.inputs import (
+    account_number_of,
+    amount_of,
+    flag_of,
+    ifsc_of,
+    notes_of,
+    number_of,
+    text_of,
+)
 from dodeca.products.payments.service.orders import OrderRequest
 from dodeca.products.payments.service.steps import BANK, Work
 
@@ -207,12 +215,7 @@ def add_payer(row: VirtualAccount, raw: Any) -> dict[str, Any]:
         raise Invalid("The bank_account field is required.", field="bank_account")
     if len(row.allowed_payers) >= MOST_PAYERS:
         raise Invalid(f"At most {MOST_PAYERS} allowed payers.", field="allowed_payers")
-    number = str(account.get("account_number") or "")
-    ifsc = str(account.get("ifsc") or "").upper()
-    if not (number.isalnum() and 5 <= len(number) <= 35):
-        raise Invalid("The account number is not valid.", field="account_number")
-    if not (len(ifsc) == 11 and ifsc.isalnum()):
-        raise Invalid("The IFSC is not valid.", field="ifsc")
+    number, ifsc = account_number_of(account.get("account_number")), ifsc_of(account.get("ifsc"))
     made = {
         "id": ids.new("ba"),
         "entity": "virtual_account_allowed_payer",

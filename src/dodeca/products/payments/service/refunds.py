@@ -9,11 +9,11 @@ from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Declined, Result
-from dodeca.products.payments.models import Order, Payment, Refund
+from dodeca.products.payments.models import Payment, Refund
 from dodeca.products.payments.service import events, ledger, states
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.ledger import Entry, Place
-from dodeca.products.payments.service.steps import OWN, PURSE, locked
+from dodeca.products.payments.service.steps import OWN, PURSE, earned_by, locked
 
 REPEAT_SECONDS = 30
 
@@ -29,19 +29,9 @@ def begin(
     speed: str = "normal",
 ) -> Refund:
     """Reserve a refund, of the rest where no amount is given. Raises Invalid, Conflict, NotFound, InsufficientFunds."""
-    desk.find(session, Payment, payment_id)
-    work = locked(session, payment_id)
-    order, payment = work.order, work.payment
-    if payment.status == "refunded":
-        raise Conflict("The payment has been fully refunded already")
-    if payment.status != "captured":
-        raise Conflict("The payment status should be captured for action to be taken")
-    wanted = amount if amount is not None else payment.amount - payment.amount_refunded
-    if wanted > payment.amount - payment.amount_refunded:
-        raise Invalid("The refund amount provided is greater than amount captured", field="amount")
-    over = Invalid("The refund amount provided is greater than amount captured", field="amount")
-    with claiming(session, Payment, otherwise=over):
-        payment.amount_refunded += wanted
+    work = locked(session, payment_id, desk)
+    payment = work.payment
+    wanted = _claimed(session, payment, amount)
     refund = Refund(
         id=ids.new("rfnd"),
         merchant_id=desk.merchant.id,
@@ -60,7 +50,7 @@ def begin(
     refund.hold_id = ledger.hold(
         session,
         f"refund:{refund.id}",
-        Entry(_paid_by(desk, order, payment), _goes_to(payment), wanted, "refund"),
+        Entry(earned_by(work), _goes_to(payment), wanted, "refund"),
         payment_id=payment.id,
     )
     session.flush()
@@ -73,10 +63,20 @@ def begin(
     return refund
 
 
-def _paid_by(desk: Desk, order: Order | None, payment: Payment) -> Place:
-    if order is not None and order.payee_account_id is not None:
-        return Place(order.payee_account_id, "purse", payment.currency, payment.mode)
-    return Place(desk.merchant.id, "merchant", payment.currency, payment.mode)
+def _claimed(session: WriteSession, payment: Payment, amount: int | None) -> int:
+    """Count what is to be refunded on the payment, so that nobody refunds it too; gives how much that is."""
+    if payment.status == "refunded":
+        raise Conflict("The payment has been fully refunded already")
+    if payment.status != "captured":
+        raise Conflict("The payment status should be captured for action to be taken")
+    left = payment.amount - payment.amount_refunded
+    over = Invalid("The refund amount provided is greater than amount captured", field="amount")
+    wanted = amount if amount is not None else left
+    if wanted > left:
+        raise over
+    with claiming(session, Payment, otherwise=over):
+        payment.amount_refunded += wanted
+    return wanted
 
 
 def _goes_to(payment: Payment) -> Place:

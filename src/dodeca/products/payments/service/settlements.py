@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, PaymentRequired
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import entities, ids
-from dodeca.products.payments.models import Card, Merchant, Order, Payment, Refund, Settlement
+from dodeca.products.payments.models import Card, Dispute, Merchant, Order, Payment, Refund, Settlement
 from dodeca.products.payments.service import events, ledger, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -38,21 +39,70 @@ def _settleable(until: datetime) -> tuple[Any, ...]:
     return Payment.settlement_id.is_(None), Payment.captured_at <= until, own
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a settlement is made of: what was taken, what went back, and disputes that were lost."""
+
+    payments: Sequence[Payment]
+    refunds: Sequence[Refund]
+    disputes: Sequence[Dispute]
+
+    @property
+    def amount(self) -> int:
+        """Credits minus debits, in minor units."""
+        credit = sum(p.amount - (p.fee or 0) for p in self.payments)
+        return credit - sum(r.amount for r in self.refunds) - sum(d.amount for d in self.disputes)
+
+
 def settle(
     session: WriteSession, merchant_id: str, mode: str, currency: str, *, until: datetime | None = None
 ) -> Settlement | None:
-    """Settle one batch; None when nothing is left or refunds exceed it. Items stay for the next time then."""
+    """Settle one batch; None when nothing is left or debits exceed it. Items stay for the next time then."""
     merchant = session.get_one(Merchant, merchant_id, with_for_update=True)
     desk = Desk(merchant, mode)
-    moment = until or clock.ago(days=AFTER_DAYS)
-    mine = (
+    batch = _batch(session, desk, currency, until or clock.ago(days=AFTER_DAYS))
+    if not batch.payments or batch.amount <= 0:
+        return None
+    row = Settlement(
+        id=ids.new("setl"),
+        merchant_id=merchant.id,
+        mode=mode,
+        currency=currency,
+        amount=batch.amount,
+        fees=sum(p.fee or 0 for p in batch.payments),
+        tax=sum(p.tax or 0 for p in batch.payments),
+        status="created",
+        utr=random_base62(12).upper(),
+        created_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    kinds: tuple[tuple[Any, Sequence[Any]], ...] = (
+        (Payment, batch.payments),
+        (Refund, batch.refunds),
+        (Dispute, batch.disputes),
+    )
+    for kind, items in kinds:
+        if items:
+            session.execute(update(kind).where(kind.id.in_([i.id for i in items])).values(settlement_id=row.id))
+    owed, bank = Place(merchant.id, "merchant", currency, mode), Place("bank", "bank", currency, mode)
+    ledger.post(session, f"settle:{row.id}", [Entry(owed, bank, row.amount, "settlement")])
+    states.move("settlement", row, "processed")
+    row.processed_at = clock.now()
+    session.flush()
+    events.emit(session, desk, "settlement.processed", {"settlement": entities.settlement(row)})
+    return row
+
+
+def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime) -> _Batch:
+    """What was captured until then and is in no settlement yet, and all that is to be taken off it."""
+    paid = (
         desk.owned(Payment)
         .join(Order, Order.id == Payment.order_id, isouter=True)
-        .where(Payment.currency == currency, *_settleable(moment))
+        .where(Payment.currency == currency, *_settleable(until))
         .order_by(Payment.captured_at)
         .limit(BATCH)
     )
-    payments = list(session.scalars(mine))
     backs = (
         desk.owned(Refund)
         .join(Payment, Payment.id == Refund.payment_id)
@@ -65,35 +115,19 @@ def settle(
         )
         .limit(BATCH)
     )
-    refunds = list(session.scalars(backs))
-    credit = sum(p.amount - (p.fee or 0) for p in payments)
-    amount = credit - sum(r.amount for r in refunds)
-    if not payments or amount <= 0:
-        return None
-    row = Settlement(
-        id=ids.new("setl"),
-        merchant_id=merchant.id,
-        mode=mode,
-        currency=currency,
-        amount=amount,
-        fees=sum(p.fee or 0 for p in payments),
-        tax=sum(p.tax or 0 for p in payments),
-        status="created",
-        utr=random_base62(12).upper(),
-        created_at=clock.now(),
+    lost = (
+        desk.owned(Dispute)
+        .join(Payment, Payment.id == Dispute.payment_id)
+        .join(Order, Order.id == Payment.order_id, isouter=True)
+        .where(
+            Dispute.currency == currency,
+            Dispute.status == "lost",
+            Dispute.settlement_id.is_(None),
+            Order.payee_account_id.is_(None),
+        )
+        .limit(BATCH)
     )
-    session.add(row)
-    session.flush()
-    session.execute(update(Payment).where(Payment.id.in_([p.id for p in payments])).values(settlement_id=row.id))
-    if refunds:
-        session.execute(update(Refund).where(Refund.id.in_([r.id for r in refunds])).values(settlement_id=row.id))
-    owed = Place(merchant.id, "merchant", currency, mode)
-    ledger.post(session, f"settle:{row.id}", [Entry(owed, Place("bank", "bank", currency, mode), amount, "settlement")])
-    states.move("settlement", row, "processed")
-    row.processed_at = clock.now()
-    session.flush()
-    events.emit(session, desk, "settlement.processed", {"settlement": entities.settlement(row)})
-    return row
+    return _Batch(session.scalars(paid).all(), session.scalars(backs).all(), session.scalars(lost).all())
 
 
 def on_demand(session: WriteSession, desk: Desk, currency: str) -> Settlement:
@@ -143,19 +177,25 @@ def recon(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> l
     )
     lines = [_line(rows[p.settlement_id or ""], p, p, card, order) for p, card, order in session.execute(paid)]
     back = select(Refund, Payment).join(Payment, Payment.id == Refund.payment_id).where(Refund.settlement_id.in_(rows))
-    return lines + [_line(rows[r.settlement_id or ""], p, r, None, None) for r, p in session.execute(back)]
+    lines += [_line(rows[r.settlement_id or ""], p, r, None, None) for r, p in session.execute(back)]
+    lost = select(Dispute, Payment).join(Payment, Payment.id == Dispute.payment_id)
+    lost = lost.where(Dispute.settlement_id.in_(rows))
+    return lines + [_line(rows[d.settlement_id or ""], p, d, None, None) for d, p in session.execute(lost)]
+
+
+_KINDS: Mapping[type, str] = {Payment: "payment", Refund: "refund", Dispute: "adjustment"}
 
 
 def _line(
-    settlement: Settlement, payment: Payment, item: Payment | Refund, card: Card | None, order: Order | None
+    settlement: Settlement, payment: Payment, item: Payment | Refund | Dispute, card: Card | None, order: Order | None
 ) -> dict[str, Any]:
-    is_refund = isinstance(item, Refund)
-    fee, tax = (0, 0) if is_refund else (payment.fee or 0, payment.tax or 0)
+    is_credit = isinstance(item, Payment)
+    fee, tax = (payment.fee or 0, payment.tax or 0) if is_credit else (0, 0)
     return {
         "entity_id": item.id,
-        "type": "refund" if is_refund else "payment",
-        "debit": item.amount if is_refund else 0,
-        "credit": 0 if is_refund else item.amount - fee,
+        "type": _KINDS[type(item)],
+        "debit": 0 if is_credit else item.amount,
+        "credit": item.amount - fee if is_credit else 0,
         "amount": item.amount,
         "currency": item.currency,
         "fee": fee,
@@ -168,8 +208,8 @@ def _line(
         "posted_at": None,
         "credit_type": "default",
         "description": payment.description,
-        "notes": entities.notes(item.notes),
-        "payment_id": payment.id if is_refund else None,
+        "notes": entities.notes({} if isinstance(item, Dispute) else item.notes),
+        "payment_id": None if is_credit else payment.id,
         "settlement_utr": settlement.utr,
         "order_id": payment.order_id,
         "order_receipt": order.receipt if order is not None else None,
@@ -177,11 +217,5 @@ def _line(
         "card_network": card.network if card is not None else None,
         "card_issuer": None,
         "card_type": card.type if card is not None else None,
-        "dispute_id": None,
+        "dispute_id": item.id if isinstance(item, Dispute) else None,
     }
-
-
-def items_of(session: ReadSession, settlement: Settlement) -> tuple[Sequence[Payment], Sequence[Refund]]:
-    """What a settlement is made of."""
-    payments = session.scalars(select(Payment).where(Payment.settlement_id == settlement.id)).all()
-    return payments, session.scalars(select(Refund).where(Refund.settlement_id == settlement.id)).all()

@@ -33,6 +33,7 @@ MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
         "issued": frozenset({"partially_paid", "paid", "cancelled", "expired"}),
         "partially_paid": frozenset({"paid", "cancelled", "expired"}),
     },
+    "dispute": {"open": frozenset({"under_review", "lost"}), "under_review": frozenset({"won", "lost"})},
     "settlement": {
         "created": frozenset({"initiated", "processed"}),
         "initiated": frozenset({"processed", "failed", "reversed"}),

@@ -11,6 +11,7 @@ from dodeca.kernel.errors import NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Ask
 from dodeca.products.payments.models import Attempt, Card, Order, Payment, RoutingDecision
 from dodeca.products.payments.service.desk import Desk, desk_by_id
+from dodeca.products.payments.service.ledger import Place
 from dodeca.products.payments.service.routing import Seen
 
 PURSE, BANK = "purse", "bank"
@@ -64,6 +65,14 @@ def locked(session: WriteSession, payment_id: str, desk: Desk | None = None) -> 
     order = session.get_locked(Order, known.order_id) if known.order_id is not None else None
     payment = session.get_locked(Payment, payment_id) or known
     return Work(desk or desk_by_id(session, payment.merchant_id, payment.mode), payment, order)
+
+
+def earned_by(work: Work) -> Place:
+    """The account that a capture credits: the merchant's, or the purse of somebody who pays into it."""
+    payment, order = work.payment, work.order
+    if order is not None and order.payee_account_id is not None:
+        return Place(order.payee_account_id, "purse", payment.currency, payment.mode)
+    return Place(payment.merchant_id, "merchant", payment.currency, payment.mode)
 
 
 def card_of(session: ReadSession, work: Work) -> Card | None:

@@ -11,7 +11,7 @@ from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.pay import listed
 from dodeca.products.payments.compat.razorpay.requests import Context
 from dodeca.products.payments.models import Addon, Invoice, Item, Plan, Subscription
-from dodeca.products.payments.service import billing, catalog, invoices, subscriptions
+from dodeca.products.payments.service import billing, catalog, invoices, registrations, subscriptions
 from dodeca.products.payments.service.inputs import flag_of
 
 # Items
@@ -202,6 +202,12 @@ def _invoice(session: ReadSession, row: Invoice) -> dict[str, Any]:
 def create_invoice(session: WriteSession, ctx: Context) -> dict[str, Any]:
     """Make an invoice."""
     return _invoice(session, invoices.create(session, ctx.desk, ctx.body))
+
+
+@call("POST", "/subscription_registration/auth_links", "write")
+def create_registration_link(session: WriteSession, ctx: Context) -> dict[str, Any]:
+    """Make a registration link: Subscriptions.RazorpayRegistrationLink is an invoice."""
+    return _invoice(session, registrations.create(session, ctx.desk, ctx.body))
 
 
 @call("GET", "/invoices", "read")

@@ -46,11 +46,6 @@ def call(
 NOT_OFFERED = {
     "transfers": "Transfers between linked accounts are not offered by this gateway.",
     "accounts": "Linked accounts are not offered by this gateway, but for the webhooks of one's own.",
-    "disputes": "Disputes are not offered by this gateway.",
-    "documents": "Documents are not offered by this gateway: only disputes would need them.",
-    "fund_accounts": "Fund accounts are not offered by this gateway: pay out with POST /api/payments/payouts.",
-    "bank_account": "Bank accounts of customers are not kept by this gateway.",
-    "subscription_registration": "Registration links are not offered by this gateway.",
 }
 """What Razorpay's clients know and this gateway does not do, by a part of the path."""
 

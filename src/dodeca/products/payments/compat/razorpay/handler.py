@@ -27,7 +27,7 @@ from dodeca.products.payments import idempotent
 from dodeca.products.payments.compat.razorpay import calls
 from dodeca.products.payments.compat.razorpay.requests import Context, body_of, nested
 from dodeca.products.payments.models import Order, Subscription
-from dodeca.products.payments.service import inputs, orders
+from dodeca.products.payments.service import documents, inputs, orders
 from dodeca.products.payments.service.desk import Desk, till_of
 from dodeca.products.payments.service.keys import mode_of
 from dodeca.products.payments.service.orders import OrderRequest
@@ -301,7 +301,15 @@ _handler = HTTPRouteHandler(
     access=Access.PUBLIC,
     include_in_schema=False,
 )(answer_route)
+_documents_handler = HTTPRouteHandler(
+    ["/v1/documents"],
+    http_method=["POST"],
+    status_code=200,
+    access=Access.PUBLIC,
+    include_in_schema=False,
+    request_max_body_size=documents.MOST_BYTES + 100_000,
+)(answer_route)
 _embedded_handler = HTTPRouteHandler(
     "/v1/checkout/embedded", http_method=["POST"], status_code=200, access=Access.PUBLIC, include_in_schema=False
 )(embedded)
-routes = [_handler, _embedded_handler]
+routes = [_handler, _documents_handler, _embedded_handler]

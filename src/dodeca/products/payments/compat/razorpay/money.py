@@ -8,13 +8,13 @@ from typing import Any
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.products.payments import entities
+from dodeca.products.payments.banks import BANKS, WALLETS
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.pay import listed
 from dodeca.products.payments.compat.razorpay.requests import Context
 from dodeca.products.payments.models import Settlement
 from dodeca.products.payments.service import settlements
 from dodeca.products.payments.service.inputs import number_of
-from dodeca.products.payments.service.paybody import BANKS, WALLETS
 
 
 @call("GET", "/settlements", "read")

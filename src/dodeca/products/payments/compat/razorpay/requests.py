@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from email import policy
+from email.parser import BytesParser
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 
 DEEPEST = 6
 MOST_ITEMS = 100
+
+
+class Upload(NamedTuple):
+    """A file of a form, under the name that its sender gave it."""
+
+    name: str
+    content: bytes
 
 
 @dataclass(slots=True)
@@ -71,8 +80,10 @@ def body_of(raw: bytes, content_type: str) -> dict[str, Any]:
     """The body as a dictionary. Raises Invalid."""
     if not raw.strip():
         return {}
-    if b"\x00" in raw:
+    if b"\x00" in raw and not content_type.startswith("multipart/form-data"):
         raise Invalid("The request contains characters that cannot be used.")
+    if content_type.startswith("multipart/form-data"):
+        return _parts(raw, content_type)
     if "x-www-form-urlencoded" in content_type and not raw.lstrip().startswith(b"{"):
         return nested(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     try:
@@ -81,6 +92,26 @@ def body_of(raw: bytes, content_type: str) -> dict[str, Any]:
         raise Invalid("The request is not valid JSON.") from error
     if not isinstance(found, dict):
         raise Invalid("The request must be a JSON object.")
+    return found
+
+
+def _parts(raw: bytes, content_type: str) -> dict[str, Any]:
+    """The fields of a multipart form, its files as `Upload`. Raises Invalid."""
+    if "\r" in content_type or "\n" in content_type:
+        raise Invalid("The request's content type cannot be used.")
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    message = BytesParser(policy=policy.HTTP).parsebytes(head + raw)
+    if not message.is_multipart():
+        raise Invalid("The request is not a form of parts.")
+    found: dict[str, Any] = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if not isinstance(name, str) or not isinstance(content, bytes):
+            continue
+        file_name = part.get_filename()
+        is_text = file_name is None and part.get_content_maintype() == "text"
+        found[name] = content.decode("utf-8", "replace") if is_text else Upload(file_name or "", content)
     return found
 
 
