@@ -126,17 +126,20 @@ def test_extensions_are_told_to_everybody(client: Client) -> None:
 
 
 def test_every_method_of_the_protocol_is_there() -> None:
-    wanted = """ping getLicense getMusicFolders getIndexes getMusicDirectory getGenres getArtists getArtist getAlbum
-    getSong getVideos getVideoInfo getArtistInfo getArtistInfo2 getAlbumInfo getAlbumInfo2 getSimilarSongs
-    getSimilarSongs2 getTopSongs getAlbumList getAlbumList2 getRandomSongs getSongsByGenre getNowPlaying getStarred getStarred2
-    search search2 search3 getPlaylists getPlaylist createPlaylist updatePlaylist deletePlaylist stream download hls
-    getCaptions getCoverArt getLyrics getAvatar star unstar setRating scrobble getShares createShare updateShare
-    deleteShare getPodcasts getNewestPodcasts refreshPodcasts createPodcastChannel deletePodcastChannel
-    deletePodcastEpisode downloadPodcastEpisode jukeboxControl getInternetRadioStations createInternetRadioStation
-    updateInternetRadioStation deleteInternetRadioStation getChatMessages addChatMessage getUser getUsers createUser updateUser deleteUser
-    changePassword getBookmarks createBookmark deleteBookmark getPlayQueue savePlayQueue getScanStatus startScan
-    getLyricsBySongId getPlayQueueByIndex savePlayQueueByIndex reportPlayback getSonicSimilarTracks findSonicPath
-    getTranscodeDecision getTranscodeStream tokenInfo getPodcastEpisode"""
+    wanted = """
+    ping getLicense getMusicFolders getIndexes getMusicDirectory getGenres getArtists getArtist getAlbum getSong
+    getVideos getVideoInfo getArtistInfo getArtistInfo2 getAlbumInfo getAlbumInfo2 getSimilarSongs
+    getSimilarSongs2 getTopSongs getAlbumList getAlbumList2 getRandomSongs getSongsByGenre getNowPlaying
+    getStarred getStarred2 search search2 search3 getPlaylists getPlaylist createPlaylist updatePlaylist
+    deletePlaylist stream download hls getCaptions getCoverArt getLyrics getAvatar star unstar setRating
+    scrobble getShares createShare updateShare deleteShare getPodcasts getNewestPodcasts refreshPodcasts
+    createPodcastChannel deletePodcastChannel deletePodcastEpisode downloadPodcastEpisode jukeboxControl
+    getInternetRadioStations createInternetRadioStation updateInternetRadioStation deleteInternetRadioStation
+    getChatMessages addChatMessage getUser getUsers createUser updateUser deleteUser changePassword getBookmarks
+    createBookmark deleteBookmark getPlayQueue savePlayQueue getScanStatus startScan getLyricsBySongId
+    getPlayQueueByIndex savePlayQueueByIndex reportPlayback getSonicSimilarTracks findSonicPath
+    getTranscodeDecision getTranscodeStream tokenInfo getPodcastEpisode
+    """
 
     assert set(wanted.split()) - set(METHODS) == set()
 
