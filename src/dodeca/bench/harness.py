@@ -105,8 +105,8 @@ def dodeca(data: Path, *arguments: str, environment: Mapping[str, str] | None = 
 
 
 @contextmanager
-def nginx(server_block: str) -> Iterator[str | None]:
-    """nginx with one worker and the given directives in its server block; None where it is not installed."""
+def nginx(server_block: str, workers: int = 1) -> Iterator[str | None]:
+    """nginx with the given directives in its server block; None where it is not installed."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if program is None:
         yield None
@@ -118,7 +118,7 @@ def nginx(server_block: str) -> Iterator[str | None]:
             f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         config.write_text(
-            f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;"
+            f"daemon off; worker_processes {workers}; pid {folder}/pid; error_log {folder}/error.log;"
             "events { worker_connections 1024; }"
             f"http {{ access_log off; {temp_paths} keepalive_requests 100000000;"
             f"server {{ listen 127.0.0.1:{port}; {server_block} }} }}"
