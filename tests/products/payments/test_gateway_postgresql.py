@@ -27,7 +27,11 @@ from tests.products.payments.test_gateway import (
     test_twenty_refunds_at_once_do_not_exceed_the_payment,
 )
 from tests.products.payments.test_reports import test_figures_add_up_by_day_method_and_reason
-from tests.products.payments.test_statements import desk, test_a_settlement_is_matched_by_its_number_and_only_once
+from tests.products.payments.test_statements import (
+    desk,
+    test_a_settlement_is_matched_by_its_number_and_only_once,
+    test_ledger_and_acquirers_are_compared_by_day,
+)
 from tests.products.payments.test_subscriptions import test_a_year_from_the_last_of_january_is_billed_to_the_day
 from tests.support import postgres
 
@@ -46,6 +50,7 @@ __all__ = [
     "test_an_uncaptured_authorisation_is_voided_after_five_days",
     "test_eight_declines_in_an_hour_block_the_card",
     "test_figures_add_up_by_day_method_and_reason",
+    "test_ledger_and_acquirers_are_compared_by_day",
     "test_one_who_shows_a_document_wins",
     "test_payments_succeed_through_an_outage",
     "test_refunds_together_do_not_exceed_the_payment",

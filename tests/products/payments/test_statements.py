@@ -17,8 +17,9 @@ from dodeca.kernel.errors import Conflict, Invalid, Unprocessable
 from dodeca.kernel.platform import Platform
 from dodeca.products.payments import invariants
 from dodeca.products.payments.models import Order, Payment, StatementLine
-from dodeca.products.payments.service import bankrefs, receivers, settlements, statements
-from dodeca.products.payments.service.statements import matching
+from dodeca.products.payments.service import bankrefs, ledger, receivers, settlements, statements
+from dodeca.products.payments.service.ledger import Entry, Place
+from dodeca.products.payments.service.statements import comparing, matching
 from dodeca.products.payments.service.statements.parsed import Line, Statement
 
 CAMT = """<?xml version="1.0" encoding="UTF-8"?>
@@ -209,8 +210,36 @@ def test_what_names_nothing_is_suggested_by_amount_and_day(desk: Desk) -> None:
     assert desk.lines()[0].matched_to == row.id
     with pytest.raises(Conflict):
         desk.platform.db.write(lambda s: matching.match_by_hand(s, desk.shop.desk, line.id, row.id))
-    report = desk.platform.db.read(lambda s: matching.report(s, desk.shop.desk, day))["currencies"][0]
+    report = desk.platform.db.read(lambda s: comparing.report(s, desk.shop.desk, day))["currencies"][0]
     assert (report["ledger_settled"], report["bank_matched"], report["lines_open"]) == (row.amount, row.amount, 0)
+
+
+def test_ledger_and_acquirers_are_compared_by_day(desk: Desk) -> None:
+    shop, day = desk.shop, clock.now().date()
+    taken = shop.pay(capture=True, amount=50_000)
+    shop.pay(capture=True, amount=3000, currency="EUR")
+    shop.refund(taken, 20_000)
+    values = {"receivers": {"types": ["bank_account"]}}
+    account = desk.platform.db.write(lambda s: receivers.create_account(s, shop.desk, values))
+    desk.take([Statement("50100", "INR", None, None, [Line(day, 7000, "INR", "N1", account.account_number, "Ravi")])])
+
+    def sides() -> dict[str, Any]:
+        found = desk.platform.db.read(lambda s: comparing.report(s, shop.desk, day))["currencies"]
+        return {side["currency"]: side for side in found}
+
+    inr, eur = sides()["INR"], sides()["EUR"]
+    assert (inr["ledger_captured"], inr["ledger_refunded"]) == (50_000, 20_000)
+    assert (inr["acquirer_captured"], inr["acquirer_refunded"], inr["acquirer_reported"]) == (50_000, 20_000, 30_000)
+    assert (inr["difference"], inr["bank_matched"], eur["difference"]) == (0, 7000, 0)
+
+    owed, merchant = (
+        Place(owner, code, "INR", "test")
+        for owner, code in (("sim-alpha", "receivable"), (shop.desk.merchant.id, "merchant"))
+    )
+    more = Entry(owed, merchant, 500, "capture")
+    desk.platform.db.write(lambda s: ledger.post(s, "nobody said yes to this", [more]))
+
+    assert sides()["INR"]["difference"] == 500
 
 
 def test_a_transfer_to_a_virtual_account_is_its_payment(desk: Desk) -> None:

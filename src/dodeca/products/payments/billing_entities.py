@@ -168,7 +168,6 @@ def subscription(session: ReadSession, row: Subscription) -> dict[str, Any]:
 
 def invoice(row: Invoice, order: Order | None) -> dict[str, Any]:
     """Invoices.RazorpayInvoice"""
-    person = row.customer
     paid = order.amount_paid if order is not None else row.amount if row.status == "paid" else 0
     return {
         "id": row.id,
@@ -177,18 +176,7 @@ def invoice(row: Invoice, order: Order | None) -> dict[str, Any]:
         "receipt": row.receipt,
         "invoice_number": row.receipt,
         "customer_id": row.customer_id,
-        "customer_details": {
-            "id": row.customer_id,
-            "name": person.get("name") or None,
-            "email": person.get("email") or None,
-            "contact": person.get("contact") or None,
-            "gstin": None,
-            "billing_address": None,
-            "shipping_address": None,
-            "customer_name": person.get("name") or None,
-            "customer_email": person.get("email") or None,
-            "customer_contact": person.get("contact") or None,
-        },
+        "customer_details": _billed_to(row),
         "order_id": row.order_id,
         "subscription_id": row.subscription_id,
         "line_items": [_line(x) for x in row.lines],
@@ -200,7 +188,7 @@ def invoice(row: Invoice, order: Order | None) -> dict[str, Any]:
         "cancelled_at": unix(row.cancelled_at),
         "expired_at": unix(row.expired_at),
         "sms_status": None,
-        "email_status": "sent" if row.issued_at and row.email_notify and person.get("email") else None,
+        "email_status": "sent" if row.issued_at and row.email_notify and row.customer.get("email") else None,
         "date": unix(row.date or row.issued_at),
         "terms": row.terms,
         "partial_payment": row.partial_payment,
@@ -223,6 +211,22 @@ def invoice(row: Invoice, order: Order | None) -> dict[str, Any]:
         "created_at": unix(row.created_at),
         "idempotency_key": None,
         "ref_num": None,
+    }
+
+
+def _billed_to(row: Invoice) -> dict[str, Any]:
+    name, email, contact = (row.customer.get(part) or None for part in ("name", "email", "contact"))
+    return {
+        "id": row.customer_id,
+        "name": name,
+        "email": email,
+        "contact": contact,
+        "gstin": None,
+        "billing_address": None,
+        "shipping_address": None,
+        "customer_name": name,
+        "customer_email": email,
+        "customer_contact": contact,
     }
 
 

@@ -35,34 +35,7 @@ async def once(
     if not key.isprintable() or not 1 <= len(key) <= LONGEST_KEY:
         raise Invalid(f"Idempotency-Key must have 1 to {LONGEST_KEY} printable characters.", field="Idempotency-Key")
     identity = (caller, route, key)
-    fingerprint = hashlib.sha256(body).hexdigest()
-
-    def claim(session: WriteSession) -> tuple[int, bytes] | None:
-        known = session.get(IdempotencyKey, identity)
-        if known is not None and known.created_at <= clock.ago(hours=KEPT_HOURS):
-            session.delete(known)
-            session.flush()
-            known = None
-        if known is not None:
-            if known.fingerprint != fingerprint:
-                raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
-            if known.status == IN_FLIGHT:
-                raise Conflict("The same request is being worked on. Ask again.")
-            return known.status, known.body
-        row = IdempotencyKey(
-            caller=caller,
-            route=route,
-            key=key,
-            fingerprint=fingerprint,
-            status=IN_FLIGHT,
-            body=b"",
-            created_at=clock.now(),
-        )
-        with claiming(session, IdempotencyKey, otherwise=Conflict("The same request is being worked on. Ask again.")):
-            session.add(row)
-        return None
-
-    first = await platform.db.awrite(claim)
+    first = await platform.db.awrite(lambda session: _claim(session, identity, hashlib.sha256(body).hexdigest()))
     if first is not None:
         return first
     try:
@@ -77,3 +50,31 @@ async def once(
 
     await platform.db.awrite(store)
     return status, answer
+
+
+def _claim(session: WriteSession, identity: tuple[str, str, str], fingerprint: str) -> tuple[int, bytes] | None:
+    """Take the key; or the first answer, where it was taken and answered before."""
+    known = session.get(IdempotencyKey, identity)
+    if known is not None and known.created_at <= clock.ago(hours=KEPT_HOURS):
+        session.delete(known)
+        session.flush()
+        known = None
+    if known is not None:
+        if known.fingerprint != fingerprint:
+            raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
+        if known.status == IN_FLIGHT:
+            raise Conflict("The same request is being worked on. Ask again.")
+        return known.status, known.body
+    caller, route, key = identity
+    row = IdempotencyKey(
+        caller=caller,
+        route=route,
+        key=key,
+        fingerprint=fingerprint,
+        status=IN_FLIGHT,
+        body=b"",
+        created_at=clock.now(),
+    )
+    with claiming(session, IdempotencyKey, otherwise=Conflict("The same request is being worked on. Ask again.")):
+        session.add(row)
+    return None

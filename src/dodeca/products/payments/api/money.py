@@ -141,9 +141,9 @@ def pay_out(session: DbWrite, desk: Till, data: JSONBody[PayoutBody]) -> dict[st
     able = next((b["available"] for b in settlements.balance(session, desk) if b["currency"] == data.currency), 0)
     if amount > able:
         raise ledger.InsufficientFunds(f"Only {able} can be paid out now.", field="amount")
-    if data.bank_account is None:
-        raise Invalid("Give a bank account.", field="bank_account")
-    target = msgspec.to_builtins(data.bank_account)
+    target = msgspec.to_builtins(data.bank_account) if data.bank_account is not None else desk.merchant.bank_account
+    if target is None:
+        raise Invalid("Give a bank account, or set your own: PATCH /api/payments/merchant.", field="bank_account")
     row = purse.withdraw(session, desk.merchant.id, "merchant", amount, data.currency, desk.mode, target)
     return {"payout_id": row.id, "status": row.status}
 

@@ -13,9 +13,8 @@ from dodeca.kernel.http import Access, Calling, ClosedRequest, DbRead, FromPath,
 from dodeca.kernel.money import decimal_text
 from dodeca.products.payments import acquirers, entities, flows, idempotent, links
 from dodeca.products.payments.acting import Till, flow_desk
-from dodeca.products.payments.compat.razorpay.pay import check_failed
 from dodeca.products.payments.models import Card, Payment, Refund, RoutingDecision
-from dodeca.products.payments.service import attempts, paybody, refunds, routing
+from dodeca.products.payments.service import attempts, paybody, refunds, returning, routing
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import amount_of
 
@@ -89,7 +88,7 @@ async def create_payment(call: Calling, data: JSONBody[NewPayment]) -> Response[
     async def work() -> tuple[int, bytes]:
         payment_id = await flows.pay(call.platform, desk, request, card)
         payment = await call.platform.db.aread(lambda session: session.get_one(Payment, payment_id))
-        check_failed(payment)
+        returning.check_failed(payment)
         waits = payment.status == "created" and payment.challenge is not None
         url = links.authenticate(call.platform, payment.id) if waits else None
         kind = (payment.challenge or {}).get("kind")

@@ -32,7 +32,7 @@ from dodeca.kernel.money import Money, decimal_text
 from dodeca.products.payments.acting import Till, flow_desk
 from dodeca.products.payments.models import Order, StatementImport, StatementLine
 from dodeca.products.payments.service import bankrefs, statements
-from dodeca.products.payments.service.statements import matching
+from dodeca.products.payments.service.statements import comparing, matching
 from dodeca.products.payments.service.statements.parsed import Statement
 
 Text = Annotated[str, msgspec.Meta(max_length=256)]
@@ -141,13 +141,13 @@ def match(session: DbWrite, desk: Till, line_id: FromPath[str], data: JSONBody[M
 
 @get("/reconciliation/report", access=Access.MEMBER)
 def report(session: DbRead, desk: Till, call: Calling) -> dict[str, Any]:
-    """Ledger, acquirers and bank of a day. Simulated acquirers keep no books, so theirs is null."""
+    """Ledger, acquirers and bank of a day."""
     given = call.request.query_params.get("date")
     try:
         day = date.fromisoformat(given) if given else clock.now().date()
     except ValueError as error:
         raise Invalid("A date is written as 2026-01-31.", field="date") from error
-    return matching.report(session, desk, day)
+    return comparing.report(session, desk, day)
 
 
 @get("/orders/{order_id:str}/bank_transfer", access=Access.MEMBER)

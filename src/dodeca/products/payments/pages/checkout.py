@@ -28,7 +28,6 @@ from dodeca.kernel.http import (
 from dodeca.kernel.money import decimal_text, formatted, parse_decimal
 from dodeca.products.payments import flows, links
 from dodeca.products.payments.banks import BANKS, WALLETS
-from dodeca.products.payments.compat.razorpay.pay import check_failed
 from dodeca.products.payments.models import Card, Invoice, Merchant, Order, Payment
 from dodeca.products.payments.pages.common import asked, carried, framed
 from dodeca.products.payments.service import (
@@ -232,7 +231,7 @@ async def _take(
     )
     payment_id = await flows.pay(call.platform, desk, request, card)
     payment = await call.platform.db.aread(lambda session: session.get_one(Payment, payment_id))
-    check_failed(payment)
+    returning.check_failed(payment)
     place = "authenticate" if payment.status == "created" else "receipt"
     rest = carried(call, "method", "email", "contact", "name", "callback_url")
     return Redirect(f"/payments/{place}/{payment_id}/{links.proof(call.platform, payment_id)}{rest}")

@@ -36,41 +36,19 @@ OPEN = ("created", "partially_paid")
 
 def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> PaymentLink:
     """Make a link with its order, and mail it where that is asked for. Raises Invalid, Conflict."""
-    currency = str(values.get("currency") or "INR")
-    amount = amount_of(values.get("amount"), currency)
-    partial = flag_of(values.get("accept_partial"), "accept_partial")
-    least = values.get("first_min_partial_amount") or None
-    first = amount_of(least, currency, field="first_min_partial_amount") if partial and least else None
-    expires = moment_of(values.get("expire_by"), "expire_by") or clock.now() + LIFETIME
-    description = text_of(values.get("description"), "description", 2048)
-    reference = text_of(values.get("reference_id"), "reference_id", 40)
     link_id = ids.new("plink")
-    order = orders.create(
-        session,
-        desk,
-        OrderRequest(
-            amount=amount,
-            currency=currency,
-            receipt=reference,
-            description=description,
-            capture="automatic",
-            partial_payment=partial,
-            first_payment_min_amount=first,
-            source="payment_link",
-            source_id=link_id,
-            expires_at=expires,
-        ),
-    )
+    expires = moment_of(values.get("expire_by"), "expire_by") or clock.now() + LIFETIME
+    order = orders.create(session, desk, _order(values, link_id, expires))
     row = PaymentLink(
         id=link_id,
         merchant_id=desk.merchant.id,
         mode=desk.mode,
         order_id=order.id,
         code=random_base62(8),
-        amount=amount,
-        currency=currency,
-        description=description,
-        reference_id=reference,
+        amount=order.amount,
+        currency=order.currency,
+        description=order.description,
+        reference_id=order.receipt,
         customer=person_of(values.get("customer")),
         notify=_media(values.get("notify")),
         reminder_enable=flag_of(values.get("reminder_enable"), "reminder_enable"),
@@ -88,6 +66,25 @@ def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Paym
     if row.notify.get("email"):
         send(session, desk, row, "email")
     return row
+
+
+def _order(values: Mapping[str, Any], link_id: str, expires: datetime) -> OrderRequest:
+    """The order of a link. Raises Invalid."""
+    currency = str(values.get("currency") or "INR")
+    partial = flag_of(values.get("accept_partial"), "accept_partial")
+    least = values.get("first_min_partial_amount") if partial else None
+    return OrderRequest(
+        amount=amount_of(values.get("amount"), currency),
+        currency=currency,
+        receipt=text_of(values.get("reference_id"), "reference_id", 40),
+        description=text_of(values.get("description"), "description", 2048),
+        capture="automatic",
+        partial_payment=partial,
+        first_payment_min_amount=amount_of(least, currency, field="first_min_partial_amount") if least else None,
+        source="payment_link",
+        source_id=link_id,
+        expires_at=expires,
+    )
 
 
 def moment_of(raw: object, field: str) -> datetime | None:

@@ -264,16 +264,7 @@ def credit(
         return known
     if account is not None:
         _check_credit(account, from_account)
-        request = OrderRequest(
-            amount=amount_of(amount, currency, least=1),
-            currency=currency,
-            description=account.description or account.name,
-            capture="automatic",
-            customer_id=account.customer_id,
-            source="virtual_account",
-            source_id=account.id,
-        )
-        order = orders.create(session, desk, request)
+        order = _order_of(session, desk, account, amount, currency)
     if order is None:
         raise Invalid("A transfer is for an order or a virtual account.", field="reference")
     order = session.get_one(Order, order.id, with_for_update=True, populate_existing=True)
@@ -302,6 +293,20 @@ def credit(
     session.flush()
     attempts.authorise(session, Work(desk, payment, order), BANK, reference)
     return payment
+
+
+def _order_of(session: WriteSession, desk: Desk, account: VirtualAccount, amount: int, currency: str) -> Order:
+    """What a transfer to a virtual account pays: an order of its amount."""
+    request = OrderRequest(
+        amount=amount_of(amount, currency, least=1),
+        currency=currency,
+        description=account.description or account.name,
+        capture="automatic",
+        customer_id=account.customer_id,
+        source="virtual_account",
+        source_id=account.id,
+    )
+    return orders.create(session, desk, request)
 
 
 def _check_credit(account: VirtualAccount, from_account: str) -> None:

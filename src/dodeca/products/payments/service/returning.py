@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import DodecaError, PaymentRequired, Upstream
 from dodeca.products.payments.models import Merchant, Order, Payment, Subscription
 from dodeca.products.payments.service import keys, payment_links
 
@@ -42,6 +43,17 @@ def fields_of(
     if signed is not None:
         found["razorpay_signature"] = signed
     return found
+
+
+def check_failed(payment: Payment) -> None:
+    """Raise the error that a failed payment stands for."""
+    if payment.status != "failed":
+        return
+    error = payment.error or {}
+    details = {**error, "payment_id": payment.id, "order_id": payment.order_id}
+    details.pop("description", None)
+    kind: type[DodecaError] = Upstream if error.get("code") == "GATEWAY_ERROR" else PaymentRequired
+    raise kind(str(error.get("description", "Your payment failed.")), details=details)
 
 
 def place_of(session: ReadSession, payment: Payment) -> tuple[str | None, str]:

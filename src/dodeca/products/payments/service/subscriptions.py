@@ -43,6 +43,13 @@ def terms_of(session: ReadSession, row: Subscription) -> Terms:
     return Terms(plan, catalog.price_of(session, plan), row.quantity)
 
 
+def _next_terms(session: ReadSession, row: Subscription) -> Terms:
+    """The terms of the next cycle: those that a change at the end of this one brings, unless a bill is open still."""
+    change = (row.scheduled or {}) if row.open_invoice_id is None else {}
+    plan = session.get_one(Plan, change.get("plan_id", row.plan_id))
+    return Terms(plan, catalog.price_of(session, plan), change.get("quantity", row.quantity))
+
+
 def now_of(session: ReadSession, row: Subscription) -> datetime:
     """The present for a subscription: its test clock's, where it has one."""
     if row.test_clock_id is None:
@@ -57,8 +64,7 @@ def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Subs
     customer = desk.find(session, Customer, customer_id) if customer_id else None
     clock_id = customer.test_clock_id if customer is not None else None
     now = session.get_one(TestClock, clock_id).now if clock_id else clock.now()
-    start = number_of(values.get("start_at"), "start_at", 0, 2**33)
-    begins = datetime.fromtimestamp(start, UTC) if start else None
+    begins = _moment(values, "start_at")
     if begins is not None and begins < now:
         raise Invalid("start_at cannot be lesser than the current time.", field="start_at")
     total = number_of(values.get("total_count"), "total_count", 1, MOST_CYCLES)
@@ -66,7 +72,6 @@ def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Subs
         raise Invalid("The total_count field is required.", field="total_count")
     told = values.get("notify_info")
     notify = told if isinstance(told, Mapping) else {}
-    expires = number_of(values.get("expire_by"), "expire_by", 0, 2**33)
     row = Subscription(
         id=ids.new("sub"),
         merchant_id=desk.merchant.id,
@@ -92,7 +97,7 @@ def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Subs
         charge_at=begins,
         customer_notify=flag_of(values.get("customer_notify"), "customer_notify", default=True),
         notes=notes_of(values.get("notes")),
-        expire_by=datetime.fromtimestamp(expires, UTC) if expires else None,
+        expire_by=_moment(values, "expire_by"),
         created_at=now,
     )
     with claiming(session, Subscription, otherwise=Conflict("This reference was used before.", field="reference")):
@@ -101,6 +106,12 @@ def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Subs
     for raw in wanted.values() if isinstance(wanted, Mapping) else wanted:
         add_addon(session, desk, row, raw)
     return row
+
+
+def _moment(values: Mapping[str, Any], name: str) -> datetime | None:
+    """A Unix time; zero and nothing are none."""
+    seconds = number_of(values.get(name), name, 0, 2**33)
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def add_addon(session: WriteSession, desk: Desk, row: Subscription, raw: Any) -> Addon:
@@ -295,7 +306,7 @@ def preview(session: ReadSession, row: Subscription) -> dict[str, Any] | None:
     """The next invoice as it stands now; None where none will come."""
     if row.charge_at is None or row.status not in ("created", "authenticated", "active", "pending"):
         return None
-    terms = terms_of(session, row)
+    terms = _next_terms(session, row)
     lines = [(terms.item.name, terms.item.amount, terms.quantity)]
     lines += [(item.name, item.amount, addon.quantity) for addon, item in waiting_addons(session, row)]
     total = sum(amount * quantity for _name, amount, quantity in lines)

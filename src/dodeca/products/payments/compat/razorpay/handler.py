@@ -9,6 +9,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -107,36 +108,17 @@ async def _answer(asked: Asked) -> tuple[int, bytes]:
         address=asked.address,
         public=caller.public,
     )
-    key = None
-    if asked.method not in ("GET", "HEAD"):
-        key = next((found for name in KEY_HEADERS if (found := asked.headers.get(name)) is not None), None)
     if call.kind == "read":
-
-        def see(session: ReadSession) -> bytes:
-            context.till(session)
-            return msgspec.json.encode(call.handler(session, context, *parameters))
-
-        return 200, await platform.db.aread(see)
+        return 200, await platform.db.aread(lambda session: _result(session, context, call, parameters))
     route = f"razorpay {asked.method} {path}"
+    key = next((found for name in KEY_HEADERS if (found := asked.headers.get(name)) is not None), None)
     if call.kind == "flow":
-
-        async def work() -> tuple[int, bytes]:
-            try:
-                return 200, msgspec.json.encode(await call.handler(context, *parameters))
-            except errors.DodecaError as error:
-                if "payment_id" not in error.details:  # nothing was charged: the key stays free
-                    raise
-                return refused(error)
-
+        work = partial(_flow, context, call, parameters)
         return await idempotent.once(platform, principal.account_id, route, key, asked.body, work)
 
     def unit(session: WriteSession) -> tuple[int, bytes]:
         def write() -> tuple[int, bytes]:
-            context.till(session)
-            result = call.handler(session, context, *parameters)
-            if session.has_changes:
-                session.flush()
-            return 200, msgspec.json.encode(result)
+            return 200, _result(session, context, call, parameters)
 
         if key is None:
             return write()
@@ -146,6 +128,25 @@ async def _answer(asked: Asked) -> tuple[int, bytes]:
         return status, content
 
     return await platform.db.awrite(unit)
+
+
+def _result(session: ReadSession, context: Context, call: calls.Call, parameters: tuple[str, ...]) -> bytes:
+    """What a call of one unit of work answers. What it wrote is stored first: a refusal comes before the answer."""
+    context.till(session)
+    result = call.handler(session, context, *parameters)
+    if session.writes and session.has_changes:
+        session.flush()
+    return msgspec.json.encode(result)
+
+
+async def _flow(context: Context, call: calls.Call, parameters: tuple[str, ...]) -> tuple[int, bytes]:
+    """What a call that opens its own units of work answers."""
+    try:
+        return 200, msgspec.json.encode(await call.handler(context, *parameters))
+    except errors.DodecaError as error:
+        if "payment_id" not in error.details:  # nothing was charged: an idempotency key stays free
+            raise
+        return refused(error)
 
 
 async def _sign_in(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import Conflict, DodecaError, Invalid, NotFound, PaymentRequired, Upstream
+from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.payments import entities, flows, links
 from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.compat.razorpay.calls import call
@@ -204,7 +204,7 @@ async def _paid(ctx: Context, request: PayRequest, card: CardData | None = None)
         card,
         show=lambda session, payment: (payment, _came_of(session, ctx, payment)),
     )
-    check_failed(payment)
+    returning.check_failed(payment)
     return found
 
 
@@ -227,17 +227,6 @@ def _came_of(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, 
 def three_fields(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, Any]:
     """What the payer's browser brings back to the merchant, signed."""
     return returning.fields_of(session, ctx.platform, payment, ctx.key_id, ctx.secret)
-
-
-def check_failed(payment: Payment) -> None:
-    """Raise the error that a failed payment stands for."""
-    if payment.status != "failed":
-        return
-    error = payment.error or {}
-    details = {**error, "payment_id": payment.id, "order_id": payment.order_id}
-    details.pop("description", None)
-    kind: type[DodecaError] = Upstream if error.get("code") == "GATEWAY_ERROR" else PaymentRequired
-    raise kind(str(error.get("description", "Your payment failed.")), details=details)
 
 
 @call("POST", "/payments/validate/vpa", "read", public=True)
@@ -276,7 +265,7 @@ async def otp_submit(ctx: Context, payment_id: str) -> dict[str, Any]:
         return payment, _came_of(session, ctx, payment)
 
     payment, found = await ctx.platform.db.aread(answered)
-    check_failed(payment)
+    returning.check_failed(payment)
     return found
 
 

@@ -7,10 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from stdnum.iso11649 import is_valid as is_creditor_reference
 
@@ -30,6 +30,7 @@ from dodeca.products.payments.models import (
 )
 from dodeca.products.payments.service import orders, receivers
 from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.service.statements.comparing import midnight
 from dodeca.products.payments.service.statements.parsed import Line, Statement
 
 CHUNK = 1000
@@ -239,18 +240,14 @@ def _near(session: ReadSession, desk: Desk, rows: Sequence[dict[str, Any]]) -> d
     first, last = min(r["booked_on"] for r in rows), max(r["booked_on"] for r in rows)
     taken = select(StatementLine.settles).where(StatementLine.settles.is_not(None))
     wanted = desk.owned(Settlement).where(
-        Settlement.created_at >= _midnight(first) - NEAR,
-        Settlement.created_at < _midnight(last) + NEAR,
+        Settlement.created_at >= midnight(first) - NEAR,
+        Settlement.created_at < midnight(last) + NEAR,
         Settlement.id.not_in(taken),
     )
     found: dict[tuple[int, str], list[Settlement]] = {}
     for settlement in session.scalars(wanted.order_by(Settlement.created_at).limit(5000)):
         found.setdefault((settlement.amount, settlement.currency), []).append(settlement)
     return found
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _suggest(session: WriteSession, row: dict[str, Any], settled: dict[tuple[int, str], list[Settlement]]) -> None:
@@ -292,37 +289,3 @@ def _entity(session: ReadSession, desk: Desk, entity_id: str) -> Any:
     if prefix not in kinds:
         raise NotFound("There is no such settlement, payout, order, payment or account.", field="entity_id")
     return desk.find(session, cast(Any, kinds[prefix]), entity_id)
-
-
-def report(session: ReadSession, desk: Desk, day: date) -> dict[str, Any]:
-    """The three sides of a day by currency: what the ledger settled, what acquirers report, what the bank booked."""
-    start_at = _midnight(day)
-    within = (Settlement.created_at >= start_at, Settlement.created_at < start_at + timedelta(days=1))
-    settled = (
-        select(Settlement.currency, func.sum(Settlement.amount), func.count())
-        .where(Settlement.merchant_id == desk.merchant.id, Settlement.mode == desk.mode, *within)
-        .group_by(Settlement.currency)
-    )
-    booked = (
-        select(StatementLine.currency, StatementLine.status, func.sum(StatementLine.amount), func.count())
-        .where(
-            StatementLine.merchant_id == desk.merchant.id,
-            StatementLine.mode == desk.mode,
-            StatementLine.booked_on == day,
-        )
-        .group_by(StatementLine.currency, StatementLine.status)
-    )
-    sides: dict[str, dict[str, Any]] = {}
-    for currency, amount, count in session.execute(settled):
-        sides.setdefault(currency, _empty(currency)).update(ledger_settled=int(amount), settlements=int(count))
-    for currency, status, amount, count in session.execute(booked):
-        side = sides.setdefault(currency, _empty(currency))
-        side["bank"] += int(amount)
-        side["bank_matched" if status == "matched" else "bank_open"] += int(amount)
-        side["lines_open"] += 0 if status == "matched" else int(count)
-    return {"date": day.isoformat(), "currencies": [sides[c] for c in sorted(sides)]}
-
-
-def _empty(currency: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"currency": currency, "ledger_settled": 0, "settlements": 0}
-    return {**found, "acquirer_reported": None, "bank": 0, "bank_matched": 0, "bank_open": 0, "lines_open": 0}
