@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,9 @@ NAMESPACE = "{http://subsonic.org/restapi}"
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """What depends on the engine is in test_subsonic_lists.py."""
+def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """SQLite alone: what depends on the engine is in test_subsonic_lists.py."""
+    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
     return f"sqlite:///{tmp_path / 'test.sqlite3'}"
 
 

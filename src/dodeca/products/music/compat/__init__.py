@@ -5,9 +5,9 @@ in docs/products/music.md."""
 
 from litestar.types import ControllerRouterHandler
 
-from dodeca.products.music.compat import subsonic
+from dodeca.products.music.compat import listenbrainz, radio, subsonic
 
-routers = [subsonic.router]
+routers = [subsonic.router, listenbrainz.router, radio.router]
 """Below /music."""
-root: list[ControllerRouterHandler] = []
+root: list[ControllerRouterHandler] = [listenbrainz.router]
 """At the root, for clients that drop the path of their base address."""

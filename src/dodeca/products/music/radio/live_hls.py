@@ -36,8 +36,8 @@ def chunks_of(number: int) -> range:
     return range(number * SEGMENT_CHUNKS, (number + 1) * SEGMENT_CHUNKS)
 
 
-def playlist(now_ms: int, *, suffix: str = "") -> str:
-    """The media playlist at a moment; `suffix` follows the segments' addresses, such as a key."""
+def playlist(now_ms: int, *, prefix: str = "", suffix: str = "") -> str:
+    """The media playlist at a moment; `prefix` and `suffix` stand around the segments' names, such as a key."""
     latest = latest_segment(now_ms)
     first = latest - WINDOW + 1
     lines = [
@@ -47,7 +47,7 @@ def playlist(now_ms: int, *, suffix: str = "") -> str:
     for number in range(first, latest + 1):
         moment = datetime.fromtimestamp(number * SEGMENT_MS / 1000, UTC)
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}")
-        lines += [f"#EXTINF:{SEGMENT_MS / 1000:.3f},", f"{number}.aac{suffix}"]
+        lines += [f"#EXTINF:{SEGMENT_MS / 1000:.3f},", f"{prefix}{number}.aac{suffix}"]
     return "\n".join([*lines, ""])
 
 

@@ -51,6 +51,14 @@ def find_slug(session: ReadSession, viewer: Viewer, slug: str, key: str = "") ->
     return _heard(session.scalar(select(Station).where(Station.slug == slug)), viewer, key)
 
 
+def running(session: ReadSession, station_id: int) -> Station:
+    """A station that goes on. Raises NotFound."""
+    station = session.get(Station, station_id)
+    if station is None or station.ended_at is not None:
+        raise NotFound("There is no such station.")
+    return station
+
+
 def by_key(session: ReadSession, key: str) -> Station:
     """The station that a key of an invitation opens. Raises NotFound."""
     station = session.scalar(select(Station).where(Station.key == key)) if key else None

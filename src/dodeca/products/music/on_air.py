@@ -1,0 +1,201 @@
+"""Stations on the air: the chunks of sound that their listeners share.
+
+Which bytes a chunk has is arithmetic (`radio.assembling`); here the songs' frames are fetched, ahead of time, and each
+chunk is put together once a process, however many listen."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+import structlog
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import DodecaError
+from dodeca.products.music import sound
+from dodeca.products.music.audio.transcoding import RADIO_PROFILES
+from dodeca.products.music.models import Song, Station
+from dodeca.products.music.radio import assembling, frames, live_hls
+from dodeca.products.music.radio.assembling import chunk_number
+from dodeca.products.music.radio.frames import CHUNK_MS
+from dodeca.products.music.radio.timeline import Slot, Timeline
+from dodeca.products.music.service import stations
+from dodeca.products.music.sound import Where
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+log = structlog.get_logger(__name__)
+BURST_CHUNKS: Final = 4
+"""What a new listener gets at once: 3.84 s, so that a short stutter of the network is not heard."""
+FURTHEST_BEHIND: Final = 10
+"""Chunks that a slow listener may be late before some are left out."""
+AHEAD_MS: Final = 45_000
+"""How long before it is heard a song is fetched; converting one takes some seconds."""
+PATIENCE_SECONDS: Final = 20.0
+"""How long the first listener of a station waits for a song that has to be converted."""
+_CHUNKS_KEPT: Final = 40
+_SONGS_KEPT: Final = 16
+_TIMELINE_SECONDS: Final = 1.0
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """A piece of a station's sound, and what it plays as `Artist - Title`."""
+
+    data: bytes
+    title: str
+
+
+class _Programme(msgspec.Struct):
+    """A station's timeline as it was a moment ago, and the songs around that moment."""
+
+    timeline: Timeline
+    songs: dict[int, tuple[Where, str]]
+    until: float
+
+
+class OnAir:
+    """The stations that are heard through one process."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._frames: OrderedDict[tuple[str, int, str], Sequence[bytes]] = OrderedDict()
+        self._fetching: dict[tuple[str, int, str], asyncio.Task[None]] = {}
+        self._programmes: dict[int, _Programme] = {}
+        self._chunks: OrderedDict[tuple[int, str, int], asyncio.Future[Chunk]] = OrderedDict()
+
+    async def listen(self, station: Station, kind: str) -> AsyncIterator[Chunk]:
+        """Chunks as they fall due, for ever; the last few seconds at once. Ends when the station does."""
+        number = chunk_number(stations.now_ms())
+        await self.chunk(station.id, kind, number)  # whoever is first waits here until the song is converted
+        number = chunk_number(stations.now_ms()) - BURST_CHUNKS
+        while True:
+            present = chunk_number(stations.now_ms())
+            if number > present:
+                await asyncio.sleep(max(0.001, number * CHUNK_MS / 1000 - clock.timestamp()))
+                continue
+            if number < present - FURTHEST_BEHIND:
+                number = present
+            yield await self.chunk(station.id, kind, number)
+            number += 1
+
+    async def segment(self, station: Station, number: int) -> bytes:
+        """A segment of live HLS."""
+        parts = [await self.chunk(station.id, "aac", chunk) for chunk in live_hls.chunks_of(number)]
+        return live_hls.timestamp_tag(number) + b"".join(part.data for part in parts)
+
+    async def chunk(self, station_id: int, kind: str, number: int) -> Chunk:
+        """One chunk, made once. Raises NotFound when the station has ended."""
+        key = (station_id, kind, number)
+        made = self._chunks.get(key)
+        if made is None:
+            made = self._chunks[key] = asyncio.ensure_future(self._make(station_id, kind, number))
+            while len(self._chunks) > _CHUNKS_KEPT * max(1, len(self._programmes)):
+                self._chunks.popitem(last=False)
+        try:
+            return await asyncio.shield(made)
+        except BaseException:
+            if made.done() and (made.cancelled() or made.exception() is not None):
+                self._chunks.pop(key, None)  # the next listener tries again
+            raise
+
+    async def _make(self, station_id: int, kind: str, number: int) -> Chunk:
+        begin = number * CHUNK_MS
+        programme = await self._programme(station_id, begin)
+        for slot in programme.timeline.between(begin, begin + CHUNK_MS):
+            await self._fetch(kind, programme, slot, PATIENCE_SECONDS)
+        self._fetch_later(kind, programme, programme.timeline.at(begin + AHEAD_MS))
+
+        def frames_of(slot: Slot) -> Sequence[bytes] | None:
+            known = programme.songs.get(slot.song_id) if slot.song_id is not None else None
+            return self._frames.get((kind, known[0].song_id, known[0].audio_hash)) if known is not None else None
+
+        serial = zlib.crc32(f"station {station_id}".encode())
+        data = assembling.chunk_bytes(programme.timeline, kind, number, frames_of, serial=serial)
+        now = programme.timeline.at(begin)
+        title = programme.songs[now.song_id][1] if now.song_id in programme.songs else ""
+        return Chunk(data, title)
+
+    async def _programme(self, station_id: int, moment_ms: int) -> _Programme:
+        """The timeline, read anew each second: changes are heard at once where they may be."""
+        known = self._programmes.get(station_id)
+        now = clock.timestamp()
+        if known is not None and now < known.until:
+            around = _around(known.timeline, moment_ms)
+            if all(slot.song_id is None or slot.song_id in known.songs for slot in around):
+                return known
+
+        def read(session: ReadSession) -> _Programme:
+            station = stations.running(session, station_id)
+            timeline = stations.timeline(session, station)
+            songs = stations.songs_of(session, _around(timeline, moment_ms))
+            return _Programme(timeline, _located(session, songs), now + _TIMELINE_SECONDS)
+
+        made = await self._platform.db.aread(read)
+        if len(self._programmes) > 1000:
+            self._programmes.clear()
+        self._programmes[station_id] = made
+        return made
+
+    async def _fetch(self, kind: str, programme: _Programme, slot: Slot, patience: float) -> None:
+        """Have a slot's frames at hand, or give up after a while: then there is silence until they are."""
+        task = self._fetch_later(kind, programme, slot)
+        if task is not None:
+            await asyncio.wait([task], timeout=patience)
+
+    def _fetch_later(self, kind: str, programme: _Programme, slot: Slot) -> asyncio.Task[None] | None:
+        known = programme.songs.get(slot.song_id) if slot.song_id is not None else None
+        if known is None:
+            return None
+        key = (kind, known[0].song_id, known[0].audio_hash)
+        if key in self._frames:
+            self._frames.move_to_end(key)
+            return None
+        task = self._fetching.get(key)
+        if task is None:
+            task = self._fetching[key] = asyncio.create_task(self._load(key, known[0]))
+        return task
+
+    async def _load(self, key: tuple[str, int, str], found: Where) -> None:
+        try:
+            made = await sound.finished_transcode(self._platform, found, RADIO_PROFILES[key[0]])
+            data = await self._platform.media.aread(made.media_key)
+            self._frames[key] = await asyncio.to_thread(frames.split, key[0], data)
+        except DodecaError as error:
+            log.warning("music.song_not_on_air", song=found.song_id, reason=error.message)
+            self._frames[key] = ()
+        finally:
+            self._fetching.pop(key, None)
+            while len(self._frames) > _SONGS_KEPT * max(1, len(self._programmes)):
+                self._frames.popitem(last=False)
+
+
+def _around(timeline: Timeline, moment_ms: int) -> list[Slot]:
+    """The slots of the chunk that begins at a moment, and the one that is soon heard."""
+    return [*timeline.between(moment_ms, moment_ms + CHUNK_MS), timeline.at(moment_ms + AHEAD_MS)]
+
+
+def _located(session: ReadSession, songs: dict[int, Song]) -> dict[int, tuple[Where, str]]:
+    """Where the songs' files lie; those whose file is gone are silent."""
+    found: dict[int, tuple[Where, str]] = {}
+    for song in songs.values():
+        if song.audio_hash is not None and song.missing_at is None:
+            found[song.id] = (sound.where(session, song), f"{song.artist_name} - {song.title}")
+    return found
+
+
+_on_air: WeakKeyDictionary[Platform, OnAir] = WeakKeyDictionary()
+
+
+def of(platform: Platform) -> OnAir:
+    """The stations of this process."""
+    made = _on_air.get(platform)
+    if made is None:
+        made = _on_air[platform] = OnAir(platform)
+    return made
