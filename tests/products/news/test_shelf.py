@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 from tests.products.news.conftest import News
-from tests.products.news.test_pages import prepared_url  # noqa: F401 - a fixture
+from tests.products.news.test_pages import prepared_url, signed_in  # noqa: F401 - one is a fixture
 from tests.support.platform import Client
 
 from dodeca.kernel.errors import Invalid
@@ -74,3 +74,17 @@ def test_bombs_and_other_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
     for content in (packed(items__jsonl="x" * 2000), packed(other__txt="x"), b"no ZIP", b"PK\x03\x04 broken"):
         with pytest.raises(Invalid):
             shelf.read(content)
+
+
+def test_the_page_takes_a_zip_and_says_what_is_wrong_with_another(client: Client, news: News) -> None:
+    browser, _alice = signed_in(client, news)
+    content = packed(items__jsonl='{"id": 7, "time": 1700000000, "title": "Then"}\n')
+
+    refused = browser.submit("/news/shelf", {}, files={"file": ("me.zip", b"no ZIP", "application/zip")})
+    taken = browser.submit("/news/shelf", {}, files={"file": ("me.zip", content, "application/zip")})
+
+    assert refused.status_code == 400
+    assert "This is not a ZIP that can be read." in refused.text
+    assert taken.headers["location"] == "/news/shelf"
+    assert "Then" in browser.get("/news/shelf").text
+    assert client.get("/news/shelf").status_code == 401

@@ -7,7 +7,18 @@ from sqlalchemy import delete, or_, select, update
 from dodeca.commons.following import Follow
 from dodeca.commons.moderation.models import Report
 from dodeca.kernel.db import WriteSession
-from dodeca.products.news.models import Favorite, Flag, Hide, Item, Member, ShelfEntry, TagFilter, Visit, Vouch
+from dodeca.products.news.models import (
+    Favorite,
+    Flag,
+    Hide,
+    Invitation,
+    Item,
+    Member,
+    ShelfEntry,
+    TagFilter,
+    Visit,
+    Vouch,
+)
 from dodeca.products.news.service import items
 from dodeca.products.news.service.rules import PRODUCT
 
@@ -22,6 +33,7 @@ def delete_account(session: WriteSession, account_id: str) -> None:
     target = (Follow.target_type == "user") & (Follow.target_id == account_id)
     session.execute(delete(Follow).where(Follow.product == PRODUCT, or_(Follow.follower_id == account_id, target)))
     session.execute(delete(Report).where(Report.product == PRODUCT, Report.reporter_id == account_id))
+    session.execute(delete(Invitation).where(Invitation.inviter_id == account_id, Invitation.used_by.is_(None)))
     emptied = {"about": "", "topcolor": "", "public_votes": False, "showdead": False, "noprocrast": False, "delay": 0}
     session.execute(update(Member).where(Member.user_id == account_id).values(emptied))
 

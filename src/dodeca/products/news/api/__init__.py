@@ -2,7 +2,18 @@
 
 from litestar.types import ControllerRouterHandler
 
-from dodeca.products.news.api import marking, moderating, people, posts, reading, registering, shelving, talking, voting
+from dodeca.products.news.api import (
+    inviting,
+    marking,
+    moderating,
+    people,
+    posts,
+    reading,
+    registering,
+    shelving,
+    talking,
+    voting,
+)
 
 routes: list[ControllerRouterHandler] = [
     *registering.routes,
@@ -12,6 +23,7 @@ routes: list[ControllerRouterHandler] = [
     *reading.routes,
     *marking.routes,
     *people.routes,
+    *inviting.routes,
     *shelving.routes,
     *moderating.routes,
 ]

@@ -16,7 +16,7 @@ from dodeca.kernel.http import Access, AnyBody, ClosedRequest, DbRead, DbWrite, 
 from dodeca.products.news.acting import Looking
 from dodeca.products.news.api.posts import Line, Text
 from dodeca.products.news.models import POST_TYPES, Member
-from dodeca.products.news.service import listing, members, personal, posting, voting
+from dodeca.products.news.service import inviting, listing, members, personal, posting, voting
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import PRODUCT
 from dodeca.products.news.views import CommentView, PostsAnswer, PostView, comment_views, post_views
@@ -39,6 +39,7 @@ class MemberView(msgspec.Struct, kw_only=True, omit_defaults=True):
     delay: int | None = None
     topcolor: str | None = None
     public_votes: bool | None = None
+    invited_by: str | None = None
 
 
 class ProfileView(msgspec.Struct):
@@ -72,6 +73,8 @@ def _view(session: ReadSession, account: Account, *, own: bool) -> MemberView:
         about=row.about if row is not None else "",
         created_at=account.created_at,
     )
+    inviter = inviting.inviter_of(session, account.id)
+    view.invited_by = inviter.username if inviter is not None else None
     if own and row is not None:
         for name in Choices.__struct_fields__[1:]:
             setattr(view, name, getattr(row, name))

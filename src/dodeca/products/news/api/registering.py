@@ -10,6 +10,7 @@ from dodeca.commons.accounts import public as accounts
 from dodeca.kernel.errors import Conflict
 from dodeca.kernel.http import Access, AnyBody, Calling, ClosedRequest, post
 from dodeca.products.news.acting import require
+from dodeca.products.news.service import inviting, members
 
 Short = Annotated[str, msgspec.Meta(max_length=254)]
 Secret = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -21,6 +22,8 @@ class Registration(ClosedRequest):
     username: Short | None = None
     password: Secret | None = None
     email: Short | None = None
+    invitation: Short | None = None
+    """The code of an invitation, where news takes new members by invitation only."""
 
 
 class UserView(msgspec.Struct, kw_only=True):
@@ -44,6 +47,8 @@ class Registered(msgspec.Struct):
 async def _register(call: Calling, data: Registration) -> Registered:
     assert data.username is not None
     assert data.password is not None
+    code = data.invitation
+    await call.platform.db.aread(lambda session: inviting.find(session, code) if code else members.check_open(session))
     try:
         signed_in = await accounts.register(
             call.platform,
@@ -55,6 +60,8 @@ async def _register(call: Calling, data: Registration) -> Registered:
     except accounts.UsernameTaken as error:
         raise Conflict("Username already exists.", field="username") from error
     account = signed_in.account
+    if code:
+        await call.platform.db.awrite(lambda session: inviting.accept(session, account.id, code))
     user = UserView(user_id=account.id, username=account.username, email=account.email)
     return Registered("Registration successful.", user, signed_in.token)
 

@@ -10,7 +10,7 @@ from litestar.datastructures import UploadFile
 
 from dodeca.commons.accounts.public import Actor
 from dodeca.kernel.errors import Invalid
-from dodeca.kernel.http import Access, Calling, DbRead, get, post
+from dodeca.kernel.http import Access, Call, Calling, DbRead, get, post
 from dodeca.products.news.service import shelf
 
 SHOWN = 200
@@ -43,8 +43,13 @@ class ShelfView(msgspec.Struct):
 @post("/import/personal", access=Access.MEMBER, request_max_body_size=shelf.MAX_ZIP + 100_000)
 async def import_personal(call: Calling) -> ShelfAnswer:
     """Bring along what one wrote and liked elsewhere, as a ZIP in the field `file`: for oneself alone."""
+    return await bring_along(call)
+
+
+async def bring_along(call: Call) -> ShelfAnswer:
+    """Put what the request's ZIP holds onto the caller's shelf. Raises Invalid."""
     upload = (await call.request.form()).get("file")
-    if not isinstance(upload, UploadFile):
+    if not isinstance(upload, UploadFile) or not upload.filename:
         raise Invalid("Send the ZIP in the field file.", field="file")
     files = await asyncio.to_thread(shelf.read, await upload.read(shelf.MAX_ZIP + 1))
     account_id = call.member().account_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dodeca.products.news.pages import acts, lists, look, moderating, people, searching, submitting, thread
+from dodeca.products.news.pages import acts, inviting, lists, look, moderating, people, searching, submitting, thread
 
 routes = [
     *lists.routes,
@@ -10,6 +10,7 @@ routes = [
     *acts.routes,
     *submitting.routes,
     *people.routes,
+    *inviting.routes,
     *moderating.routes,
     *searching.routes,
     *look.routes,

@@ -38,6 +38,7 @@ LISTS = (
     ("/news/newcomments", "New comments", "Everything as it is said"),
     ("/news/leaders", "Leaders", "Members with the most karma"),
     ("/news/users", "New members", "Who came lately"),
+    ("/news/tree", "Who invited whom", "The tree that invitations make"),
     ("/news/moderations", "Moderation log", "What moderators did, and why"),
 )
 

@@ -28,7 +28,7 @@ from dodeca.products.news.acting import Looking, feed_token, viewing
 from dodeca.products.news.models import POST_TYPES, Member
 from dodeca.products.news.pages.lists import show_comments, show_list
 from dodeca.products.news.pages.surroundings import Line, Text, back_to, page, rows, with_query, with_roots
-from dodeca.products.news.service import listing, members, posting
+from dodeca.products.news.service import inviting, listing, members, posting
 from dodeca.products.news.service.listing import Wanted
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import PRODUCT
@@ -77,6 +77,8 @@ def user_page(session: DbRead, call: Calling, viewer: Looking, id: FromQuery[str
         own=own,
         follows=follows,
         counts=listing.counts_of(session, account.id),
+        inviter=inviting.inviter_of(session, account.id),
+        invited=inviting.invited_by(session, account.id),
     )
 
 

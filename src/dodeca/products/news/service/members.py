@@ -10,12 +10,13 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dodeca.commons.accounts.public import Account
+from dodeca.commons.accounts.public import Account, roles_of
 from dodeca.commons.discussion.text import cleaned
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Forbidden, Invalid
 from dodeca.products.news.models import Item, Member, TagFilter, Visit
+from dodeca.products.news.service.rules import current
 
 LONGEST_ABOUT = 10_000
 KARMA_FOR_TOPCOLOR = 251
@@ -32,9 +33,15 @@ class Viewer:
 
 
 VISITOR = Viewer()
+CLOSED = "News takes no new members at present."
+_STAFF = frozenset({"moderator", "admin"})
 
 
 _showdead = Prepared(select(Member.showdead).where(Member.user_id == bindparam("account_id")))
+
+
+class NotInvited(Forbidden):
+    """This account is not a member, and news is not open to everybody."""
 
 
 class Banned(Forbidden):
@@ -65,7 +72,7 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def member(session: WriteSession, account_id: str) -> Member:
-    """The account's row, made at its first act."""
+    """The account's row, made where there is none, whether or not news is open to it: for what others do to it."""
     row = session.get(Member, account_id)
     if row is None:
         values = {"user_id": account_id, "joined_at": clock.now()}
@@ -74,9 +81,28 @@ def member(session: WriteSession, account_id: str) -> Member:
     return row
 
 
+def joined(session: WriteSession, account_id: str) -> Member:
+    """The member that an account is, or becomes by acting for the first time. Raises NotInvited."""
+    row = session.get(Member, account_id)
+    if row is not None:
+        return row
+    check_open(session, account_id)
+    return member(session, account_id)
+
+
+def check_open(session: ReadSession, account_id: str | None = None) -> None:
+    """Raise NotInvited where somebody who is no member cannot become one without an invitation."""
+    signup = current(session).signup
+    if signup == "open" or (account_id is not None and roles_of(session, account_id) & _STAFF):
+        return
+    if signup == "invite":
+        raise NotInvited("News takes new members by invitation: ask one of its members for a link.")
+    raise NotInvited(CLOSED)
+
+
 def acting_member(session: WriteSession, account_id: str) -> Member:
-    """The same, for somebody who wants to post, vote or flag. Raises Banned."""
-    row = member(session, account_id)
+    """The same, for somebody who wants to post, vote or flag. Raises NotInvited, Banned."""
+    row = joined(session, account_id)
     check_banned(row.banned_reason)
     return row
 
@@ -94,8 +120,9 @@ def need_karma(karma: int, least: int, what: str) -> None:
 
 
 def change_profile(session: WriteSession, account_id: str, changes: Mapping[str, object]) -> Member:
-    """Set choices: about, showdead, noprocrast, maxvisit, minaway, delay, topcolor, public_votes. Raises Invalid."""
-    row = member(session, account_id)
+    """Set choices: about, showdead, noprocrast, maxvisit, minaway, delay, topcolor, public_votes. Raises Invalid,
+    NotInvited."""
+    row = joined(session, account_id)
     for name, value in changes.items():
         setattr(row, name, _checked(row, name, value))
     session.flush()

@@ -16,9 +16,11 @@ PRODUCT = "news"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds on this site. Times are in the unit that the name says; `preset` open, small or hn."""
+    """What holds on this site. Times are in the unit that the name says; `preset` open, small or hn; `signup` open,
+    invite or closed: who may become a member."""
 
     preset: str = "open"
+    signup: str = "open"
     karma_to_downvote: int = 1
     karma_to_flag: int = 1
     karma_to_vouch: int = 1
@@ -43,6 +45,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     new_votes_an_hour: int = 300
 
 
+SIGNUPS = ("open", "invite", "closed")
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "open": {},
     "small": {
@@ -73,6 +76,8 @@ def rules_of(values: Mapping[str, Any]) -> Rules:
     except msgspec.ValidationError as error:
         field = str(error).partition("`$.")[2].rstrip("`") or str(error).partition("`")[2].partition("`")[0]
         raise Invalid(f"{error}.", field=field or None) from error
+    if rules.signup not in SIGNUPS:
+        raise Invalid("signup is open, invite or closed.", field="signup")
     for name in Rules.__struct_fields__:
         value = getattr(rules, name)
         if isinstance(value, (int, float)) and not (0 < value <= 1_000_000 or (value == 0 and "karma" in name)):

@@ -196,10 +196,10 @@ def _check_item(item: VotedItem, direction: int) -> None:
 
 
 def _acting(session: WriteSession, voter_id: str) -> _Voter:
-    """Who votes. Raises Banned."""
+    """Who votes. Raises NotInvited, Banned."""
     row = _voter.first(session, voter_id=voter_id)
     if row is None:
-        members.member(session, voter_id)
+        members.joined(session, voter_id)
         row = _voter.first(session, voter_id=voter_id)
     who = _Voter._make(row or ())
     members.check_banned(who.banned_reason)
