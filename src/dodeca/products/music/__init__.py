@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.music import api, compat, invariants, jobs, pages
+from dodeca.products.music import accounts, api, compat, demo, home, importers, invariants, jobs, pages
 from dodeca.products.music.settings import MusicSettings
 
 __all__ = ["manifest"]
@@ -21,4 +21,12 @@ manifest = Manifest(
     settings=MusicSettings,
     jobs=jobs.jobs,
     invariants=invariants.invariants,
+    demo=demo.fill,
+    importers=importers.importers,
+    exporters=importers.exporters,
+    home=home.living,
+    search=home.search,
+    reports=home.open_reports,
+    account_export=accounts.export,
+    account_delete=accounts.delete_account,
 )

@@ -16,6 +16,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError, NotFound, UnsupportedMedia
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
+from dodeca.products.music.demo import make_demo
 from dodeca.products.music.models import LibraryFolder, NowPlaying, Song, SongCredit, TasteModel, Transcode
 from dodeca.products.music.service import songs
 from dodeca.products.music.service.searching import index_things
@@ -228,6 +229,7 @@ async def tidy(context: JobContext, _payload: Nothing) -> None:
 
 
 jobs: list[Job[Any]] = [
+    make_demo,
     index_things,
     analyse_song,
     analyse_more,

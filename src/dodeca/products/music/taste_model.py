@@ -199,21 +199,23 @@ def learn(data: Data) -> Model | None:
     import numpy as np
     from implicit.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits
 
     if data.users < 2 or len(data.songs) < 2:
         return None
     factors = min(FACTORS, max(4, min(data.users, len(data.songs)) - 1))
-    model = AlternatingLeastSquares(
-        factors=factors,
-        regularization=REGULARISATION,
-        alpha=ALPHA,
-        iterations=ROUNDS,
-        num_threads=1,
-        random_state=7,
-        calculate_training_loss=False,
-    )
     matrix = csr_matrix((data.weights, (data.rows, data.columns)), shape=(data.users, len(data.songs)))
-    model.fit(matrix, show_progress=False)
+    with threadpool_limits(1, "blas"):  # as implicit asks: its own threads share the work better
+        model = AlternatingLeastSquares(
+            factors=factors,
+            regularization=REGULARISATION,
+            alpha=ALPHA,
+            iterations=ROUNDS,
+            num_threads=1,
+            random_state=7,
+            calculate_training_loss=False,
+        )
+        model.fit(matrix, show_progress=False)
     item_factors = np.ascontiguousarray(model.item_factors, dtype=np.float32)
     return Model(np.array(data.songs, dtype=np.int64), item_factors)
 

@@ -13,7 +13,7 @@ from litestar.datastructures import UploadFile
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Forbidden, Invalid, TooLarge, UnsupportedMedia
 from dodeca.kernel.media import Blob
-from dodeca.products.music.audio import measuring, probing
+from dodeca.products.music.audio import probing
 from dodeca.products.music.audio.probing import Probed
 from dodeca.products.music.models import Song
 from dodeca.products.music.service import songs
@@ -43,6 +43,13 @@ async def pieces(file: UploadFile) -> AsyncIterator[bytes]:
         yield piece
 
 
+async def pieces_of(path: Path) -> AsyncIterator[bytes]:
+    """The bytes of a file of this machine."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, _PIECE):
+            yield piece
+
+
 def may_upload(platform: Platform, viewer: Viewer) -> None:
     """Raises Forbidden where only admins upload."""
     if platform.config.group(MusicSettings).uploads == "admins" and not viewer.is_admin:
@@ -58,6 +65,8 @@ async def receive(platform: Platform, chunks: AsyncIterator[bytes], filename: st
     """Store a file that arrives and look at it. Raises TooLarge (413), UnsupportedMedia (415), Unavailable.
 
     What turns out to be no sound is no row's, and goes with the sweep of the store."""
+    from dodeca.products.music.audio import measuring  # it loads numpy, which a server's start can do without
+
     blob = await platform.media.save(chunks, max_bytes=MOST_BYTES)
     path = await _at_hand(platform, blob)
     try:

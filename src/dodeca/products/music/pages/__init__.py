@@ -2,6 +2,13 @@
 
 from litestar.types import ControllerRouterHandler
 
-from dodeca.products.music.pages import listening
+from dodeca.products.music.pages import acts, browsing, listening, mine, open, radio
 
-routes: list[ControllerRouterHandler] = [*listening.routes]
+routes: list[ControllerRouterHandler] = [
+    *listening.routes,
+    *browsing.routes,
+    *radio.routes,
+    *mine.routes,
+    *open.routes,
+    *acts.routes,
+]

@@ -101,6 +101,20 @@ def rate(session: WriteSession, viewer: Viewer, kind: str, target_id: int, ratin
     members.taste_changed(session, viewer.account_id)
 
 
+def forget_rating(session: WriteSession, account_id: str, kind: str, target_id: int) -> None:
+    """Take somebody's rating away, whether or not they still see what it is about."""
+    row = session.get(Rating, (account_id, kind, target_id))
+    if row is None:
+        return
+    rating = row.rating
+    session.delete(row)
+    session.flush()
+    if kind in ("song", "album") and rating > 0:
+        table = _TABLES[kind]
+        values = {"rating_sum": table.rating_sum - rating, "rating_count": table.rating_count - 1}
+        session.execute(update(table).where(table.id == target_id).values(values))
+
+
 def liked_at(session: ReadSession, account_id: str | None, kind: str, ids: Collection[int]) -> dict[int, Any]:
     """Which of these somebody likes, and since when."""
     if account_id is None or not ids:

@@ -43,6 +43,10 @@ LIKE_WEIGHT, PLAYLIST_WEIGHT, SKIP_WEIGHT = 4.0, 1.0, -0.5
 SAME_HOUR = 1.5
 """A listen at about this hour of the day says more of what is wanted now."""
 CAUSES_SHOWN = 3
+KNOWN_SHARE = 0.35
+"""What is known well is found without us: in a mix it stands behind what is new."""
+MOST_OF_ALBUM = 2
+"""Songs of one album before those of others have had their turn."""
 CONTENT_SHARE = 0.35
 """How much artists and genres count beside the factors."""
 
@@ -160,10 +164,9 @@ def recommend(
     chosen = _mixed(kind, mine, avoid, scores, content)
     found = _playable(session, viewer, [song_id for song_id, _score in chosen[: limit * 3 + 30]])
     picks = [
-        Pick(found[song_id], score, _causes(session, song_id, mine, scores, content))
-        for song_id, score in chosen
-        if song_id in found
-    ][:limit]
+        Pick(found[song_id], score, _causes(song_id, mine, scores, content))
+        for song_id, score in _spread(chosen, found)[:limit]
+    ]
     _name_causes(session, picks)
     if len(picks) < limit:
         seen = avoid | {pick.song.id for pick in picks} | (set(mine) if kind == "discover" else set())
@@ -190,7 +193,7 @@ def _mixed(
         share = CONTENT_SHARE if scores else 1.0
         final[song_id] = (1 - share) * learned + share * alike
         if kind == "mix" and song_id in mine:
-            final[song_id] *= 0.5  # what is known well is found without us
+            final[song_id] *= KNOWN_SHARE
     return sorted(final.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
@@ -248,8 +251,22 @@ def _playable(session: ReadSession, viewer: Viewer, song_ids: Sequence[int]) -> 
     }
 
 
+def _spread(chosen: list[tuple[int, float]], found: dict[int, Song]) -> list[tuple[int, float]]:
+    """The same songs, those that can be heard, with not too many of one album one after the other."""
+    first: list[tuple[int, float]] = []
+    later: list[tuple[int, float]] = []
+    of_album: dict[int | None, int] = {}
+    for song_id, score in chosen:
+        song = found.get(song_id)
+        if song is None:
+            continue
+        of_album[song.album_id] = of_album.get(song.album_id, 0) + 1
+        many = song.album_id is not None and of_album[song.album_id] > MOST_OF_ALBUM
+        (later if many else first).append((song_id, score))
+    return first + later
+
+
 def _causes(
-    session: ReadSession,
     song_id: int,
     mine: dict[int, Interaction],
     scores: dict[int, tuple[float, list[tuple[int, float]]]],

@@ -1,0 +1,144 @@
+"""Files in and out for one account: listens as JSON Lines, playlists and iTunes libraries.
+
+Listens go in by hundreds, each hundred a unit of work; sending a file again adds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from dodeca.commons.accounts.public import Account, account_by_login, holders
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid, NotFound
+from dodeca.kernel.transfer import ImportReport, Progress
+from dodeca.products.music import formats, transfers
+from dodeca.products.music.accounts import listen_row
+from dodeca.products.music.formats import LibraryFile
+from dodeca.products.music.formats import listens as listen_lines
+from dodeca.products.music.formats.listens import ListenError, ListenRow
+from dodeca.products.music.models import Listen
+from dodeca.products.music.service import listens
+from dodeca.products.music.service.viewers import Viewer
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+BATCH = 200
+PAGE = 1000
+
+
+def _owner(session: ReadSession, owner: str) -> Account:
+    """The account that it is about: the named one, else the first admin."""
+    if owner:
+        found = account_by_login(session, owner)
+        if found is None:
+            raise NotFound(f"There is no account {owner}.")
+        return found
+    admins = select(Account).where(Account.id.in_(holders("admin"))).order_by(Account.created_at).limit(1)
+    found = session.scalar(admins)
+    if found is None:
+        raise Invalid("Say whose it is: --as NAME.")
+    return found
+
+
+def run(platform: Platform, path: Path, progress: Progress, owner: str = "", **_options: object) -> ImportReport:
+    """Take a file in: what it is, its content tells."""
+    with path.open("rb") as file:
+        head = file.readline(100_000)
+    is_listens = head.lstrip().startswith(b"{") and b"track_metadata" in head
+    return (take_listens if is_listens else take_lists)(platform, path, progress, owner)
+
+
+def take_listens(
+    platform: Platform, path: Path, progress: Progress, owner: str = "", **_options: object
+) -> ImportReport:
+    """Listens, a line each, as ListenBrainz gives them out."""
+    account_id = platform.db.read(lambda session: _owner(session, owner).id)
+    report = ImportReport()
+    progress.start("Listens", None)
+    waiting: list[ListenRow] = []
+    with path.open("rb") as file:
+        for row in listen_lines.read(file):
+            if isinstance(row, ListenError):
+                report.refuse(row.line, row.message)
+                continue
+            waiting.append(row)
+            if len(waiting) >= BATCH:
+                _record(platform, account_id, waiting, report)
+                progress.advance(len(waiting))
+                waiting = []
+    _record(platform, account_id, waiting, report)
+    progress.advance(len(waiting))
+    return report
+
+
+def _record(platform: Platform, account_id: str, rows: Sequence[ListenRow], report: ImportReport) -> None:
+    reports = [
+        listens.Report(
+            listened_at=row.listened_at,
+            artist_name=row.artist,
+            track_name=row.track,
+            release_name=row.release,
+            duration_ms=row.duration_ms,
+            ms_played=row.ms_played,
+            counts=True,
+            device=row.device,
+            source="import",
+            mbid=row.mbid or None,
+        )
+        for row in rows
+    ]
+    outcomes = platform.db.write(lambda session: listens.record(session, account_id, reports)) if reports else []
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if outcome in ("accepted", "duplicate"):
+            report.read += 1
+            report.added += outcome == "accepted"
+            report.unchanged += outcome == "duplicate"
+        else:
+            report.refuse(row.line, "More than 24 hours of one day." if outcome == "too_much" else "It lies ahead.")
+
+
+def take_lists(platform: Platform, path: Path, progress: Progress, owner: str = "", **_options: object) -> ImportReport:
+    """A playlist, a smart playlist or an iTunes library."""
+    found = formats.read_any(path.read_bytes())
+
+    def unit(session: WriteSession) -> transfers.Imported:
+        viewer = Viewer(_owner(session, owner).id)
+        if isinstance(found, LibraryFile):
+            return transfers.take_library(session, viewer, found)
+        return transfers.take_playlist(session, viewer, found, "" if found.title else path.stem)
+
+    progress.start("Playlists", None)
+    done = platform.db.write(unit)
+    progress.advance(done.matched)
+    report = ImportReport(read=done.matched, added=done.matched)
+    for one in done.unmatched:
+        report.refuse(0, f"Not here: {one.artist} - {one.title} {one.location}".strip())
+    report.notes.append(
+        f"{len(done.playlists)} playlists, {done.rated} ratings, {done.liked} likes, {done.listens} listens"
+    )
+    return report
+
+
+def export_listens(platform: Platform, owner: str = "", **_options: object) -> Iterator[bytes]:
+    """An account's listens, oldest first, as ListenBrainz' JSON Lines."""
+    account_id = platform.db.read(lambda session: _owner(session, owner).id)
+    after = 0
+    while True:
+
+        def page(session: ReadSession, after: int = after) -> list[tuple[int, ListenRow]]:
+            mine = select(Listen).where(Listen.user_id == account_id, Listen.id > after).order_by(Listen.id)
+            return [(row.id, listen_row(row)) for row in session.scalars(mine.limit(PAGE))]
+
+        rows = platform.db.read(page)
+        if not rows:
+            return
+        yield from listen_lines.write(row for _id, row in rows)
+        after = rows[-1][0]
+
+
+importers = {"": run, "listens": take_listens, "playlist": take_lists, "itunes": take_lists}
+exporters = {"": export_listens, "listens": export_listens}

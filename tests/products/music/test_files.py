@@ -1,0 +1,157 @@
+"""Files in and out, the export of an account, and its end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import select
+from tests.products.music.conftest import viewer
+from tests.products.music.test_catalogue import broken
+from tests.support.platform import Factory
+
+from dodeca.kernel import clock
+from dodeca.kernel.db import WriteSession
+from dodeca.kernel.platform import Platform
+from dodeca.kernel.transfer import NoProgress
+from dodeca.products.music import accounts, demo, importers
+from dodeca.products.music.models import Comment, Listen, Song, TasteModel
+from dodeca.products.music.service import comments, likes, listens, playlists, songs, taste
+from dodeca.products.music.service.listens import Report
+from dodeca.products.music.service.tags import Tags
+from dodeca.products.music.taste_model import gather, learn
+
+
+def test_listens_go_out_and_come_back_once(platform: Platform, make: Factory, tmp_path: Path) -> None:
+    ada, bob = make.account("ada"), make.account("bob")
+    reports = [
+        Report(artist_name="Bach", track_name=f"Aria {n}", listened_at=clock.ago(hours=n + 1), counts=True)
+        for n in range(5)
+    ]
+    platform.db.write(lambda s: listens.record(s, ada.id, reports))
+    file = tmp_path / "listens.jsonl"
+    file.write_bytes(b"".join(importers.export_listens(platform, owner="ada")) + b'{"track_metadata": 1}\n')
+
+    first = importers.run(platform, file, NoProgress(), owner="bob")
+    second = importers.run(platform, file, NoProgress(), owner="bob")
+
+    assert (first.read, first.added, first.refused) == (6, 5, 1)
+    assert (second.added, second.unchanged) == (0, 5)
+    theirs = platform.db.read(lambda s: [row.track_name for row in s.scalars(listens.of(bob.id))])
+    assert sorted(theirs) == [f"Aria {n}" for n in range(5)]
+
+
+def test_an_account_takes_everything_of_its_own_along(session: WriteSession, make: Factory) -> None:
+    ada, bob = make.account(), make.account()
+    mine = songs.add(session, ada.id, Tags(title="Mine", artist="Ada"))
+    theirs = songs.add(session, bob.id, Tags(title="Theirs", artist="Bob"))
+    likes.like(session, viewer(ada), "song", theirs.id)
+    likes.rate(session, viewer(ada), "song", theirs.id, 4)
+    said = comments.add(session, viewer(ada), theirs.id, "Well said")
+    comments.add(session, viewer(bob), theirs.id, "Thanks", parent_id=said.id)
+    playlists.create(session, viewer(ada), "List", [theirs.id, mine.id])
+    listens.record(session, ada.id, [Report(song_id=theirs.id, listened_at=clock.ago(hours=1), counts=True)])
+
+    held = accounts.export(session, ada.id)
+    accounts.delete_account(session, ada.id)
+
+    data = msgspec.json.decode(held["music.json"])
+    assert [one["title"] for one in data["songs"]] == ["Mine"]
+    assert data["playlists"][0]["songs"] == [theirs.id, mine.id]
+    assert b"Theirs" in held["music-listens.jsonl"]
+    session.expire_all()
+    assert (theirs.like_count, theirs.rating_count, theirs.play_count, theirs.comment_count) == (0, 0, 0, 1)
+    assert session.get(Song, mine.id) is None
+    assert session.scalar(select(Listen.id).where(Listen.user_id == ada.id)) is None
+    assert session.scalar(select(Comment.text).where(Comment.id == said.id)) == ""
+    assert broken(session) == {}
+
+
+def test_the_demos_people_listen_once(session: WriteSession, make: Factory) -> None:
+    for name in ("admin", "alice", "bob"):
+        make.account(name)
+    uploader = make.account(demo.UPLOADER)
+    for number, genre in enumerate(["Folk", "Jazz", "Baroque", "Ambient"] * 3):
+        tags = Tags(title=f"Piece {number}", artist="Players", album=genre, genres=[genre])
+        songs.add(session, uploader.id, tags, duration_ms=90_000)
+
+    demo.people_listen(session)
+    before = session.query(Listen).count()
+    demo.people_listen(session)
+
+    assert before > 100
+    assert session.query(Listen).count() == before
+    assert broken(session) == {}
+
+
+# Recommendations
+
+
+def _world(session: WriteSession, make: Factory) -> tuple[list[Song], list[Song]]:
+    """Two tastes of six songs each; five people hear each of them."""
+    uploader = make.account()
+    sets = []
+    for genre in ("Folk", "Techno"):
+        made = []
+        for number in range(6):
+            audio = songs.Audio(
+                audio_hash=f"{genre}{number}",
+                duration_ms=100_000,
+                codec="mp3",
+                suffix="mp3",
+                content_type="audio/mpeg",
+                size=1,
+                media_key="k",
+            )
+            tags = Tags(title=f"{genre} {number}", artist=f"{genre} artist {number}")
+            made.append(songs.add(session, uploader.id, tags, audio=audio))
+        sets.append(made)
+    for made in sets:
+        for _ in range(5):
+            person = make.account()
+            reports = [
+                Report(song_id=song.id, listened_at=clock.ago(days=1) + timedelta(minutes=5 * n), counts=True)
+                for n, song in enumerate(made)
+            ]
+            listens.record(session, person.id, reports)
+    return sets[0], sets[1]
+
+
+def test_a_like_moves_the_list_and_is_named_as_the_cause(
+    session: WriteSession, platform: Platform, make: Factory
+) -> None:
+    folk, techno = _world(session, make)
+    model = learn(gather(session))
+    assert model is not None
+    me = viewer(make.account())
+    _use(session, platform, model.to_bytes())
+    before = {pick.song.id for pick in taste.recommend(session, platform, me, "discover", 5)}
+
+    likes.like(session, me, "song", folk[0].id)
+    picks = taste.recommend(session, platform, me, "discover", 5)
+
+    assert before  # never empty: what many hear
+    assert {pick.song.id for pick in picks} == {song.id for song in folk[1:]}
+    assert all((pick.because[0].kind, pick.because[0].title) == ("like", folk[0].title) for pick in picks)
+    taste.exclude(session, me, song_id=folk[0].id)
+    assert folk[0].id not in {pick.song.id for pick in taste.recommend(session, platform, me, "mix", 12)}
+    likes.rate(session, me, "song", techno[0].id, -1)
+    assert techno[0].id not in {pick.song.id for pick in taste.recommend(session, platform, me, "mix", 12)}
+
+
+def _use(session: WriteSession, platform: Platform, data: bytes) -> None:
+    key = platform.media.save_bytes(data).key
+    session.add(TasteModel(media_key=key, interactions=1, songs=12, seconds=0.1, trained_at=clock.now()))
+    session.flush()
+
+
+def test_a_model_survives_being_written(session: WriteSession, make: Factory) -> None:
+    folk, _techno = _world(session, make)
+    model = learn(gather(session))
+    assert model is not None
+
+    again = type(model).from_bytes(model.to_bytes())
+
+    assert again.near(folk[0].id, 3) == model.near(folk[0].id, 3)
+    assert set(again.near(folk[0].id, 5)) == {song.id for song in folk[1:]}
