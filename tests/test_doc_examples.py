@@ -57,7 +57,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, code in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', page, re.DOTALL | re.MULTILINE):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text(code)
-    text = (source / "catalogue.py").read_text("utf-8").replace("import news, ", "import news, notes, ")
+    text = (source / "catalogue.py").read_text("utf-8").replace(" news, ", " news, notes, ", 1)
     changed = re.sub(r"(def products\(\).*?return \[.*?)\]", r"\1, notes.manifest]", text, count=1, flags=re.DOTALL)
     assert changed.count("notes") == 2
     (package / "catalogue.py").write_text(changed)
