@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 import shutil
@@ -67,8 +68,6 @@ def process(
     command: Sequence[str], ready: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; `ready` is a URL that answers once it is up."""
-    import os
-
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
     running = subprocess.Popen(  # noqa: S603 - our own command
         list(command), stdout=log, stderr=log, env={**os.environ, **(environment or {})}, start_new_session=True
@@ -272,3 +271,9 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has taken so far, its own and the system's for it (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
