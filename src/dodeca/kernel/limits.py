@@ -11,6 +11,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable
+from functools import cache
 from ipaddress import IPv6Address, ip_address
 from math import floor
 from typing import TYPE_CHECKING, Final, Self
@@ -144,6 +145,7 @@ def _short(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@cache
 def _item(rate: Rate) -> RateLimitItem:
     return RateLimitItemPerSecond(rate.amount, rate.seconds, namespace="d")
 
