@@ -18,12 +18,12 @@ import structlog
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import DodecaError
-from dodeca.products.music import sound
+from dodeca.products.music import live, sound
 from dodeca.products.music.audio.transcoding import RADIO_PROFILES
 from dodeca.products.music.models import Song, Station
 from dodeca.products.music.radio import assembling, frames, live_hls
 from dodeca.products.music.radio.assembling import chunk_number
-from dodeca.products.music.radio.frames import CHUNK_MS
+from dodeca.products.music.radio.frames import CHUNK_MS, KINDS
 from dodeca.products.music.radio.timeline import Slot, Timeline
 from dodeca.products.music.service import stations
 from dodeca.products.music.sound import Where
@@ -56,6 +56,8 @@ class _Programme(msgspec.Struct):
     """A station's timeline as it was a moment ago, and the songs around that moment."""
 
     timeline: Timeline
+    heard: Timeline
+    """What is heard where nobody is live."""
     songs: dict[int, tuple[Where, str]]
     until: float
 
@@ -108,17 +110,23 @@ class OnAir:
     async def _make(self, station_id: int, kind: str, number: int) -> Chunk:
         begin = number * CHUNK_MS
         programme = await self._programme(station_id, begin)
-        for slot in programme.timeline.between(begin, begin + CHUNK_MS):
+        serial = zlib.crc32(f"station {station_id}".encode())
+        source = live.source_of(self._platform, station_id)
+        if source is not None and programme.timeline.at(begin).live and source.is_heard(kind, number):
+            first = number * KINDS[kind].per_chunk
+            places = range(first, first + KINDS[kind].per_chunk)
+            spoken = [source.frame(kind, place) or frames.silence(kind) for place in places]
+            return Chunk(assembling.joined(kind, spoken, number, serial), source.title)
+        for slot in programme.heard.between(begin, begin + CHUNK_MS):
             await self._fetch(kind, programme, slot, PATIENCE_SECONDS)
-        self._fetch_later(kind, programme, programme.timeline.at(begin + AHEAD_MS))
+        self._fetch_later(kind, programme, programme.heard.at(begin + AHEAD_MS))
 
         def frames_of(slot: Slot) -> Sequence[bytes] | None:
             known = programme.songs.get(slot.song_id) if slot.song_id is not None else None
             return self._frames.get((kind, known[0].song_id, known[0].audio_hash)) if known is not None else None
 
-        serial = zlib.crc32(f"station {station_id}".encode())
-        data = assembling.chunk_bytes(programme.timeline, kind, number, frames_of, serial=serial)
-        now = programme.timeline.at(begin)
+        data = assembling.chunk_bytes(programme.heard, kind, number, frames_of, serial=serial)
+        now = programme.heard.at(begin)
         title = programme.songs[now.song_id][1] if now.song_id in programme.songs else ""
         return Chunk(data, title)
 
@@ -127,15 +135,16 @@ class OnAir:
         known = self._programmes.get(station_id)
         now = clock.timestamp()
         if known is not None and now < known.until:
-            around = _around(known.timeline, moment_ms)
+            around = _around(known.heard, moment_ms)
             if all(slot.song_id is None or slot.song_id in known.songs for slot in around):
                 return known
 
         def read(session: ReadSession) -> _Programme:
             station = stations.running(session, station_id)
             timeline = stations.timeline(session, station)
-            songs = stations.songs_of(session, _around(timeline, moment_ms))
-            return _Programme(timeline, _located(session, songs), now + _TIMELINE_SECONDS)
+            heard = timeline.without_live()
+            songs = stations.songs_of(session, _around(heard, moment_ms))
+            return _Programme(timeline, heard, _located(session, songs), now + _TIMELINE_SECONDS)
 
         made = await self._platform.db.aread(read)
         if len(self._programmes) > 1000:

@@ -74,3 +74,15 @@ def test_an_album_is_as_loud_as_its_tracks_together(tmp_path: Path) -> None:
     album = Loudness.from_bytes(one.loudness) + Loudness.from_bytes(two.loudness)
 
     assert album.gain() == pytest.approx(both.track_gain, abs=0.15)
+
+
+def test_what_sounds_alike_has_like_timbre(tmp_path: Path) -> None:
+    def timbre(name: str, *tones: float) -> np.ndarray:
+        samples = sum((tone(6, level=0.2, hertz=hertz) for hertz in tones), np.zeros(6 * 44_100))
+        found = measuring.measure(write_wave(tmp_path / f"{name}.wav", samples)).timbre
+        assert len(found) == 32
+        return np.frombuffer(found, dtype=np.uint8).astype(int)
+
+    low, louder, high = timbre("low", 110, 220), timbre("louder", 110, 220, 110, 220), timbre("high", 1760, 3520)
+
+    assert np.abs(low - louder).sum() * 4 < np.abs(low - high).sum()

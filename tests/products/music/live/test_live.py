@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -341,6 +343,78 @@ def test_a_private_station_needs_its_key(live: Live, station: dict[str, Any]) ->
     assert listed.headers["content-type"].startswith("audio/x-scpls")
     assert f"File1={station['stream_url']}" in listed.text
     assert live.server.request("HEAD", station["path"]).headers["icy-name"] == "Late Hours"
+
+
+def test_somebody_live_is_heard_and_recorded(live: Live, tmp_path: Path) -> None:
+    made = live.made("/stations", {"title": "Open Air", "slug": "open-air", "songs": [live.songs["Evening"]]})
+    begins = datetime.now(UTC) + timedelta(seconds=3)
+    show = {"title": "Tonight", "starts_at": begins.isoformat(), "duration_s": 12, "live": True}
+    live.made(f"/stations/{made['station_id']}/shows", show)
+    path = made["stream_url"].removeprefix(live.server.url)
+    speech = encode(write_wave(tmp_path / "s.wav", tone(30, hertz=1000)), tmp_path / "speech.mp3", "-b:a", "64k")
+    url = f"{live.server.url}/api/music/stations/{made['station_id']}/live"
+    early = httpx.put(url, content=b"x", headers={"Authorization": f"Bearer {live.ann}"}, timeout=60)
+    stranger = httpx.put(url, content=b"x", headers={"Authorization": f"Bearer {live.bob}"}, timeout=60)
+    time.sleep(max(0.0, (begins - datetime.now(UTC)).total_seconds()) + 0.1)
+    answers: list[httpx.Response] = []
+
+    def speak() -> None:
+        headers = {"Authorization": f"Bearer {live.ann}"}
+        answers.append(httpx.put(url, content=speech.read_bytes(), headers=headers, timeout=90))
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    heard, _ = _read(live, path, 16_000 * 11, **{"Icy-MetaData": "1"})
+    speaker.join(90)
+
+    assert (early.status_code, stranger.status_code) == (409, 404)
+    assert b"StreamTitle='Open Air - Tonight';" in heard
+    assert answers[0].status_code == 200, answers[0].text
+    assert answers[0].json()["size"] > 16_000 * 5
+    given = {"u": "ann", "p": live.password, "v": "1.16.1", "c": "x", "f": "json"}
+    podcasts = live.server.get("/music/rest/getPodcasts", params=given).json()["subsonic-response"]["podcasts"]
+    episode = podcasts["channel"][0]["episode"][0]
+    assert (episode["title"], episode["suffix"]) == ("Tonight", "mp3")
+    recording = live.server.get("/music/rest/stream", params={**given, "id": episode["id"]})
+    kept = tmp_path / "kept.mp3"
+    kept.write_bytes(recording.content)
+    assert measuring.check(kept) > 5000
+    feed = live.server.get(path.replace(".mp3", ".rss")).text
+    enclosure = feed.partition('enclosure url="')[2].partition('"')[0].replace("&amp;", "&")
+    assert httpx.get(enclosure).content == recording.content
+
+
+def test_the_converter_ends_when_its_listener_leaves(live: Live, tmp_path: Path) -> None:
+    """Ten minutes take ffmpeg some seconds, so it is caught at work; what it had made is not kept."""
+    plain = write_wave(tmp_path / "long.wav", tone(600))
+    number = live.uploaded(encode(plain, tmp_path / "long.mp3", "-b:a", "32k", title="Long", artist="L"))
+    given = {"u": "ann", "p": live.password, "v": "1.16.1", "c": "x", "id": number, "format": "opus", "maxBitRate": 256}
+
+    with httpx.stream("GET", f"{live.server.url}/music/rest/stream", params=given, timeout=60) as answer:
+        next(answer.iter_bytes())
+
+    assert live.server.process is not None
+    _until(lambda: not _converters(live.server.process.pid if live.server.process else 0))
+    left = live.server.request("HEAD", "/music/rest/stream", params=given)
+    assert left.headers["accept-ranges"] == "none"
+
+
+def _converters(pid: int) -> list[str]:
+    """The ffmpeg processes below a process."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = entry.read_text().partition(") ")
+            parents = int(rest.split()[1])
+            if "ffmpeg" in name and (parents == pid or _parent(parents) == pid):
+                found.append(name)
+    return found
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().partition(") ")[2].split()[1])
+    return 0
 
 
 def test_listeners_that_leave_are_counted_no_more(live: Live, station: dict[str, Any]) -> None:

@@ -159,3 +159,25 @@ def test_a_segment_decodes_with_its_timestamp(song: Song, tmp_path: Path) -> Non
     )
 
     assert measuring.check(path) == pytest.approx(live_hls.SEGMENT_MS, abs=60)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@given(cuts=st.lists(st.integers(1, 5000), max_size=30))
+def test_frames_are_found_whatever_pieces_they_come_in(song: Song, kind: str, cuts: list[int]) -> None:
+    whole = song(kind, 1)
+    data = b"".join(whole) if kind != "ogg" else frames.opus_headers(1, "x") + assembling.ogg_chunk(whole[:40], 1, 1)
+    splitter = frames.Splitter(kind)
+
+    found = []
+    for cut in cuts:
+        found += splitter.add(data[:cut])
+        data = data[cut:]
+    found += splitter.add(data)
+
+    assert tuple(found) == (whole if kind != "ogg" else whole[:40])
+
+
+def test_what_is_no_frame_is_left_out() -> None:
+    splitter = frames.Splitter("mp3")
+
+    assert splitter.add(b"noise" + frames.silence("mp3") * 2) == [frames.silence("mp3")] * 2

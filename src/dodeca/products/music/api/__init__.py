@@ -6,6 +6,7 @@ from dodeca.products.music.api import (
     browsing,
     covers,
     listening,
+    live,
     playlists,
     registering,
     running,
@@ -30,6 +31,7 @@ routes: list[ControllerRouterHandler] = [
     *listening.routes,
     *sharing.routes,
     *stations.routes,
+    *live.routes,
     *transferring.routes,
     *running.routes,
 ]

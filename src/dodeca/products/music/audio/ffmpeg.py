@@ -60,9 +60,16 @@ def reading(path: Path, *, offset_seconds: float = 0.0) -> list[str]:
     return ["-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS, *start, "-i", f"file:{path.absolute()}"]
 
 
-def command(arguments: Sequence[str]) -> list[str]:
+def command(arguments: Sequence[str], *, interactive: bool = False) -> list[str]:
     """The whole command line. One thread each: many small works at once share the processors better so."""
-    return [executable(), "-hide_banner", "-nostdin", "-nostats", "-y", "-threads", "1", *arguments]
+    quiet = [] if interactive else ["-nostdin"]
+    return [executable(), "-hide_banner", *quiet, "-nostats", "-y", "-threads", "1", *arguments]
+
+
+def listening() -> list[str]:
+    """Arguments that read what arrives on the standard input as it comes, with little delay."""
+    bounds = ["-probesize", "65536", "-analyzeduration", "500000", "-fflags", "+nobuffer"]
+    return ["-protocol_whitelist", "pipe", "-format_whitelist", "mp3,aac,ogg", *bounds, "-i", "pipe:0"]
 
 
 def run(arguments: Sequence[str], *, wall_seconds: float = WALL_SECONDS) -> str:
@@ -138,6 +145,29 @@ async def stream(arguments: Sequence[str]) -> AsyncGenerator[bytes, None]:
             await asyncio.shield(process.wait())
     if process.returncode != 0:
         raise NotDecodable("The file cannot be played.", field="file")
+
+
+@contextlib.asynccontextmanager
+async def converting(arguments: Sequence[str]) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+    """A process for the block that is fed through its standard input, and killed at the block's end.
+
+    What it says is thrown away; a source that cannot be decoded shows in that nothing comes out."""
+    process = await asyncio.create_subprocess_exec(
+        *command(["-loglevel", "error", *arguments], interactive=True),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+        cwd=tempfile.gettempdir(),
+    )
+    _limit(process.pid)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
 
 
 def _limit(pid: int) -> None:

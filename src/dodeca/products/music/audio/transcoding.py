@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -117,6 +118,15 @@ def choose(suffix: str, bit_rate: int, *, format: str = "", max_bit_rate: int = 
 
 def arguments(source: Path, profile: Profile, *, offset_seconds: float = 0.0, target: str = "pipe:1") -> list[str]:
     """ffmpeg's arguments for a profile. Tags stay behind: the result is the same for the same sound."""
+    return [*ffmpeg.reading(source, offset_seconds=offset_seconds), *_encoding(profile), target]
+
+
+def live_arguments(profile: Profile) -> list[str]:
+    """The same for a source that is still speaking."""
+    return [*ffmpeg.listening(), *_encoding(profile), "-flush_packets", "1", "pipe:1"]
+
+
+def _encoding(profile: Profile) -> list[str]:
     chosen = FORMATS[profile.format]
     rate = ["-b:a", f"{profile.bit_rate}k"] if profile.bit_rate else []
     radio: list[str] = []
@@ -125,14 +135,8 @@ def arguments(source: Path, profile: Profile, *, offset_seconds: float = 0.0, ta
         radio = ["-ar", "48000", "-ac", "2"] + (["-reservoir", "0"] if profile.format == "mp3" else [])
         if profile.format == "opus":
             radio += ["-page_duration", "200000"]
-    return [
-        *ffmpeg.reading(source, offset_seconds=offset_seconds),
-        *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"),
-        *rate,
-        *radio,
-        *chosen.arguments,
-        target,
-    ]
+    tidy = ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"]
+    return ["-map", "0:a:0", *tidy, *rate, *radio, *chosen.arguments]
 
 
 def transcode(source: Path, profile: Profile, target: Path) -> None:
@@ -157,6 +161,7 @@ class Transcoder:
         self._finished = finished
         self._growing: dict[tuple[str, Profile], _Growing] = {}
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder)
 
     async def stream(self, key: str, source: Path, profile: Profile) -> AsyncGenerator[bytes, None]:
         """The transcode of the sound that `key` names, from its beginning. Closing the iterator leaves it; when it
@@ -203,6 +208,14 @@ class Transcoder:
             await self._finished(key, profile, path)
         except DodecaError as error:
             log.warning("music.transcode_not_stored", profile=profile.name, reason=error.message)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What a crash left behind; what other processes are making is younger."""
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - 2 * ffmpeg.WALL_SECONDS:
+                path.unlink()
 
 
 class _Growing:

@@ -43,10 +43,12 @@ def chunk_frames(timeline: Timeline, kind: str, number: int, sounds: Sounds) -> 
 
 def chunk_bytes(timeline: Timeline, kind: str, number: int, sounds: Sounds, *, serial: int = 0) -> bytes:
     """One chunk as it is sent. For Ogg it is one page, whose position and number follow from the chunk's."""
-    parts = chunk_frames(timeline, kind, number, sounds)
-    if kind != "ogg":
-        return b"".join(parts)
-    return ogg_chunk(parts, number, serial)
+    return joined(kind, chunk_frames(timeline, kind, number, sounds), number, serial)
+
+
+def joined(kind: str, parts: Sequence[bytes], number: int, serial: int) -> bytes:
+    """A chunk's frames as they are sent."""
+    return b"".join(parts) if kind != "ogg" else ogg_chunk(parts, number, serial)
 
 
 def ogg_chunk(packets: Sequence[bytes], number: int, serial: int) -> bytes:

@@ -58,6 +58,56 @@ def split(kind: str, data: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+class Splitter:
+    """Takes frames out of a stream that arrives in pieces."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._held = b""
+        self._skipped = 0
+        self._partial = b""
+
+    def add(self, data: bytes) -> list[bytes]:
+        """The frames that are complete now."""
+        self._held += data
+        return self._of_ogg() if self._kind == "ogg" else self._of_frames()
+
+    def _of_frames(self) -> list[bytes]:
+        found: list[bytes] = []
+        at = 0
+        while at + 7 <= len(self._held):
+            size = _size(self._kind, self._held[at : at + 7])
+            if not size:
+                at += 1  # out of step: look for the next frame
+                continue
+            if at + size > len(self._held):
+                break
+            found.append(self._held[at : at + size])
+            at += size
+        self._held = self._held[at:]
+        return found
+
+    def _of_ogg(self) -> list[bytes]:
+        found: list[bytes] = []
+        at = 0
+        while at + 27 <= len(self._held):
+            table = self._held[at + 27 : at + 27 + self._held[at + 26]]
+            body = at + 27 + self._held[at + 26]
+            if body + sum(table) > len(self._held):
+                break
+            for length in table:
+                self._partial += self._held[body : body + length]
+                body += length
+                if length < 255:
+                    found.append(self._partial)
+                    self._partial = b""
+            at = body
+        self._held = self._held[at:]
+        headers = min(2 - self._skipped, len(found))
+        self._skipped += headers
+        return found[headers:]
+
+
 def _size(kind: str, header: bytes) -> int:
     if kind == "aac":
         return adts_size(header)

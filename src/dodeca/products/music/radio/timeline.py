@@ -121,6 +121,10 @@ class Timeline:
         until = self._next(self._show_starts, moment_ms)
         return self._of_loop(moment_ms, since, until)
 
+    def without_live(self) -> Timeline:
+        """The same station as it sounds where nobody speaks in its live shows."""
+        return Timeline(self._loops, [show for show in self._shows if not show.live])
+
     def between(self, from_ms: int, to_ms: int) -> Iterator[Slot]:
         """The slots that are heard from one moment up to another; the first may have begun before."""
         while from_ms < to_ms:

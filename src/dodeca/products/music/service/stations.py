@@ -144,9 +144,15 @@ def _playable(session: ReadSession, viewer: Viewer, song_ids: Sequence[int], *, 
 
 def _own(session: WriteSession, viewer: Viewer, station_id: int) -> Station:
     """A station to be changed by its owner or staff, held. Raises NotFound, Forbidden."""
-    find(session, viewer, station_id)
+    find_own(session, viewer, station_id)
     station = session.get_locked(Station, station_id)
     assert station is not None
+    return station
+
+
+def find_own(session: ReadSession, viewer: Viewer, station_id: int) -> Station:
+    """A station that is the viewer's to change. Raises NotFound, Forbidden."""
+    station = find(session, viewer, station_id)
     if station.owner_id != viewer.account_id and not viewer.is_admin:
         raise Forbidden("This station is somebody else's.")
     return station
