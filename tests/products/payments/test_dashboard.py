@@ -190,3 +190,21 @@ def test_what_is_captured_can_be_settled_at_once(shop: Browser, payer: Browser) 
 
     assert "₹97.64" in shop.post("/dashboard/settlements", currency="INR")
     assert "no balance" in shop.post("/dashboard/settlements", status=402, currency="INR")
+
+
+def test_a_disputed_payment_is_given_back(shop: Browser, payer: Browser) -> None:
+    checkout = checkout_of(payer, link_of(shop.post("/dashboard/links", amount="120.50", description="Tea")))
+    payer.post(checkout, form={**CARD, "number": "4000 0000 0000 0259"}, email="p@example.org")
+    found = re.search(r"/payments(/dashboard/payments/pay_\w+)", shop.get("/dashboard"))
+    assert found is not None
+    page = shop.get(found[1])
+    assert "Goods or services not received" in page
+    assert "at the latest" in page
+    assert "Empty: all of the" not in page
+
+    page = shop.post(f"{found[1]}/dispute")
+
+    assert "comes off the next settlement" in page
+    assert "Give the money back" not in page
+    shop.post(f"{found[1]}/dispute", status=409)
+    payer.post(f"{found[1]}/dispute", status=404)

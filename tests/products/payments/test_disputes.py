@@ -132,6 +132,17 @@ def test_an_acquirer_that_is_away_decides_later(shop: Shop) -> None:
     assert again(shop, dispute).status == "lost"
 
 
+def test_a_disputed_payment_is_not_refunded_beside(shop: Shop) -> None:
+    dispute, won = disputed(shop), disputed(shop)
+    shop.platform.db.write(lambda s: disputes.contest(s, shop.desk, won.id, {"summary": "No.", "action": "submit"}))
+    shop.platform.db.write(lambda s: disputes.decide(s, won.id, "won"))
+
+    with pytest.raises(Conflict, match="disputed"):
+        shop.refund(shop.payment(dispute.payment_id))
+
+    assert shop.refund(shop.payment(won.payment_id)).status == "processed"
+
+
 def test_a_dispute_that_nobody_answers_is_lost_after_a_week(shop: Shop) -> None:
     dispute = disputed(shop)
     clock.advance(6.5 * 86_400)

@@ -217,7 +217,7 @@ def test_a_registration_link_leaves_a_token(client: Any, shop: Shop) -> None:
     )
     assert (link["type"], link["status"]) == ("link", "issued")
     page = httpx.get(link["short_url"], follow_redirects=True)
-    assert "may charge this again" in page.text
+    assert "may charge you here again" in page.text
 
     shop.pay_order(link["order_id"], 10_000)
 

@@ -143,7 +143,7 @@ def show_checkout(session: ReadSession, call: Call, state: FormState) -> Page:
         order.currency,
         order=order,
         offered=CHECKOUT_METHODS[:2] if agrees or order.source == "subscription" else CHECKOUT_METHODS,
-        agreement=f"By paying you agree that {desk.merchant.name} may charge this again." if agrees else None,
+        agreement=f"By paying you agree that {desk.merchant.name} may charge you here again." if agrees else None,
         what=order.description,
         number=order.id,
         lines=_lines(session, order),

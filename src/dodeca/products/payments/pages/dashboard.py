@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from dodeca.commons.accounts.public import Actor
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import (
     Access,
     AnyBody,
@@ -14,6 +15,7 @@ from dodeca.kernel.http import (
     Calling,
     ClosedRequest,
     DbRead,
+    DbWrite,
     FormState,
     FromPath,
     FromQuery,
@@ -28,7 +30,7 @@ from dodeca.products.payments import flows
 from dodeca.products.payments.acting import Till, desk_of, flow_desk
 from dodeca.products.payments.models import Attempt, Card, Payment, Refund, RoutingDecision
 from dodeca.products.payments.pages.common import TONES, NoForm, payment_line
-from dodeca.products.payments.service import attempts, ledger, refunds, reports
+from dodeca.products.payments.service import attempts, disputes, ledger, refunds, reports
 from dodeca.products.payments.service.inputs import amount_of
 
 LONGEST_SEARCH = 254
@@ -77,7 +79,7 @@ def show_payment(session: ReadSession, call: Call, state: FormState) -> Page:
     desk = desk_of(session, call)
     payment = desk.find(session, Payment, call.request.path_params["payment_id"])
     decision = session.get(RoutingDecision, payment.id)
-    rest = payment.amount - payment.amount_refunded
+    rest, dispute = payment.amount - payment.amount_refunded, disputes.of_payment(session, payment)
     return Page(
         "payments/payment.html",
         payment=payment,
@@ -98,7 +100,8 @@ def show_payment(session: ReadSession, call: Call, state: FormState) -> Page:
         refunds=[(r, formatted(r.amount, r.currency)) for r in refunds.refunds_of(session, desk, payment)],
         fee=formatted(payment.fee, payment.currency) if payment.fee is not None else None,
         rest=formatted(rest, payment.currency),
-        can_refund=payment.status == "captured" and rest > 0,
+        dispute=dispute,
+        can_refund=payment.status == "captured" and rest > 0 and not disputes.keeps_money(dispute),
         form=state.form,
     )
 
@@ -140,4 +143,14 @@ async def refund_page(call: Calling, payment_id: FromPath[str], data: AnyBody[Re
     return Redirect(f"/payments/dashboard/payments/{payment_id}", toast="Refund made.")
 
 
-routes = [dashboard, payment_page, capture_page, refund_page]
+@post("/dashboard/payments/{payment_id:str}/dispute", access=Access.MEMBER, status=200, form=show_payment)
+def accept_dispute(session: DbWrite, desk: Till, payment_id: FromPath[str], data: AnyBody[NoForm]) -> Redirect:
+    """Give a disputed payment back."""
+    dispute = disputes.of_payment(session, desk.find(session, Payment, payment_id))
+    if dispute is None:
+        raise NotFound("Nobody disputes this payment.")
+    disputes.accept(session, desk, dispute.id)
+    return Redirect(f"/payments/dashboard/payments/{payment_id}", toast="The dispute is accepted.")
+
+
+routes = [dashboard, payment_page, capture_page, refund_page, accept_dispute]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Finding, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer
@@ -126,6 +126,19 @@ def documents_of(dispute: Dispute) -> list[str]:
     evidence = dispute.evidence
     found = [one for name in PROOFS for one in evidence.get(name) or ()]
     return found + [one for other in evidence.get("others") or () for one in other["document_ids"]]
+
+
+_of_payment = Finding(Dispute, Dispute.payment_id == bindparam("payment_id"))
+
+
+def of_payment(session: ReadSession, payment: Payment) -> Dispute | None:
+    """The dispute of a payment, if there is one."""
+    return _of_payment.first(session, payment_id=payment.id)
+
+
+def keeps_money(dispute: Dispute | None) -> bool:
+    """Whether the payment's money is with its payer's bank, or may go there."""
+    return dispute is not None and dispute.status != "won"
 
 
 # Deciding

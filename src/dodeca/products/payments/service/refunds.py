@@ -10,7 +10,7 @@ from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Declined, Result
 from dodeca.products.payments.models import Payment, Refund
-from dodeca.products.payments.service import events, ledger, states
+from dodeca.products.payments.service import disputes, events, ledger, states
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.ledger import Entry, Place
 from dodeca.products.payments.service.steps import OWN, PURSE, earned_by, locked
@@ -31,6 +31,8 @@ def begin(
     """Reserve a refund, of the rest where no amount is given. Raises Invalid, Conflict, NotFound, InsufficientFunds."""
     work = locked(session, payment_id, desk)
     payment = work.payment
+    if disputes.keeps_money(disputes.of_payment(session, payment)):
+        raise Conflict("The payment is disputed, so its money does not go back a second time.")
     wanted = _claimed(session, payment, amount)
     refund = Refund(
         id=ids.new("rfnd"),
