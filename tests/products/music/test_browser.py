@@ -14,6 +14,7 @@ from tests.support.browser import chromium, needs_chromium, served, violations
 
 PASSWORD = "dodeca-demo-2026"
 WAIT_MS = 60_000
+expect.set_options(timeout=WAIT_MS)
 pytestmark = [needs_chromium, pytest.mark.browser, pytest.mark.slow]
 PUBLIC = (
     "/music/",

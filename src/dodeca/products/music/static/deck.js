@@ -2,7 +2,7 @@
 // while it plays and is scheduled on the audio clock for the sample after the last. From there on each follows so.
 const LONGEST_DECODED_MS = 15 * 60_000 // a decoded minute takes 20 MB
 const PREPARE_SECONDS = 25
-const SCHEDULE_SECONDS = 0.6
+const SCHEDULE_SECONDS = 3
 
 export class Deck extends EventTarget {
   constructor() {
