@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.music import accounts, api, compat, demo, home, importers, invariants, jobs, pages
+from dodeca.products.music import accounts, api, compat, demo, home, importers, invariants, jobs, lane, pages
 from dodeca.products.music.settings import MusicSettings
 
 __all__ = ["manifest"]
@@ -22,6 +22,7 @@ manifest = Manifest(
     jobs=jobs.jobs,
     invariants=invariants.invariants,
     demo=demo.fill,
+    lane=lane.make_lane,
     importers=importers.importers,
     exporters=importers.exporters,
     home=home.living,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,11 @@ def remove(session: WriteSession, account_id: str, number: int) -> None:
     own = (AppPassword.id == number) & (AppPassword.user_id == account_id)
     if session.scalar(delete(AppPassword).where(own).returning(AppPassword.id)) is None:
         raise NotFound("There is no such app password.")
+
+
+def opener(platform: Platform) -> Callable[[str, str], str]:
+    """Opens sealed passwords of accounts, one after the other: `open(sealed, account_id)`."""
+    return _box(platform).open_text
 
 
 def opened(session: ReadSession, platform: Platform, account_id: str) -> list[tuple[AppPassword, str]]:
