@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -194,3 +196,20 @@ def test_no_card_number_or_security_code_reaches_the_disk(tmp_path: Path) -> Non
             assert spaced.encode() not in content, f"{spaced} in {path.name}"
         assert not re.search(rb"(?i)cvv\W{1,8}" + SECURITY_CODE.encode(), content), path.name
         assert not re.search(rb"\b" + SECURITY_CODE.encode() + rb"\b", content), path.name
+
+
+def test_a_request_that_is_cut_short_is_refused_and_makes_nothing(live: LiveServer) -> None:
+    shop = new_shop(live)
+    host, port = live.url.removeprefix("http://").split(":")
+    credentials = base64.b64encode(":".join(shop.key).encode()).decode()
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(
+            f"POST /payments/v1/orders HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic {credentials}\r\n"
+            'Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"amount": 5000, "currency": "INR"}'.encode()
+        )
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"BAD_REQUEST_ERROR" in answer
+    assert shop.client.order.all()["count"] == 0
