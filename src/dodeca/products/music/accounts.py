@@ -17,6 +17,7 @@ from dodeca.products.music.models import (
     AppPassword,
     Artist,
     Bookmark,
+    ChatMessage,
     Collaborator,
     Comment,
     Exclusion,
@@ -47,6 +48,7 @@ def export(session: ReadSession, account_id: str) -> Mapping[str, bytes]:
         "comments": _rows(session, Comment, Comment.user_id == account_id, "song_id", "text", "at_ms", "created_at"),
         "songs": _rows(session, Song, Song.uploader_id == account_id, "id", "title", "artist_name", "visibility"),
         "bookmarks": _rows(session, Bookmark, Bookmark.user_id == account_id, "song_id", "position_ms", "comment"),
+        "chat": _rows(session, ChatMessage, ChatMessage.user_id == account_id, "text", "created_at"),
         "struck_out": _rows(
             session, Exclusion, Exclusion.user_id == account_id, "song_id", "device", "from_at", "to_at"
         ),
@@ -111,7 +113,7 @@ def delete_account(session: WriteSession, account_id: str) -> None:
     own = select(Share.id).where(Share.owner_id == account_id)
     session.execute(delete(ShareItem).where(ShareItem.share_id.in_(own)))
     session.execute(delete(Share).where(Share.owner_id == account_id))
-    for table in (AppPassword, Bookmark, Collaborator, Exclusion, NowPlaying, PlayQueue):
+    for table in (AppPassword, Bookmark, ChatMessage, Collaborator, Exclusion, NowPlaying, PlayQueue):
         session.execute(delete(table).where(table.user_id == account_id))
     session.execute(update(PlaylistItem).where(PlaylistItem.added_by == account_id).values(added_by=None))
     session.execute(update(SongVersion).where(SongVersion.editor_id == account_id).values(editor_id=None))

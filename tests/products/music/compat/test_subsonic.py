@@ -103,7 +103,7 @@ def test_tokens_without_an_app_password_are_explained(make: Factory, client: Cli
     error = carl.ask("ping", p=None, t="0" * 32, s="salt").json()["subsonic-response"]["error"]
 
     assert error["code"] == 41
-    assert error["helpUrl"].endswith("/music/connect")
+    assert error["helpUrl"].endswith("/music/apps")
 
 
 def test_too_many_wrong_sign_ins_are_refused_even_if_the_next_is_right(ann: Listener, standing_clock: None) -> None:

@@ -26,9 +26,9 @@ from dodeca.kernel.http import (
 from dodeca.kernel.platform import Platform
 from dodeca.products.music import sound, views
 from dodeca.products.music.acting import Looking, number, viewing
-from dodeca.products.music.api.streaming import signed_url
 from dodeca.products.music.audio.transcoding import Profile, choose
 from dodeca.products.music.models import AppPassword, Share
+from dodeca.products.music.sending import signed_url
 from dodeca.products.music.service import app_passwords, playlists, shares, songs
 from dodeca.products.music.sound import Where
 

@@ -22,13 +22,13 @@ from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import Access, Call, Calling, FromPath, FromQuery, get
 from dodeca.products.music import listeners, on_air, sound
 from dodeca.products.music.acting import number, viewing
-from dodeca.products.music.api.streaming import response_of
 from dodeca.products.music.audio.hls import PLAYLIST_TYPE
 from dodeca.products.music.audio.transcoding import RADIO_PROFILES
 from dodeca.products.music.formats import Entry, PlaylistFile, write
 from dodeca.products.music.models import Show, Station
 from dodeca.products.music.radio import frames, icy, live_hls
 from dodeca.products.music.radio.frames import KINDS
+from dodeca.products.music.sending import response_of
 from dodeca.products.music.service import stations
 
 EPISODES: Final = 200

@@ -50,7 +50,7 @@ _FORMATS: Final = ("xml", "json", "jsonp")
 _VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
 _PLAIN_ERRORS: Final = ("getTranscodeStream",)
 """Methods whose errors have a status of HTTP, as their extension says."""
-_HELP: Final = "/music/connect"
+_HELP: Final = "/music/apps"
 
 
 async def _parameters(request: Request[Any, Any, Any]) -> Parameters:

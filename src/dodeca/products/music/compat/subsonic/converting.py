@@ -13,11 +13,11 @@ from litestar import Response
 from dodeca.kernel.crypto import BadSignature, Expired
 from dodeca.kernel.db import ReadSession
 from dodeca.products.music import sound
-from dodeca.products.music.api.streaming import send_sound, signer
 from dodeca.products.music.audio.transcoding import FORMATS, Profile, choose
 from dodeca.products.music.compat.subsonic.asking import MALFORMED, NOT_FOUND, Asked, Refused, working
 from dodeca.products.music.compat.subsonic.media import LONGEST_OFFSET
 from dodeca.products.music.compat.subsonic.schema import Node, node
+from dodeca.products.music.sending import send_sound, signer
 from dodeca.products.music.service import songs
 from dodeca.products.music.sound import Where
 

@@ -14,12 +14,12 @@ from dodeca.commons.accounts.public import Account, account_by_name, avatar_url
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.media import Shape, disposition
 from dodeca.products.music import sound
-from dodeca.products.music.api.streaming import response_of, send_sound, signer
 from dodeca.products.music.audio import hls
 from dodeca.products.music.audio.transcoding import Profile, choose
 from dodeca.products.music.compat.subsonic.asking import NOT_FOUND, Asked, Refused, working
 from dodeca.products.music.compat.subsonic.playlists import entries
 from dodeca.products.music.compat.subsonic.system import episode
+from dodeca.products.music.sending import response_of, send_sound, signer
 from dodeca.products.music.service import browsing, catalogue, covers, members, playlists, songs
 from dodeca.products.music.sound import Where
 
