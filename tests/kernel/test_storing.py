@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import CheckConstraint, bindparam
+from sqlalchemy import CheckConstraint, bindparam, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import Database, Finding, Model, WriteSession, claiming, queries
+from dodeca.kernel.db import Database, Finding, Model, WriteSession, claiming, queries, values_of
 from dodeca.kernel.errors import Conflict
 
 
@@ -29,6 +29,7 @@ class Till(Model):
     __table_args__ = (CheckConstraint("cents >= 0", name="cents"),)
 
 
+UNNOTICED = {"synchronize_session": False}
 BY_NAME = Finding(Till, Till.name == bindparam("name"))
 
 
@@ -102,3 +103,16 @@ def _made(session: WriteSession, cents: int) -> str:
     till = session.fresh(Till, name="till", cents=cents)
     session.store(till)
     return till.id
+
+
+def test_the_values_of_an_object_are_read_anew_where_they_expired(database: Database) -> None:
+    till_id = database.write(lambda session: _made(session, 7))
+
+    def unit(session: WriteSession) -> tuple[int, int]:
+        till = session.get_one(Till, till_id)
+        session.execute(update(Till).where(Till.id == till_id).values(cents=8), execution_options=UNNOTICED)
+        before = values_of(till)["cents"]
+        session.expire(till)
+        return before, values_of(till)["cents"]
+
+    assert database.write(unit) == (7, 8)

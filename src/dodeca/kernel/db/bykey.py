@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy import inspect as inspected
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import instance_state, manager_of_class
+from sqlalchemy.orm.base import PASSIVE_OFF
 
 from dodeca.kernel.db.prepared import Prepared
 
@@ -65,6 +66,16 @@ def detached(kind: type[T], key: tuple[Any, ...], values: Mapping[str, object]) 
     found.__dict__.update(values)
     instance_state(found).key = (kind, key, None)
     return found
+
+
+def values_of(instance: Any) -> Mapping[str, Any]:
+    """All columns of an object by attribute, for views that read most of them: each attribute by itself asks first
+    whether it has to be loaded. Not to be changed."""
+    state = instance_state(instance)
+    if state.expired_attributes:
+        state._load_expired(state, PASSIVE_OFF)
+    values: Mapping[str, Any] = state.dict
+    return values
 
 
 def attach(session: Any, instance: Any, key: tuple[Any, ...]) -> None:

@@ -37,6 +37,12 @@ class ReadSession(Session):
         """Whether objects wait to be flushed; what `new`, `dirty` and `deleted` tell at a greater cost."""
         return bool(self._new or self._deleted or self.identity_map._modified)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it holds objects or a transaction, so that closing it does something. Prepared statements alone leave
+        nothing."""
+        return self.in_transaction() or self.has_changes or len(self.identity_map) > 0
+
     def get(self, entity: type[T], ident: Any, **options: Any) -> T | None:  # type: ignore[override]
         """The row with this primary key, or None. The same as SQLAlchemy's `get`, at a fifth of its cost.
 

@@ -251,7 +251,8 @@ def _run(connection: Connection, unit: _Unit) -> None:
         driver.execute("RELEASE unit")
         unit.error = error
     finally:
-        session.close()
+        if session.is_used:
+            session.close()
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

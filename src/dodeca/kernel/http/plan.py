@@ -8,6 +8,7 @@ database says so, and turns what it returns into an answer.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -17,7 +18,9 @@ from litestar import Request, Response
 from litestar._signature import SignatureModel
 from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Empty
 from litestar.utils.signature import ParsedSignature
 
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -32,6 +35,7 @@ from dodeca.kernel.web.forms import message_for_people
 
 T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 FormPage = Callable[[ReadSession, Call, FormState], Page]
 
 
@@ -219,19 +223,41 @@ def _is_data(hint: Any) -> bool:
 
 async def read_body(request: AnyRequest, kind: type[T], *, forms: bool = True) -> T:
     """Read a body of JSON, or of a form where `forms`, and convert it to `kind`. Raises Invalid naming the field."""
-    content_type = request.content_type[0]
-    if forms and content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+    content_type = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
+    if forms and content_type.partition(b";")[0].strip().lower() in _FORMS:
         form = await request.form()
         raw: Any = _from_form([(k, v) for k, v in form.multi_items() if k != security.CSRF_FIELD], kind)
         strict = False
     else:
-        body = await request.body()
+        body = await read_whole(request)
         strict = True
         try:
             raw = msgspec.json.decode(body) if body else {}
         except msgspec.DecodeError as error:
             raise ClientException(detail=str(error)) from error
     return converted(raw, kind, strict=strict)
+
+
+async def read_whole(request: AnyRequest) -> bytes:
+    """The body, as `request.body()` reads it, without making objects of all headers for the sake of one number.
+
+    Raises RequestEntityTooLarge."""
+    if request._body is not Empty:
+        return request._body
+    most = request.route_handler.resolve_request_max_body_size() or math.inf
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        event: Any = await request.receive()
+        if event["type"] == "http.disconnect":
+            raise ClientException(detail="The client went away.")
+        parts.append(event["body"])
+        size += len(event["body"])
+        if size > most:
+            raise RequestEntityTooLarge
+        more = event.get("more_body", False)
+    body = request._body = b"".join(parts)
+    return body
 
 
 def converted(raw: Any, kind: type[T], *, strict: bool = True) -> T:

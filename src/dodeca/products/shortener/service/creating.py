@@ -280,12 +280,13 @@ def _insert_once(
     is_alias: bool = False,
 ) -> Made | None:
     """Insert link and code; None when the code equals an alias, or the id or the dedupe key is taken."""
-    values = inserting.fresh_link(actor.account_id if actor else None, domain_id, code, target, clock.now()) | columns
+    own = inserting.own_attributes(actor.account_id if actor else None, domain_id, code, target, clock.now())
     token = None
     if actor is None:
         token = random_token(18)
-        values["manage_token"] = shortener.manage_tokens.digest(token)
-    if not inserting.insert_unless_blocked(session, values, target):
+        columns = {**columns, "manage_token": shortener.manage_tokens.digest(token)}
+    values = inserting.insert_unless_blocked(session, own, columns, target)
+    if values is None:
         blocklist.check(session, target)
         return None
     if is_alias:

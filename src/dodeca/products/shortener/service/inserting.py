@@ -83,8 +83,12 @@ _remove = Prepared(delete(_links).where(_links.c.short_url_id == bindparam("link
 
 def fresh_link(account_id: str | None, domain_id: int, code: str, target: Target, now: datetime) -> dict[str, Any]:
     """The attributes of a plain new link."""
+    return _FRESH | own_attributes(account_id, domain_id, code, target, now)
+
+
+def own_attributes(account_id: str | None, domain_id: int, code: str, target: Target, now: datetime) -> dict[str, Any]:
+    """Those in which fresh links differ."""
     return {
-        **_FRESH,
         "id": new_link_id(),
         "domain_id": domain_id,
         "short_code": code,
@@ -104,13 +108,17 @@ def insert_link(session: WriteSession, values: dict[str, Any]) -> bool:
     return _insert.run(session, **{_columns[name]: value for name, value in values.items()}) == 1
 
 
-def insert_unless_blocked(session: WriteSession, values: dict[str, Any], target: Target) -> bool:
-    """The same; False also when its target is blocked."""
+def insert_unless_blocked(
+    session: WriteSession, own: dict[str, Any], others: dict[str, Any], target: Target
+) -> dict[str, Any] | None:
+    """Insert a link with its `own_attributes` and such `others` as are not as in any fresh link, and give all its
+    attributes; None when its id or dedupe key is taken, or its target is blocked."""
     patterns = blocklist.patterns_of(target.host, target.location)
-    if all(values[name] == usual for name, usual in _FRESH.items()):
-        given = {name: value for name, value in values.items() if name not in _FRESH}
-        return _insert_plain.run(session, **given, **patterns) == 1
-    return _insert_other.run(session, **values, **patterns) == 1
+    if all(_FRESH[name] == value for name, value in others.items()):
+        done = _insert_plain.run(session, **own, **patterns)
+        return _FRESH | own if done == 1 else None
+    values = _FRESH | own | others
+    return values if _insert_other.run(session, **values, **patterns) == 1 else None
 
 
 def insert_generated(session: WriteSession, domain_id: int, code: str, link_id: int) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession, values_of
 from dodeca.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from dodeca.kernel.http import Principal, Slice, page_of
 from dodeca.products.shortener.hosts import canonical_host
@@ -252,41 +252,42 @@ def views(session: ReadSession, shortener: Shortener, links: Sequence[Link], *, 
     now = clock.now()
     found = []
     for link in links:
-        host = table.host_of(link.domain_id)
+        own = values_of(link)
+        host = table.host_of(own["domain_id"])
         found.append(
             LinkView(
-                id=str(link.id),
-                short_url=shortener.short_url(link.short_code, host),
-                short_code=link.short_code,
+                id=str(own["id"]),
+                short_url=shortener.short_url(own["short_code"], host),
+                short_code=own["short_code"],
                 domain=host,
-                long_url=link.long_url,
-                title=link.title,
-                description=link.description,
-                image=link.image,
-                tags=tags.get(link.id, []),
-                folder=folders.get(link.folder_id or ""),
-                group_id=link.group_id,
-                created_at=link.created_at,
-                updated_at=link.updated_at,
-                starts_at=link.starts_at,
-                expires_at=link.expires_at,
-                expired_url=link.expired_url,
-                max_visits=link.max_visits,
-                visits_left=link.visits_left,
-                password=link.password_hash is not None,
-                redirect_status=link.redirect_status,
-                forward_query=link.forward_query,
-                crawlable=link.crawlable,
-                utm=link.utm,
-                rules=[{"long_url": r.long_url, "conditions": r.conditions} for r in rules.get(link.id, ())],
-                archived=link.archived_at is not None,
+                long_url=own["long_url"],
+                title=own["title"],
+                description=own["description"],
+                image=own["image"],
+                tags=tags.get(own["id"], []),
+                folder=folders.get(own["folder_id"] or ""),
+                group_id=own["group_id"],
+                created_at=own["created_at"],
+                updated_at=own["updated_at"],
+                starts_at=own["starts_at"],
+                expires_at=own["expires_at"],
+                expired_url=own["expired_url"],
+                max_visits=own["max_visits"],
+                visits_left=own["visits_left"],
+                password=own["password_hash"] is not None,
+                redirect_status=own["redirect_status"],
+                forward_query=own["forward_query"],
+                crawlable=own["crawlable"],
+                utm=own["utm"],
+                rules=[{"long_url": r.long_url, "conditions": r.conditions} for r in rules.get(own["id"], ())],
+                archived=own["archived_at"] is not None,
                 status=status_of(link, shortener.settings, now),
-                warning=link.warning,
-                clicks=link.clicks,
-                unique_visitors=link.unique_visitors,
-                bots=link.bots,
-                last_click_at=link.last_click_at,
-                imported_clicks=link.imported_clicks,
+                warning=own["warning"],
+                clicks=own["clicks"],
+                unique_visitors=own["unique_visitors"],
+                bots=own["bots"],
+                last_click_at=own["last_click_at"],
+                imported_clicks=own["imported_clicks"],
             )
         )
     return found
