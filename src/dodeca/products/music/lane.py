@@ -67,8 +67,10 @@ _passwords = Prepared(
         Account.deleted_at,
         AppPassword.sealed,
         AppPassword.used_at,
+        Member.max_bit_rate,
     )
     .join(AppPassword, AppPassword.user_id == Account.id)
+    .outerjoin(Member, Member.user_id == Account.id)
     .where(Account.username_key == bindparam("name"))
 )
 
@@ -106,7 +108,7 @@ class SoundLane:
             return _Asked(int(own[1]), header) if header is not None and not scope.query_string else None
         if path not in _SUBSONIC:
             return None
-        pairs = parse_qsl(scope.query_string, keep_blank_values=True)
+        pairs = _pairs(scope.query_string)
         values = dict(pairs)
         fit = len(values) == len(pairs) and values.keys() <= _PLAIN and {"u", "t", "s", "v", "c", "id"} <= values.keys()
         number = values.get("id", "")
@@ -150,14 +152,17 @@ class SoundLane:
 
     def _find(self, session: ReadSession, asked: _Asked, principal: Principal | None) -> tuple[Principal, Where] | None:
         """Who asks and where the song lies, if they may hear it as it is."""
-        account = principal if principal is not None else self._signed_in(session, asked)
+        if principal is not None:
+            account: Principal | None = principal
+            limit = _limit.first(session, account_id=principal.account_id)
+            if limit is not None and limit[0]:
+                return None  # it is converted
+        else:
+            account = self._signed_in(session, asked)
         if account is None:
             return None
         row = _song.first(session, song_id=asked.song_id)
         if row is None or row[2] is not None or row[3] is None or (not row[0] and row[1] != account.account_id):
-            return None
-        limit = _limit.first(session, account_id=account.account_id)
-        if limit is not None and limit[0]:
             return None
         path = None
         if row[10] is not None and row[11] is not None:
@@ -173,14 +178,22 @@ class SoundLane:
         """The account whose app password the token was made of, unless its use is to be noted."""
         hour_ago = clock.now() - timedelta(seconds=app_passwords.USE_NOTED_SECONDS)
         given = asked.token.encode("ascii", "replace")
-        for account_id, username, suspended, due, deleted, sealed, used_at in _passwords.rows(session, name=asked.name):
-            if suspended or due or deleted or used_at is None or used_at < hour_ago:
+        rows = _passwords.rows(session, name=asked.name)
+        for account_id, username, suspended, due, deleted, sealed, used_at, most in rows:
+            if suspended or due or deleted or most or used_at is None or used_at < hour_ago:
                 continue
             text = (self._open(sealed, account_id) + asked.salt).encode("utf-8", "surrogatepass")
             made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
             if hmac.compare_digest(made, given):
                 return Principal(account_id=account_id, username=username)
         return None
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    """Names and values of a query; most have nothing to decode."""
+    if "%" in query or "+" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    return [(name, value) for name, _, value in (part.partition("=") for part in query.split("&"))]
 
 
 def make_lane(platform: Platform) -> SoundLane:

@@ -20,7 +20,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.products.music.audio import probing
 from dodeca.products.music.models import AlbumSong, LibraryFile, LibraryFolder, Scan, Song
-from dodeca.products.music.service import catalogue, folders, searching, songs
+from dodeca.products.music.service import adding, catalogue, folders, searching, songs
 from dodeca.products.music.service.catalogue import Touched, recount
 from dodeca.products.music.service.folding import work_key
 from dodeca.products.music.service.songs import Audio
@@ -168,27 +168,48 @@ class _Folder:
     ) -> None:
         """Make songs of a batch of files, or find the ones that they are."""
         touched = Touched()
-        song_ids: list[int] = []
-        added = changed = 0
+        held: dict[str, int] = self._add_new(session, read, known, gone)
+        added, changed = len(held), 0
         errors: list[dict[str, str]] = []
         for one in read:
-            before = known.get(one.seen.path)
-            song: Song | None = None
             error = one.error
-            if one.audio is not None and one.tags is not None:
+            if one.audio is not None and one.tags is not None and one.seen.path not in held:
                 try:
+                    before = known.get(one.seen.path)
                     song, is_new = self._song(session, one.audio, one.tags, before, gone, touched)
                     added, changed = added + is_new, changed + (not is_new)
-                    song_ids.append(song.id)
+                    held[one.seen.path] = song.id
                 except DodecaError as refused:
                     error = refused.message
             if error:
                 errors.append({"path": one.seen.path, "error": error})
-            self._keep_file(session, one.seen, song, error)
+        self._keep_files(session, [(one.seen, held.get(one.seen.path)) for one in read], errors)
+        song_ids = list(held.values())
         touched.add(session, song_ids)
         recount(session, touched)
         searching.later(session, touched, song_ids)
         self._count(session, count=len(read), added=added, changed=changed, errors=errors)
+
+    def _add_new(
+        self, session: WriteSession, read: Sequence[Read], known: dict[str, Known], gone: dict[str, Known]
+    ) -> dict[str, int]:
+        """Make songs of the files that can be nothing else than new, all at once; gives their ids by path.
+
+        Where a song is missing, or files are gone, each file is looked at by itself: it may be what is missing."""
+        library = Song.library_key == f"l:{self.folder.id}"
+        if gone or session.scalar(select(Song.id).where(library, Song.missing_at.is_not(None)).limit(1)) is not None:
+            return {}
+        fresh = {
+            one.audio.audio_hash: (one.seen.path, one.tags, one.audio)
+            for one in reversed(read)
+            if one.audio is not None and one.tags is not None and one.seen.path not in known
+        }
+        if not fresh:
+            return {}
+        here = set(session.scalars(select(Song.audio_hash).where(library, Song.audio_hash.in_(fresh))))
+        new = [found for audio_hash, found in fresh.items() if audio_hash not in here]
+        ids = adding.add_many(session, [(tags, audio) for _path, tags, audio in new])
+        return {path: song_id for (path, _tags, _audio), song_id in zip(new, ids, strict=True)}
 
     def _song(
         self,
@@ -267,17 +288,26 @@ class _Folder:
         near = not song.duration_ms or not audio.duration_ms or abs(song.duration_ms - audio.duration_ms) <= NEAR_MS
         return song.work_key == key and near
 
-    def _keep_file(self, session: WriteSession, seen: Seen, song: Song | None, error: str) -> None:
-        values = {
-            "size": seen.size,
-            "mtime_ns": seen.mtime_ns,
-            "song_id": song.id if song is not None else None,
-            "error": error or None,
-            "seen": self.scan_id,
-        }
-        row = {"folder_id": self.folder.id, "path": seen.path, **values}
-        insert = insert_for(session)(LibraryFile).values(row)
-        session.execute(insert.on_conflict_do_update(index_elements=["folder_id", "path"], set_=values))
+    def _keep_files(
+        self, session: WriteSession, read: Sequence[tuple[Seen, int | None]], errors: Sequence[dict[str, str]]
+    ) -> None:
+        """Note what a batch of files holds."""
+        told = {one["path"]: one["error"] for one in errors}
+        rows = [
+            {
+                "folder_id": self.folder.id,
+                "path": seen.path,
+                "size": seen.size,
+                "mtime_ns": seen.mtime_ns,
+                "song_id": song_id,
+                "error": told.get(seen.path),
+                "seen": self.scan_id,
+            }
+            for seen, song_id in read
+        ]
+        made = insert_for(session)(LibraryFile).values(rows)
+        changed = {name: made.excluded[name] for name in ("size", "mtime_ns", "song_id", "error", "seen")}
+        session.execute(made.on_conflict_do_update(index_elements=["folder_id", "path"], set_=changed))
 
     def _lose(self, session: WriteSession, gone: dict[str, Known]) -> None:
         """Forget files that are gone; a song without any other file is missing."""

@@ -60,11 +60,14 @@ def put(session: WriteSession, names: Sequence[str]) -> None:
         wanted.setdefault(kind, set()).add(int(number))
     for kind, numbers in wanted.items():
         found = {document.doc_id: document for document in _documents(session, kind, numbers)}
-        for doc_id in map(str, sorted(numbers)):
-            if (known := found.get(doc_id)) is None:
+        table = indexes[kind].table
+        known = set(session.scalars(select(table.c.doc_id).where(table.c.doc_id.in_([str(n) for n in numbers]))))
+        indexes[kind].index_new(session, [found[doc_id] for doc_id in sorted(found) if doc_id not in known])
+        for doc_id in sorted(known):
+            if (changed := found.get(doc_id)) is None:
                 indexes[kind].remove(session, doc_id)
             else:
-                indexes[kind].index(session, doc_id, known.fields, at=known.at)
+                indexes[kind].index(session, doc_id, changed.fields, at=changed.at)
 
 
 def _documents(session: ReadSession, kind: str, numbers: set[int]) -> list[Document]:

@@ -154,7 +154,7 @@ def add(
     session.flush()
     if counted:
         _after_change(session, song)
-        _join_listens(session, song)
+        join_listens(session, song)
     return song
 
 
@@ -227,7 +227,7 @@ def write_version(
     session.flush()
     if counted:
         _after_change(session, song, touched)
-        _join_listens(session, song)
+        join_listens(session, song)
     return touched
 
 
@@ -341,7 +341,7 @@ def _plain(tags: Tags) -> dict[str, Any]:
     return plain
 
 
-def _join_listens(session: WriteSession, song: Song) -> None:
+def join_listens(session: WriteSession, song: Song) -> None:
     """Listens that came before the song did are listens of it, where everybody may see it."""
     if not song.listed:
         return
