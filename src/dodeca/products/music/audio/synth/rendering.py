@@ -109,7 +109,8 @@ def render(piece: Piece, folder: Path) -> Path:
 
 
 def _write_wave(path: Path, samples: NDArray[np.int16]) -> None:
-    with wave.open(str(path), "wb") as file:
+    # Opened here: a wave.Wave_write whose own opening fails complains once more when it is thrown away.
+    with path.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(RATE)

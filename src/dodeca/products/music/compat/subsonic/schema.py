@@ -69,6 +69,6 @@ class Node(dict[str, Any]):
 
 def node(_kind: Kind | None = None, /, **fields: Any) -> Node:
     """A part of an answer, without what is None."""
-    made = Node((name, value) for name, value in fields.items() if value is not None)
+    made = Node({name: value for name, value in fields.items() if value is not None})
     made.kind = _kind
     return made
