@@ -179,7 +179,7 @@ class Simulator:
         return "won" if documents else "lost"
 
     async def settlement_report(self, day: date) -> Sequence[ReportLine]:
-        """Nothing: a simulator keeps no books. Its capture and refund are true as soon as it says so."""
+        """Nothing: a simulator keeps no books. What it said yes to is in the log of events (`statements.comparing`)."""
         return []
 
     async def _wait(self) -> None:

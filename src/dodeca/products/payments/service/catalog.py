@@ -17,7 +17,6 @@ from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import amount_of, flag_of, notes_of, number_of, text_of
 
 LONGEST_INTERVAL = {"daily": 4000, "weekly": 520, "monthly": 120, "yearly": 10}
-SHORTEST_DAILY = 1
 
 
 def create_item(session: WriteSession, desk: Desk, values: Mapping[str, Any], kind: str = "invoice") -> Item:

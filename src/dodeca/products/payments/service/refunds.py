@@ -11,7 +11,7 @@ from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Declined, Result
 from dodeca.products.payments.models import Payment, Refund
 from dodeca.products.payments.service import disputes, events, ledger, states
-from dodeca.products.payments.service.desk import Desk, desk_by_id
+from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 from dodeca.products.payments.service.steps import OWN, PURSE, earned_by, locked
 
@@ -101,13 +101,11 @@ def to_ask(session: ReadSession, refund_id: str) -> tuple[Acquirer, str, int, st
 
 def finish(session: WriteSession, refund_id: str, result: Result) -> bool:
     """The acquirer's answer; false where it is to be asked again. A repeated answer changes nothing."""
-    refund = session.get_one(Refund, refund_id)
-    work = locked(session, refund.payment_id)
-    order, payment = work.order, work.payment
+    work = locked(session, session.get_one(Refund, refund_id).payment_id)
+    desk, order, payment = work.desk, work.order, work.payment
     refund = session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True)
     if refund.status != "pending" or refund.hold_id is None:
         return True
-    desk = desk_by_id(session, refund.merchant_id, refund.mode)
     if isinstance(result, Approved):
         states.move("refund", refund, "processed")
         refund.acquirer_reference, refund.processed_at = result.reference, clock.now()

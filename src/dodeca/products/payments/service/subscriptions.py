@@ -242,6 +242,7 @@ def edit(session: WriteSession, desk: Desk, row: Subscription, values: Mapping[s
 
 
 def change_of(session: ReadSession, desk: Desk, row: Subscription, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a request changes the subscription, checked; empty where nothing does. Raises Invalid, NotFound."""
     change: dict[str, Any] = {}
     if values.get("plan_id"):
         plan = desk.find(session, Plan, str(values["plan_id"]))
