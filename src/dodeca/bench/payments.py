@@ -165,11 +165,11 @@ def opened(data: Path) -> Iterator[Platform]:
 
 
 def _preload(data: Path, count: int, say: Say) -> None:
-    """Captured payments of one merchant: the first through the service, the others as its copies."""
+    """Captured and settled payments of one merchant: the first through the service, the others as its copies."""
     from dodeca.kernel.db import WriteSession
     from dodeca.products.payments import flows
     from dodeca.products.payments.acquirers.protocol import CardData
-    from dodeca.products.payments.service import ledger, orders, paying
+    from dodeca.products.payments.service import ledger, orders, paying, settlements
     from dodeca.products.payments.service.desk import Desk, ensure_merchant
     from dodeca.products.payments.service.orders import OrderRequest
     from dodeca.products.payments.service.paying import PayRequest
@@ -178,13 +178,17 @@ def _preload(data: Path, count: int, say: Say) -> None:
         card = CardData(CARD["number"], CARD["cvv"], 12, 2040, CARD["name"])
         facts = flows.card_facts(platform.keyring, card)
 
+        def desk_of(session: WriteSession) -> Desk:
+            return Desk(ensure_merchant(session, "bench-account", "Bench"), "test")
+
         def pay(session: WriteSession) -> str:
-            desk = Desk(ensure_merchant(session, "bench-account", "Bench"), "test")
+            desk = desk_of(session)
             order = orders.create(session, desk, OrderRequest(AMOUNT, "INR", capture="automatic"))
             request = PayRequest(AMOUNT, "INR", "card", order_id=order.id, card=facts)
             return flows.immediately(session, paying.begin(session, desk, request), card).payment_id
 
         payment_id = platform.db.write(pay)
+        platform.db.write(lambda session: settlements.on_demand(session, desk_of(session), "INR"))
         while platform.db.write(ledger.fold):
             pass
         multiply(platform, payment_id, count - 1, say)

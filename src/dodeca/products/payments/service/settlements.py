@@ -14,7 +14,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, PaymentRequired
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import entities, ids
-from dodeca.products.payments.models import Card, Dispute, Merchant, Order, Payment, Refund, Settlement
+from dodeca.products.payments.models import Card, Dispute, LedgerAccount, Merchant, Order, Payment, Refund, Settlement
 from dodeca.products.payments.service import events, ledger, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -24,14 +24,22 @@ BATCH = 500
 
 
 def due(session: ReadSession) -> list[tuple[str, str, str]]:
-    """Merchant, mode and currency of all that has something to settle."""
-    waiting = (
-        select(Payment.merchant_id, Payment.mode, Payment.currency)
-        .join(Order, Order.id == Payment.order_id, isouter=True)
-        .where(*_settleable(clock.ago(days=AFTER_DAYS)))
-        .distinct()
+    """Merchant, mode and currency of all that may have something to settle: one look into an index for each account
+    that ever earned, however many payments wait."""
+    earned = LedgerAccount
+    waits = (
+        select(Payment.id)
+        .where(
+            Payment.merchant_id == earned.owner,
+            Payment.mode == earned.mode,
+            Payment.currency == earned.currency,
+            Payment.settlement_id.is_(None),
+            Payment.captured_at <= clock.ago(days=AFTER_DAYS),
+        )
+        .exists()
     )
-    return [(row[0], row[1], row[2]) for row in session.execute(waiting)]
+    rows = select(earned.owner, earned.mode, earned.currency).where(earned.code == "merchant", waits)
+    return [(row[0], row[1], row[2]) for row in session.execute(rows)]
 
 
 def _settleable(until: datetime) -> tuple[Any, ...]:
