@@ -83,3 +83,25 @@ def test_a_private_song_reaches_nobody_else(ann: Listener, listener: NewListener
         )
     ]
     assert not any(word in str(everything) for word in ("Secret", "Hidden", "Locked", "Quiet"))
+
+
+def test_a_list_is_the_same_whichever_way_it_is_read(ann: Listener, listener: NewListener, sound: Sound) -> None:
+    """Who has a song that not everybody sees is served by other statements."""
+    bob = listener("bob")
+    for title in ("A", "B", "C"):
+        sound(ann.account, title=title, album=title)
+    album = ann.told("search3", query="")["searchResult3"]["album"][1]["id"]
+    for one in (ann, bob):
+        one.told("star", albumId=album)
+        one.told("setRating", id=album, rating=4)
+    orders = ("newest", "alphabeticalByName", "alphabeticalByArtist", "highest")
+
+    def lists(who: Listener) -> list[Any]:
+        found = [who.told("getAlbumList2", type=order, size=2, offset=0)["albumList2"]["album"] for order in orders]
+        return [{**one, "starred": "starred" in one} for some in found for one in some]
+
+    before = lists(bob)
+    sound(bob.account, title="Mine", album="A", artist="Ann", visibility="private")
+
+    assert [one["name"] for one in lists(bob)] == [one["name"] for one in before]
+    assert [one for one in lists(bob) if one["name"] != "A"] == [one for one in before if one["name"] != "A"]

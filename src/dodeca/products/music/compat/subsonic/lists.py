@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from dodeca.commons.accounts.public import accounts_by_ids
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
-from dodeca.products.music.compat.subsonic import schema, shapes
+from dodeca.products.music.compat.subsonic import album_pages, schema, shapes
 from dodeca.products.music.compat.subsonic.asking import MALFORMED, MISSING, Asked, Refused, reading
 from dodeca.products.music.compat.subsonic.schema import Node, node
 from dodeca.products.music.models import Album, AlbumSong, Artist, Like, Song, SongGenre
@@ -27,10 +27,14 @@ def _albums_seen(session: ReadSession, asked: Asked) -> ColumnElement[bool]:
     """The albums that the caller sees, as a rule that the lists' own indexes serve wherever that is all.
 
     Only who has a song that not everybody sees is looked at closer."""
-    own = select(Song.id).where(Song.uploader_id == asked.account_id, ~Song.listed).limit(1)
+    return Album.public_songs > 0 if _sees_what_all_see(session, asked) else albums_for(asked.viewer)
+
+
+def _sees_what_all_see(session: ReadSession, asked: Asked) -> bool:
     waiting = select(Song.id).where(~Song.listed, Song.visibility == "public").limit(1)
-    hidden = session.scalar(own) is not None or (asked.viewer.is_moderator and session.scalar(waiting) is not None)
-    return albums_for(asked.viewer) if hidden else Album.public_songs > 0
+    if asked.viewer.is_moderator and session.scalar(waiting) is not None:
+        return False
+    return not album_pages.has_hidden_songs(session, asked.account_id)
 
 
 def _by_year(statement: Any, asked: Asked) -> Any:
@@ -73,7 +77,7 @@ def _listed_albums(session: ReadSession, asked: Asked) -> list[Album]:
     kind = asked.required("type")
     if kind not in _ORDERS:
         raise Refused(MALFORMED, f"type is one of {', '.join(_ORDERS)}.")
-    size, offset = asked.number("size", 10, 0, MOST_ALBUMS), asked.number("offset", 0, 0, FURTHEST)
+    size, offset = _page(asked)
     ordered = _ORDERS[kind](select(Album.id).where(_albums_seen(session, asked)), asked)
     ids = list(session.scalars(ordered.limit(size).offset(offset)))
     rows = {album.id: album for album in session.scalars(select(Album).where(Album.id.in_(ids)))}
@@ -89,7 +93,20 @@ def album_list(session: ReadSession, asked: Asked) -> Node:
 @reading("getAlbumList2")
 def album_list_2(session: ReadSession, asked: Asked) -> Node:
     """Albums by their tags."""
+    kind = asked.required("type")
+    if kind in album_pages.ORDERS and _sees_what_all_see(session, asked):
+        size, offset = _page(asked)
+        page = album_pages.read(session, asked.account_id, kind, size=size, offset=offset)
+        made = [
+            shapes.album_node(row, page.artists.get(row.id, []), page.liked.get(row.id), page.rated.get(row.id, 0))
+            for row in page.albums
+        ]
+        return node(albumList2=node(album=made))
     return node(albumList2=node(album=shapes.albums(session, asked, _listed_albums(session, asked))))
+
+
+def _page(asked: Asked) -> tuple[int, int]:
+    return asked.number("size", 10, 0, MOST_ALBUMS), asked.number("offset", 0, 0, FURTHEST)
 
 
 @reading("getRandomSongs")

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from dodeca.commons.accounts.public import accounts_by_ids
 from dodeca.kernel.db import ReadSession
 from dodeca.products.music.compat.subsonic import schema
+from dodeca.products.music.compat.subsonic.album_pages import AlbumRow, ArtistRow
 from dodeca.products.music.compat.subsonic.answering import moment
 from dodeca.products.music.compat.subsonic.asking import Asked, id_of
 from dodeca.products.music.compat.subsonic.schema import Node, node
@@ -174,7 +175,7 @@ def _moment(at: datetime | None) -> str | None:
     return moment(at) if at is not None else None
 
 
-def _named(artist: Artist) -> Node:
+def _named(artist: Artist | ArtistRow) -> Node:
     return node(schema.ARTIST_ID3, id=id_of("artist", artist.id), name=artist.name)
 
 
@@ -186,7 +187,7 @@ def _path(song: Song, album: Album | None, by_album: Sequence[Artist]) -> str:
     return "/".join(_UNPRINTED.sub("_", name)[:120] for name in names if name)
 
 
-def average(row: Song | Album) -> float | None:
+def average(row: Song | Album | AlbumRow) -> float | None:
     """The mean of all ratings, as the schema bounds it (1 to 5)."""
     return round(row.rating_sum / row.rating_count, 2) if row.rating_count else None
 
@@ -203,7 +204,7 @@ def albums(session: ReadSession, asked: Asked, found: Sequence[Album]) -> list[N
     for some in _chunks(ids):
         liked |= likes.liked_at(session, asked.account_id, "album", some)
         rated |= likes.ratings_of(session, asked.account_id, "album", some)
-    return [_album(album, by.get(album.id, []), liked.get(album.id), rated.get(album.id, 0)) for album in found]
+    return [album_node(album, by.get(album.id, []), liked.get(album.id), rated.get(album.id, 0)) for album in found]
 
 
 def album(session: ReadSession, asked: Asked, found: Album) -> Node:
@@ -211,7 +212,8 @@ def album(session: ReadSession, asked: Asked, found: Album) -> Node:
     return albums(session, asked, [found])[0]
 
 
-def _album(album: Album, by: Sequence[Artist], liked: datetime | None, stars: int) -> Node:
+def album_node(album: Album | AlbumRow, by: Sequence[Artist | ArtistRow], liked: datetime | None, stars: int) -> Node:
+    """An album, whom it is by, since when the caller likes it, and how they rate it."""
     released = _date(album.release_date or (str(album.year) if album.year else ""))
     return node(
         schema.ALBUM_ID3,

@@ -1,0 +1,98 @@
+"""Pages of albums as apps ask for them most: by prepared statements, as long as the caller sees what everybody sees.
+
+Places are found in the index of an order alone; rows, artists, likes and ratings are fetched for that page only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Integer, bindparam, select
+
+from dodeca.kernel.db import Prepared, ReadSession
+from dodeca.products.music.models import Album, AlbumArtist, Artist, Like, Rating, Song
+
+
+class AlbumRow(NamedTuple):
+    """What a list shows of an album, under the names of the table's columns."""
+
+    id: int
+    title: str
+    artist_name: str
+    artist_id: int | None
+    public_songs: int
+    duration_ms: int
+    play_count: int
+    recent_at: datetime | None
+    created_at: datetime
+    year: int | None
+    genre_key: str | None
+    rating_sum: int
+    rating_count: int
+    mbid: str | None
+    sort_key: str
+    release_date: str | None
+
+
+class ArtistRow(NamedTuple):
+    """Whom an album is by."""
+
+    id: int
+    name: str
+
+
+class Page(NamedTuple):
+    """Albums in their order, and what belongs to them by their ids."""
+
+    albums: list[AlbumRow]
+    artists: dict[int, list[ArtistRow]]
+    liked: dict[int, datetime]
+    rated: dict[int, int]
+
+
+class _Order:
+    """The statements of one order of albums."""
+
+    def __init__(self, order: Sequence[Any], *rules: Any) -> None:
+        seen = select(Album.id).where(Album.public_songs > 0, *rules).order_by(*order)
+        page = seen.limit(bindparam("size", type_=Integer)).offset(bindparam("offset", type_=Integer))
+        columns = [getattr(Album, name) for name in AlbumRow._fields]
+        self.albums = Prepared(select(*columns).where(Album.id.in_(page)).order_by(*order))
+        by = select(AlbumArtist.album_id, Artist.id, Artist.name).join(Artist, Artist.id == AlbumArtist.artist_id)
+        self.artists = Prepared(
+            by.where(AlbumArtist.album_id.in_(page)).order_by(AlbumArtist.album_id, AlbumArtist.position)
+        )
+        likes = select(Like.target_id, Like.created_at).where(Like.user_id == bindparam("account_id"))
+        self.liked = Prepared(likes.where(Like.kind == "album", Like.target_id.in_(page)))
+        ratings = select(Rating.target_id, Rating.rating).where(Rating.user_id == bindparam("account_id"))
+        self.rated = Prepared(ratings.where(Rating.kind == "album", Rating.target_id.in_(page)))
+
+
+ORDERS: Final = {
+    "newest": _Order((Album.created_at.desc(), Album.id.desc())),
+    "frequent": _Order((Album.play_count.desc(), Album.id.desc()), Album.play_count > 0),
+    "recent": _Order((Album.recent_at.desc(), Album.id.desc()), Album.recent_at.is_not(None)),
+    "highest": _Order((Album.rating_sum.desc(), Album.id.desc()), Album.rating_count > 0),
+    "alphabeticalByName": _Order((Album.sort_key, Album.id)),
+    "alphabeticalByArtist": _Order((Album.artist_key, Album.sort_key, Album.id)),
+}
+_hidden = Prepared(select(Song.id).where(Song.uploader_id == bindparam("account_id"), ~Song.listed).limit(1))
+
+
+def has_hidden_songs(session: ReadSession, account_id: str) -> bool:
+    """Whether somebody has a song that not everybody sees."""
+    return _hidden.first(session, account_id=account_id) is not None
+
+
+def read(session: ReadSession, account_id: str, order: str, *, size: int, offset: int) -> Page:
+    """A page of the albums that everybody sees, in one of `ORDERS`."""
+    statements = ORDERS[order]
+    albums = [AlbumRow(*row) for row in statements.albums.rows(session, size=size, offset=offset)]
+    artists: dict[int, list[ArtistRow]] = {}
+    for album_id, *named in statements.artists.rows(session, size=size, offset=offset):
+        artists.setdefault(album_id, []).append(ArtistRow(*named))
+    mine = {"account_id": account_id, "size": size, "offset": offset}
+    liked = {row[0]: row[1] for row in statements.liked.rows(session, **mine)}
+    rated = {row[0]: row[1] for row in statements.rated.rows(session, **mine)}
+    return Page(albums, artists, liked, rated)
