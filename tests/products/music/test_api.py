@@ -370,3 +370,16 @@ def test_an_admin_names_folders(ada: Client, client: Client, make: Factory, tmp_
     assert admin.post("/api/music/libraries", json={"path": str(tmp_path)}).status_code == 409
     assert ada.post("/api/music/scan").status_code == 403
     assert admin.post("/api/music/scan").json()["scanning"] is True
+
+
+@pytest.mark.parametrize("settings", [{"music.uploads": "review"}])
+def test_a_moderator_lets_songs_in(ada: Client, bob: Client, client: Client, make: Factory) -> None:
+    staff = client.with_token(make.token(make.account("mod", roles_too=["moderator"])))
+    first = song(ada)
+
+    before = bob.get(f"/api/music/songs/{first}").status_code
+    refused = ada.post(f"/api/music/songs/{first}/approval").status_code
+    allowed = staff.post(f"/api/music/songs/{first}/approval").status_code
+
+    assert (before, refused, allowed) == (404, 403, 200)
+    assert bob.get(f"/api/music/songs/{first}").status_code == 200

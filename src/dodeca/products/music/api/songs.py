@@ -142,6 +142,13 @@ def _aware(publishing: dict[str, Any]) -> dict[str, Any]:
     return publishing
 
 
+@post("/songs/{song_id:str}/approval", access=Access.MODERATOR, status=200)
+def approve_song(session: DbWrite, viewer: Looking, song_id: FromPath[str]) -> SongAnswer:
+    """Let a song in that waits for a moderator's look, where the setting `uploads` is review."""
+    song = songs.approve(session, viewer, number(song_id))
+    return SongAnswer(song.version, song_view(session, viewer, song))
+
+
 @delete("/songs/{song_id:str}", access=Access.MEMBER)
 def withdraw_song(session: DbWrite, viewer: Looking, song_id: FromPath[str]) -> None:
     """Withdraw a song that one added."""
@@ -222,6 +229,7 @@ def list_comments(
 routes = [
     read_song,
     change_song,
+    approve_song,
     withdraw_song,
     list_versions,
     revert_song,

@@ -362,6 +362,7 @@ def show_folders(session: ReadSession, call: Call, state: FormState) -> Page:
         "folders.html",
         "folders",
         folders=folders.all_folders(session),
+        waiting=rows(session, viewer, songs.waiting(session)),
         scan=scan_view(session),
         form=state.form,
     )
@@ -382,7 +383,15 @@ def change_folders(session: DbWrite, data: AnyBody[FolderForm]) -> Redirect:
     return Redirect("/music/folders", toast="The scan begins.")
 
 
+@post("/songs/{song_id:int}/approve", access=Access.MODERATOR, status=200)
+def approve(session: DbWrite, viewer: Looking, song_id: FromPath[int]) -> Redirect:
+    """Let a song in."""
+    songs.approve(session, viewer, song_id)
+    return Redirect("/music/folders", toast="Everybody can hear it now.")
+
+
 routes = [
+    approve,
     upload_page,
     send_files,
     edit_page,

@@ -277,6 +277,24 @@ def publish(
     return song
 
 
+def waiting(session: ReadSession, limit: int = 100) -> Sequence[Song]:
+    """Songs that are to be public and wait for a moderator's look, the oldest first."""
+    statement = select(Song).where(~Song.approved, Song.visibility == "public").order_by(Song.id)
+    return session.scalars(statement.limit(limit)).all()
+
+
+def approve(session: WriteSession, viewer: Viewer, song_id: int) -> Song:
+    """Let a song in that waits for a moderator's look. Raises Forbidden, NotFound."""
+    if not viewer.is_moderator:
+        raise Forbidden("Moderators let songs in.")
+    song = session.get_locked(Song, song_id)
+    if song is None or song.visibility != "public":
+        raise NotFound("There is no such song.")
+    song.approved = True
+    relist(session, song)
+    return song
+
+
 def relist(session: WriteSession, song: Song) -> bool:
     """Bring `listed` up to date; gives whether it has just become true."""
     listed = is_listed(song)
