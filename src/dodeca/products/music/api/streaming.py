@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -123,13 +124,7 @@ async def sign_url(
     choose(found.suffix, found.bit_rate, format=format, max_bit_rate=max_bit_rate)
     url = signed_url(call.platform, found, format=format, max_bit_rate=max_bit_rate or most)
     until = int(re.search(r"expires=(\d+)", url)[1])  # type: ignore[index]
-    return SignedUrl(call.platform.url(url), clock.rfc3339(_moment(until)))
-
-
-def _moment(seconds: int) -> Any:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC)
+    return SignedUrl(call.platform.url(url), clock.rfc3339(datetime.fromtimestamp(until, UTC)))
 
 
 @get("/songs/{song_id:str}/hls/{name:str}", access=Access.PUBLIC)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from dodeca.commons import following
 from dodeca.commons.accounts.public import accounts_by_ids
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, Page, get
 from dodeca.products.music import views
-from dodeca.products.music.acting import Looking
+from dodeca.products.music.acting import Looking, account_named
 from dodeca.products.music.api.browsing import found_for
 from dodeca.products.music.formats import lrc
-from dodeca.products.music.models import Playlist, Song
+from dodeca.products.music.models import Listen, Playlist, Song
 from dodeca.products.music.pages.look import Row, page, rows
 from dodeca.products.music.service import browsing, comments, feed, members, songs, taste
-from dodeca.products.music.service.viewers import Viewer
+from dodeca.products.music.service.viewers import PRODUCT, Viewer, playlists_for
 
 SHOWN = 8
 FOUND = 12
@@ -135,10 +136,6 @@ def genre_page(session: DbRead, viewer: Looking, key: FromPath[str]) -> Page:
 @get("/users/{user:str}", access=Access.PUBLIC)
 def member_page(session: DbRead, viewer: Looking, user: FromPath[str]) -> Page:
     """A member: playlists, and what they hear where they show it."""
-    from dodeca.commons import following
-    from dodeca.products.music.acting import account_named
-    from dodeca.products.music.service.viewers import PRODUCT, playlists_for
-
     account = account_named(session, user)
     theirs = select(Playlist).where(Playlist.owner_id == account.id, playlists_for(viewer))
     lists = session.scalars(theirs.order_by(Playlist.updated_at.desc()).limit(60)).all()
@@ -147,8 +144,6 @@ def member_page(session: DbRead, viewer: Looking, user: FromPath[str]) -> Page:
     )
     heard: list[Song] = []
     if members.history_visible(session, viewer, account.id):
-        from dodeca.products.music.models import Listen
-
         newest = select(Listen.song_id).where(Listen.user_id == account.id, Listen.song_id.is_not(None))
         ids = list(dict.fromkeys(session.scalars(newest.order_by(Listen.listened_at.desc()).limit(60))))
         heard = songs.find_all(session, viewer, [one for one in ids if one is not None])[:10]

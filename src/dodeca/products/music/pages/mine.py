@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
+import segno
 from litestar.datastructures import UploadFile
 from sqlalchemy import select
 
@@ -301,8 +303,6 @@ def _apps(
     server = call.platform.url("/music")
     code = None
     if made is not None:
-        from urllib.parse import quote
-
         link = f"{server}?u={quote(account.username)}&p={quote(made[1])}"
         code = _qr(link)
     return page(
@@ -321,8 +321,6 @@ def _apps(
 
 def _qr(text: str) -> list[list[bool]]:
     """A QR code as rows of dark and light modules."""
-    import segno
-
     return [[bool(module) for module in row] for row in segno.make(text, error="m", micro=False).matrix]
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import select
 
 from dodeca.kernel.db import ReadSession
@@ -15,17 +13,24 @@ from dodeca.products.music.models import Song
 from dodeca.products.music.service import songs
 from dodeca.products.music.service.viewers import Viewer, songs_for
 
+if TYPE_CHECKING:  # numpy is loaded by the first who asks: a server's start can do without
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers: TypeAlias = NDArray[np.float32]
+
 MOST_COMPARED: Final = 50_000
 """Songs that are looked at, the newest ones: 32 bytes each."""
 _SCALE: Final = 120.0
 """The distance at which likeness is about a third."""
-Numbers = NDArray[np.float32]
 
 
 def nearest(session: ReadSession, viewer: Viewer, song: Song, count: int) -> list[tuple[Song, float]]:
     """The songs that sound most like one, with their likeness (1 is the same sound, 0 nothing in common)."""
     if song.timbre is None:
         return []
+    import numpy as np
+
     ids, table = _table(session, viewer)
     likeness = _likeness(table, _numbers(song.timbre))
     ranked = [place for place in np.argsort(-likeness) if ids[place] != song.id][:count]
@@ -38,6 +43,8 @@ def path(session: ReadSession, viewer: Viewer, first: Song, last: Song, count: i
     Both ends are part of it; nothing where one of them was not measured."""
     if first.timbre is None or last.timbre is None:
         return []
+    import numpy as np
+
     ids, table = _table(session, viewer)
     start, end = _numbers(first.timbre), _numbers(last.timbre)
     used = {first.id, last.id}
@@ -58,6 +65,8 @@ def path(session: ReadSession, viewer: Viewer, first: Song, last: Song, count: i
 
 
 def _table(session: ReadSession, viewer: Viewer) -> tuple[Sequence[int], Numbers]:
+    import numpy as np
+
     measured = select(Song.id, Song.timbre).where(Song.timbre.is_not(None), songs_for(viewer))
     rows = session.execute(measured.order_by(Song.id.desc()).limit(MOST_COMPARED)).all()
     if not rows:
@@ -66,10 +75,14 @@ def _table(session: ReadSession, viewer: Viewer) -> tuple[Sequence[int], Numbers
 
 
 def _numbers(timbre: bytes | None) -> Numbers:
+    import numpy as np
+
     return np.frombuffer(timbre or bytes(32), dtype=np.uint8).astype(np.float32)
 
 
 def _likeness(table: Numbers, to: Numbers) -> Numbers:
+    import numpy as np
+
     distance = np.sqrt(((table - to) ** 2).sum(axis=1))
     return np.asarray(np.exp(-distance / _SCALE), dtype=np.float32)
 

@@ -13,7 +13,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.products.music.models import Album, Listen, Member, NowPlaying, Song
-from dodeca.products.music.service import folding, members
+from dodeca.products.music.service import folding, members, songs
 from dodeca.products.music.service.tags import storable
 from dodeca.products.music.service.viewers import Viewer, songs_for
 
@@ -103,8 +103,6 @@ def record(session: WriteSession, account_id: str, reports: Sequence[Report]) ->
 
 
 def _resolve(session: ReadSession, viewer: Viewer, reports: Sequence[Report]) -> list[_Resolved | None]:
-    from dodeca.products.music.service import songs
-
     by_id = songs.by_ids(session, viewer, [r.song_id for r in reports if r.song_id is not None])
     found: list[_Resolved | None] = []
     keys: dict[str, Song | None] = {}

@@ -12,7 +12,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from dodeca.products.music.models import Collaborator, Playlist, PlaylistItem, Song
-from dodeca.products.music.service import erasing, searching, songs
+from dodeca.products.music.service import erasing, searching, smart, songs
 from dodeca.products.music.service.tags import storable
 from dodeca.products.music.service.viewers import Viewer, insert_for, playlists_for, songs_for
 
@@ -320,6 +320,4 @@ def _visibility(visibility: str) -> str:
 
 
 def _rules(rules: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    from dodeca.products.music.service import smart
-
     return None if rules is None else smart.checked(rules)

@@ -23,7 +23,7 @@ from dodeca.products.music.models import (
     SongGenre,
     SongVersion,
 )
-from dodeca.products.music.service import catalogue, folding, searching
+from dodeca.products.music.service import catalogue, erasing, folding, searching
 from dodeca.products.music.service import tags as tagging
 from dodeca.products.music.service.catalogue import Touched, recount
 from dodeca.products.music.service.tags import LONGEST_DURATION_MS, Tags
@@ -378,8 +378,6 @@ def remove(session: WriteSession, viewer: Viewer, song_id: int) -> None:
 
 def erase(session: WriteSession, songs: Sequence[Song]) -> None:
     """Remove songs with all that belongs to them."""
-    from dodeca.products.music.service import erasing
-
     touched = Touched()
     touched.add(session, [song.id for song in songs])
     session.execute(update(LibraryFile).where(LibraryFile.song_id.in_([s.id for s in songs])).values(song_id=None))

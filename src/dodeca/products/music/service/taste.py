@@ -18,7 +18,9 @@ from sqlalchemy import func, or_, select
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
+from dodeca.products.music import taste_model
 from dodeca.products.music.models import (
+    Artist,
     Exclusion,
     Like,
     Listen,
@@ -29,7 +31,7 @@ from dodeca.products.music.models import (
     SongCredit,
     SongGenre,
 )
-from dodeca.products.music.service import members, songs
+from dodeca.products.music.service import likeness, members, songs
 from dodeca.products.music.service.viewers import Viewer, songs_for
 
 if TYPE_CHECKING:
@@ -144,8 +146,6 @@ def recommend(
     session: ReadSession, platform: Platform, viewer: Viewer, kind: str = "mix", limit: int = 30
 ) -> list[Pick]:
     """Songs for somebody, the best first; never empty while there are songs to hear, never one that they dislike."""
-    from dodeca.products.music import taste_model
-
     if kind not in KINDS:
         raise Invalid(f"kind is one of {', '.join(KINDS)}.", field="kind")
     if viewer.account_id is None:
@@ -285,8 +285,6 @@ def _causes(
 
 
 def _name_causes(session: ReadSession, picks: Sequence[Pick]) -> None:
-    from dodeca.products.music.models import Artist
-
     of_songs = {int(c.id) for pick in picks for c in pick.because if c.kind in ("like", "listen", "rating", "playlist")}
     of_artists = {int(c.id) for pick in picks for c in pick.because if c.kind == "artist"}
     titles: dict[str, str] = {}
@@ -332,10 +330,10 @@ def songs_for_feed(session: ReadSession, platform: Platform, viewer: Viewer, lim
 
 def similar(session: ReadSession, platform: Platform, viewer: Viewer, song: Song, limit: int) -> list[Song]:
     """Songs that are heard with one, sound like it, or are of its artists and genres."""
-    from dodeca.products.music import taste_model
-
     model = taste_model.current(session, platform)
     near = model.near(song.id, limit * 2) if model is not None else []
+    if not near:  # nobody has heard it with others yet: its sound tells
+        near = [other.id for other, _likeness in likeness.nearest(session, viewer, song, limit)]
     alone = {song.id: Interaction(1.0, "listen")}
     content = _by_content(session, viewer, alone, limit * 3)
     ranked = sorted(content, key=lambda one: -content[one][0])
@@ -410,8 +408,6 @@ class Taste(msgspec.Struct):
 
 def taste_of(session: ReadSession, account_id: str) -> Taste:
     """Somebody's taste, as far as it counts."""
-    from dodeca.products.music.models import Artist
-
     mine = interactions(session, account_id)
     artists: dict[tuple[int, str], float] = {}
     genres: dict[str, float] = {}
