@@ -273,17 +273,17 @@ def _read(live: Live, path: str, size: int, **headers: str) -> tuple[bytes, http
 
 def test_two_listeners_hear_the_same_frames(live: Live, station: dict[str, Any]) -> None:
     """Who comes later begins later in the same bytes."""
-    first, headers = _read(live, station["path"], 16_000 * 8)
-    second, _ = _read(live, station["path"], 16_000 * 6)
+    chunk = 384 * 40
+    with httpx.stream("GET", live.server.url + station["path"], timeout=60) as answer:
+        pieces = answer.iter_bytes()
+        first = next(pieces)
+        second, headers = _read(live, station["path"], chunk * 6)
+        while len(first) < chunk * 14:
+            first += next(pieces)
 
     assert headers["content-type"] == "audio/mpeg"
     assert "content-length" not in headers
-    chunk = 384 * 40
-    starts = [at for at in range(0, len(first), chunk) if first[at : at + chunk] == second[:chunk]]
-    assert len(first) % 384 != 1
-    assert starts, "the second listener's first chunk is among the first one's"
-    shared = len(first) - starts[-1]
-    assert first[starts[-1] :] == second[:shared] or first[starts[0] : starts[0] + len(second)] == second
+    assert second in first
 
 
 def test_a_stream_is_paced_after_a_short_burst(live: Live, station: dict[str, Any]) -> None:
@@ -347,27 +347,31 @@ def test_a_private_station_needs_its_key(live: Live, station: dict[str, Any]) ->
 
 def test_somebody_live_is_heard_and_recorded(live: Live, tmp_path: Path) -> None:
     made = live.made("/stations", {"title": "Open Air", "slug": "open-air", "songs": [live.songs["Evening"]]})
-    begins = datetime.now(UTC) + timedelta(seconds=3)
-    show = {"title": "Tonight", "starts_at": begins.isoformat(), "duration_s": 12, "live": True}
-    live.made(f"/stations/{made['station_id']}/shows", show)
     path = made["stream_url"].removeprefix(live.server.url)
-    speech = encode(write_wave(tmp_path / "s.wav", tone(30, hertz=1000)), tmp_path / "speech.mp3", "-b:a", "64k")
+    speech = encode(write_wave(tmp_path / "s.wav", tone(15, hertz=1000)), tmp_path / "speech.mp3", "-b:a", "64k")
     url = f"{live.server.url}/api/music/stations/{made['station_id']}/live"
-    early = httpx.put(url, content=b"x", headers={"Authorization": f"Bearer {live.ann}"}, timeout=60)
-    stranger = httpx.put(url, content=b"x", headers={"Authorization": f"Bearer {live.bob}"}, timeout=60)
+
+    def speak(token: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.put(url, content=speech.read_bytes(), headers=headers, timeout=90)
+
+    assert (speak(live.ann).status_code, speak(live.bob).status_code) == (409, 404)
+    begins = datetime.now(UTC) + timedelta(seconds=8)
+    show = {"title": "Tonight", "starts_at": begins.isoformat(), "duration_s": 60, "live": True}
+    live.made(f"/stations/{made['station_id']}/shows", show)
     time.sleep(max(0.0, (begins - datetime.now(UTC)).total_seconds()) + 0.1)
     answers: list[httpx.Response] = []
 
-    def speak() -> None:
-        headers = {"Authorization": f"Bearer {live.ann}"}
-        answers.append(httpx.put(url, content=speech.read_bytes(), headers=headers, timeout=90))
-
-    speaker = threading.Thread(target=speak)
+    speaker = threading.Thread(target=lambda: answers.append(speak(live.ann)))
     speaker.start()
-    heard, _ = _read(live, path, 16_000 * 11, **{"Icy-MetaData": "1"})
+    heard = b""
+    with httpx.stream("GET", live.server.url + path, headers={"Icy-MetaData": "1"}, timeout=60) as answer:
+        for piece in answer.iter_bytes():
+            heard += piece
+            if b"StreamTitle='Open Air - Tonight';" in heard or len(heard) > 16_000 * 40:
+                break
     speaker.join(90)
 
-    assert (early.status_code, stranger.status_code) == (409, 404)
     assert b"StreamTitle='Open Air - Tonight';" in heard
     assert answers[0].status_code == 200, answers[0].text
     assert answers[0].json()["size"] > 16_000 * 5
