@@ -223,8 +223,7 @@ def _is_data(hint: Any) -> bool:
 
 async def read_body(request: AnyRequest, kind: type[T], *, forms: bool = True) -> T:
     """Read a body of JSON, or of a form where `forms`, and convert it to `kind`. Raises Invalid naming the field."""
-    content_type = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
-    if forms and content_type.partition(b";")[0].strip().lower() in _FORMS:
+    if forms and _header(request, b"content-type").partition(b";")[0].strip().lower() in _FORMS:
         form = await request.form()
         raw: Any = _from_form([(k, v) for k, v in form.multi_items() if k != security.CSRF_FIELD], kind)
         strict = False
@@ -238,6 +237,10 @@ async def read_body(request: AnyRequest, kind: type[T], *, forms: bool = True) -
     return converted(raw, kind, strict=strict)
 
 
+def _header(request: AnyRequest, wanted: bytes) -> bytes:
+    return next((value for name, value in request.scope["headers"] if name == wanted), b"")
+
+
 async def read_whole(request: AnyRequest) -> bytes:
     """The body, as `request.body()` reads it, without making objects of all headers for the sake of one number.
 
@@ -245,6 +248,9 @@ async def read_whole(request: AnyRequest) -> bytes:
     if request._body is not Empty:
         return request._body
     most = request.route_handler.resolve_request_max_body_size() or math.inf
+    announced = _header(request, b"content-length")
+    if announced.isdigit() and (len(announced) > 15 or int(announced) > most):  # before the client sends it
+        raise RequestEntityTooLarge
     parts: list[bytes] = []
     size, more = 0, True
     while more:
