@@ -1,14 +1,13 @@
 """The shortener: redirects beside nginx's static 302, every click recorded, also at `kill -9`; creations.
 
 Options: `--links N`, how many links there are (default 1,000,000); `--workers N`, with how many processes the server
-and nginx answer redirects (default: one for each processor); and `--peer nginx`, what redirects are measured against.
+and nginx answer redirects (default 1); and `--peer nginx`, what redirects are measured against.
 Creations and `kill -9` are measured with one process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import subprocess
 import sys
@@ -85,7 +84,7 @@ def _read(options: Mapping[str, str]) -> tuple[int, int, str]:
     peer = options.get("peer", "nginx")
     if peer != "nginx":
         raise Invalid("--peer can be nginx.", field="peer")
-    return _number(options, "links", 1_000_000, 100), _number(options, "workers", os.cpu_count() or 1, 1), peer
+    return _number(options, "links", 1_000_000, 100), _number(options, "workers", 1, 1), peer
 
 
 def _number(options: Mapping[str, str], name: str, default: int, least: int) -> int:

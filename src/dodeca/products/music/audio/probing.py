@@ -9,11 +9,12 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
-
-from tinytag import TinyTag, TinyTagException
+from typing import TYPE_CHECKING, Final
 
 from dodeca.products.music.audio.containers import Contents, adts, contents, packet_hash
+
+if TYPE_CHECKING:
+    from tinytag import TinyTag
 
 LONGEST_TEXT: Final = 500
 LONGEST_LYRICS: Final = 100_000
@@ -119,6 +120,8 @@ def probe(path: Path, *, hashed: bool = True) -> Probed:
     Raises UnsupportedMedia when the file is no audio file. That it decodes is for `measuring.check` to say.
     """
     found = contents(path)
+    from tinytag import TinyTag, TinyTagException  # 5 MB, which a server without music need not have
+
     try:
         tag = TinyTag.get(path)
     except TinyTagException:
@@ -147,6 +150,8 @@ def embedded_cover(path: Path) -> bytes | None:
     """The front cover inside a file, as it lies there; None when there is none or it is too large.
 
     What it is, and whether it is harmless, is for `MediaStore.save_image_bytes` to say."""
+    from tinytag import TinyTag, TinyTagException  # 5 MB, which a server without music need not have
+
     try:
         image = TinyTag.get(path, tags=True, duration=False, image=True).images.any
     except (TinyTagException, OSError):

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from types import ModuleType
 from typing import Final
 
 from dodeca.kernel.errors import Invalid
-from dodeca.products.music.formats import itunes, m3u, nsp, pls, tables, xspf
+from dodeca.products.music.formats import itunes, m3u, nsp, pls, tables
 from dodeca.products.music.formats.entries import (
     MAX_BYTES,
     Entry,
@@ -31,11 +33,19 @@ __all__ = [
     "write",
 ]
 
-WRITERS: Final = {
+
+def _xml() -> ModuleType:
+    """The module of XSPF and JSPF: lxml takes 6 MB of a server that may never need it."""
+    from dodeca.products.music.formats import xspf
+
+    return xspf
+
+
+WRITERS: Final[dict[str, tuple[str, Callable[[PlaylistFile], bytes]]]] = {
     "m3u8": ("audio/x-mpegurl", m3u.write),
-    "xspf": ("application/xspf+xml", xspf.write_xspf),
+    "xspf": ("application/xspf+xml", lambda playlist: _xml().write_xspf(playlist)),
     "pls": ("audio/x-scpls", pls.write),
-    "jspf": ("application/json", xspf.write_jspf),
+    "jspf": ("application/json", lambda playlist: _xml().write_jspf(playlist)),
     "nsp": ("application/json", nsp.write),
     "csv": ("text/csv", tables.write),
 }
@@ -48,10 +58,10 @@ def read_any(data: bytes) -> PlaylistFile | LibraryFile:
     if not head:
         raise Invalid("The file is empty.", field="file")
     if head.startswith(b"<"):
-        return itunes.read(data) if b"<plist" in head else xspf.read_xspf(data)
+        return itunes.read(data) if b"<plist" in head else _xml().read_xspf(data)
     if head.startswith(b"{"):
         plain = data.removeprefix(b"\xef\xbb\xbf")
-        return xspf.read_jspf(plain) if re.match(rb'\{\s*"playlist"\s*:', head) else nsp.read(plain)
+        return _xml().read_jspf(plain) if re.match(rb'\{\s*"playlist"\s*:', head) else nsp.read(plain)
     if head[:10].lower() == b"[playlist]":
         return pls.read(data)
     if b"\0" in head and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dodeca.kernel.errors import Invalid
-from dodeca.products.payments.service.statements import camt, swift, table
+from dodeca.products.payments.service.statements import swift, table
 from dodeca.products.payments.service.statements.parsed import MOST_LINES, Statement, Unreadable
 
 
@@ -18,6 +18,8 @@ def read(raw: bytes) -> tuple[str, Sequence[Statement]]:
     start = raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:4000]
     try:
         if start.startswith(b"<"):
+            from dodeca.products.payments.service.statements import camt  # lxml: 6 MB, only where it is in use
+
             name, found = camt.read(raw)
         elif b":20:" in start and b":25" in start:
             name, found = swift.read(raw)
