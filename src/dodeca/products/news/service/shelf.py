@@ -30,9 +30,9 @@ MOST_ENTRIES: Final = 50_000
 LONGEST_TEXT: Final = 40_000
 FILES: Final = ("user.json", "items.jsonl", "favorites.txt")
 BATCH: Final = 500
-UNREADABLE: Final = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
-"""What zipfile raises for a damaged file; its NotImplementedError is a way of packing that it does not know, its
-RuntimeError a password."""
+UNREADABLE: Final = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError)
+"""What zipfile raises for a damaged file; RuntimeError also where there is a password, or a way of packing that it does
+not know."""
 
 
 class Imported(msgspec.Struct):
