@@ -5,9 +5,9 @@ Every call carries the id of our attempt, refund or payment as idempotency key: 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -99,16 +99,6 @@ class Capabilities:
     is_simulator: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ReportLine:
-    """One line of an acquirer's daily report: what it says that it moved, in minor units."""
-
-    reference: str
-    kind: Literal["capture", "refund"]
-    amount: int
-    currency: str
-
-
 def at_once(question: Coroutine[Any, Any, T]) -> T:
     """The answer of an acquirer that is immediate. Raises RuntimeError where it waits after all."""
     try:
@@ -163,8 +153,4 @@ class Acquirer(Protocol):
     async def decide_dispute(self, reference: str, documents: int) -> Literal["won", "lost"] | None:
         """How the payer's bank has decided a dispute that the merchant contests with so many documents; None while it
         has not."""
-        ...
-
-    async def settlement_report(self, day: date) -> Sequence[ReportLine]:
-        """What was captured and refunded on a day."""
         ...

@@ -11,8 +11,6 @@ import asyncio
 import hashlib
 import random
 import secrets
-from collections.abc import Sequence
-from datetime import date
 from typing import Literal
 
 import msgspec
@@ -26,7 +24,6 @@ from dodeca.products.payments.acquirers.protocol import (
     CardData,
     Challenge,
     Declined,
-    ReportLine,
     Result,
     Unavailable,
     Unknown,
@@ -177,10 +174,6 @@ class Simulator:
         if self.settings.outage:
             return None
         return "won" if documents else "lost"
-
-    async def settlement_report(self, day: date) -> Sequence[ReportLine]:
-        """Nothing: a simulator keeps no books. What it said yes to is in the log of events (`statements.comparing`)."""
-        return []
 
     async def _wait(self) -> None:
         if self.settings.latency_ms:
