@@ -54,8 +54,8 @@ class Shop:
         return self.payment(payment.id)
 
     def refund(self, payment: Payment, amount: int | None = None) -> Refund:
-        refund_id = asyncio.run(flows.refund(self.platform, lambda s: refunds.begin(s, self.desk, payment.id, amount)))
-        return self.platform.db.read(lambda s: s.get_one(Refund, refund_id))
+        made = asyncio.run(flows.refund(self.platform, lambda s: refunds.begin(s, self.desk, payment.id, amount)))
+        return self.platform.db.read(lambda s: s.get_one(Refund, made.id))
 
     def answer(self, payment: Payment, reply: str) -> Payment:
         asyncio.run(flows.answer(self.platform, payment.id, reply))

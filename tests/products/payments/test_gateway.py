@@ -23,6 +23,7 @@ from dodeca.products.payments import acquirers, flows, invariants
 from dodeca.products.payments.models import (
     Merchant,
     Payout,
+    Refund,
     RoutingDecision,
     Settlement,
 )
@@ -239,6 +240,22 @@ def test_a_refund_that_the_bank_refuses_gives_the_money_back_to_the_merchant(sho
     assert refund.status == "failed"
     assert shop.payment(payment.id).amount_refunded == 0
     assert earned(shop) == 50_000 - 1180
+
+
+def test_a_refund_waits_for_an_acquirer_outside_with_its_money_reserved(shop: Shop) -> None:
+    payment = shop.capture(shop.pay())
+    configure(shop, payment.acquirer or "", latency_ms=1)
+    refund = shop.platform.db.write(lambda s: refunds.begin(s, shop.desk, payment.id, 20_000))
+    assert (refund.status, earned(shop)) == ("pending", 30_000 - 1180)
+
+    configure(shop, payment.acquirer or "", outage=True)
+    clock.advance(refunds.REPEAT_SECONDS)
+    shop.work()
+    configure(shop, payment.acquirer or "", outage=False)
+    assert asyncio.run(flows.ask_refund(shop.platform, refund.id))
+
+    found = shop.platform.db.read(lambda s: s.get_one(Refund, refund.id))
+    assert (found.status, shop.payment(payment.id).amount_refunded) == ("processed", 20_000)
 
 
 def test_an_uncaptured_authorisation_is_voided_after_five_days(shop: Shop) -> None:

@@ -7,7 +7,7 @@ its Session; what must happen after the commit is an outbox entry (`kernel.jobs`
 (invalidate a cache, tell open pages) goes to `WriteSession.after_commit`.
 """
 
-from dodeca.kernel.db.bykey import Finding, detached, values_of
+from dodeca.kernel.db.bykey import Finding, Together, detached, values_of
 from dodeca.kernel.db.claims import claiming
 from dodeca.kernel.db.database import Database, open_database
 from dodeca.kernel.db.models import Json, Model, UtcDateTime, metadata
@@ -23,6 +23,7 @@ __all__ = [
     "Prepared",
     "ReadOnlyViolation",
     "ReadSession",
+    "Together",
     "TooManyQueries",
     "UtcDateTime",
     "WriteSession",

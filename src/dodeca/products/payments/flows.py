@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -18,7 +18,7 @@ import structlog
 from dodeca.kernel.crypto import Keyring
 from dodeca.kernel.errors import DodecaError, Invalid, Upstream
 from dodeca.products.payments import acquirers
-from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Result, Unknown, at_once
+from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Unknown, at_once, guarded
 from dodeca.products.payments.models import Order, Payment, Refund
 from dodeca.products.payments.service import attempts, billing, captures, disputes, methods, paying, refunds
 from dodeca.products.payments.service.attempts import Answer
@@ -119,23 +119,14 @@ async def _asked(step: Step, card: CardData | None) -> Answer:
         raise TypeError("A step that asks names whom.")
     if ask is None:
         return Answer(
-            await _guarded(acquirer.capture(f"cap:{step.payment_id}", step.reference, step.amount, step.currency))
+            await guarded(acquirer.capture(f"cap:{step.payment_id}", step.reference, step.amount, step.currency))
         )
     vault, started = ask.vault, time.monotonic()
     if card is not None and vault is None:
         vault = await acquirer.tokenise(card)
         ask = dataclasses.replace(ask, vault=vault)
-    result = await _guarded(acquirer.authorise(ask))
+    result = await guarded(acquirer.authorise(ask))
     return Answer(result, vault, round((time.monotonic() - started) * 1000))
-
-
-async def _guarded(call: Awaitable[Result]) -> Result:
-    """An acquirer's answer. Whatever else it raises, perhaps it did what it was asked: unknown."""
-    try:
-        return await call
-    except Exception:  # a connector's library may raise anything, also after the money has moved
-        log.exception("payments.acquirer_failed")
-        return Unknown("acquirer_error")
 
 
 async def answer(platform: Platform, payment_id: str, reply: str) -> None:
@@ -144,7 +135,7 @@ async def answer(platform: Platform, payment_id: str, reply: str) -> None:
     if step.acquirer is None or step.ask is None:
         raise TypeError("A step that asks names whom.")
     ask: Ask = step.ask
-    result = await _guarded(step.acquirer.complete_authentication(ask, step.reference, reply))
+    result = await guarded(step.acquirer.complete_authentication(ask, step.reference, reply))
     following = await platform.db.awrite(lambda session: attempts.answered(session, ask.key, result))
     if following.refused:
         raise Invalid(following.refused, field="otp")
@@ -189,11 +180,13 @@ async def repeat_capture(platform: Platform, payment_id: str) -> None:
         await go_on(platform, step)
 
 
-async def refund(platform: Platform, begin: Callable[[WriteSession], Refund]) -> str:
-    """Reserve a refund with `begin` and ask for it; gives its id. Raises what `begin` refuses."""
-    refund_id = await platform.db.awrite(lambda session: begin(session).id)
-    await ask_refund(platform, refund_id)
-    return refund_id
+async def refund(platform: Platform, begin: Callable[[WriteSession], Refund]) -> Refund:
+    """Make a refund with `begin` and ask for it where that is still to be done. Raises what `begin` refuses."""
+    made = await platform.db.awrite(begin)
+    if made.status != "pending":
+        return made
+    await ask_refund(platform, made.id)
+    return await platform.db.aread(lambda session: session.get_one(Refund, made.id))
 
 
 async def ask_refund(platform: Platform, refund_id: str) -> bool:
@@ -202,7 +195,7 @@ async def ask_refund(platform: Platform, refund_id: str) -> bool:
     if wanted is None:
         return True
     acquirer, reference, amount, currency = wanted
-    result = await _guarded(acquirer.refund(refund_id, reference, amount, currency))
+    result = await guarded(acquirer.refund(refund_id, reference, amount, currency))
     return await platform.db.awrite(lambda session: refunds.finish(session, refund_id, result))
 
 
@@ -212,7 +205,7 @@ async def inquire(platform: Platform, attempt_id: str, number: int) -> None:
     if wanted is None:
         return
     acquirer, ask = wanted
-    result = await _guarded(acquirer.inquire(ask))
+    result = await guarded(acquirer.inquire(ask))
     if isinstance(result, Unknown):
         await platform.db.awrite(lambda session: attempts.inquire_again(session, attempt_id, number))
         return
@@ -231,7 +224,7 @@ async def void(platform: Platform, payment_id: str) -> None:
         return acquirers.acquirer(session, payment.acquirer or ""), payment.acquirer_reference or ""
 
     acquirer, reference = await platform.db.awrite(whom)
-    result = await _guarded(acquirer.void(f"void:{payment_id}", reference))
+    result = await guarded(acquirer.void(f"void:{payment_id}", reference))
     if not isinstance(result, Approved):
         raise Upstream("The acquirer did not void the authorisation.")
 

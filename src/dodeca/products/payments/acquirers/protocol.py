@@ -5,12 +5,15 @@ Every call carries the id of our attempt, refund or payment as idempotency key: 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
+import structlog
+
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 SOFT_REASONS = frozenset({"insufficient_funds", "processing_error", "issuer_unavailable", "limit_exceeded"})
 """Declines after which another acquirer may still succeed. All others are final."""
@@ -97,6 +100,15 @@ class Capabilities:
     fee_basis_points: int
     fee_fixed: int = 0
     is_simulator: bool = True
+
+
+async def guarded(question: Awaitable[Result]) -> Result:
+    """An acquirer's answer. Whatever else it raises, perhaps it did what it was asked: unknown."""
+    try:
+        return await question
+    except Exception:  # a connector's library may raise anything, also after the money has moved
+        log.exception("payments.acquirer_failed")
+        return Unknown("acquirer_error")
 
 
 def at_once(question: Coroutine[Any, Any, T]) -> T:

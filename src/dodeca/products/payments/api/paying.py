@@ -160,8 +160,7 @@ async def refund(call: Calling, payment_id: FromPath[str]) -> Response[bytes]:
         def begin(session: WriteSession) -> Refund:
             return refunds.begin(session, desk, payment_id, amount)
 
-        refund_id = await flows.refund(call.platform, begin)
-        row = await call.platform.db.aread(lambda session: session.get_one(Refund, refund_id))
+        row = await flows.refund(call.platform, begin)
         return 200, msgspec.json.encode({"status": row.status, "refund_id": row.id, "amount": row.amount})
 
     return await _once(call, f"refund {payment_id}", work)

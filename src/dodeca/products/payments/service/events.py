@@ -59,6 +59,8 @@ TYPES = (
 )
 Snapshots = Mapping[str, Mapping[str, Any]]
 """Entities as they are now, by the name of their kind."""
+Happened = tuple[str, Snapshots]
+"""The type of an event and what it is about."""
 _events = cast(Table, PaymentEvent.__table__)
 _webhooks_on = Prepared(
     select(Webhook.id, Webhook.events).where(
@@ -74,7 +76,7 @@ def emit(session: WriteSession, desk: Desk, kind: str, payload: Snapshots) -> No
     emit_all(session, desk, ((kind, payload),))
 
 
-def emit_all(session: WriteSession, desk: Desk, happened: Sequence[tuple[str, Snapshots]]) -> None:
+def emit_all(session: WriteSession, desk: Desk, happened: Sequence[Happened]) -> None:
     """The same for all that one thing brought about, in order."""
     now = clock.now()
     merchant_id, mode = desk.merchant.id, desk.mode

@@ -116,11 +116,11 @@ def post(session: WriteSession, key: str, entries: Sequence[Entry], *, payment_i
 
 def hold(session: WriteSession, key: str, entry: Entry, *, payment_id: str | None = None) -> str:
     """Reserve money; gives the pending transfer's id. Raises InsufficientFunds. Repeating a key gives the first."""
-    known = journal_of(session, key)
-    if known is not None:
-        return cast(str, session.scalar(select(Transfer.id).where(Transfer.journal_id == known.id)))
     row = _Row(entry, "pending")
-    _write(session, key, [row], payment_id)
+    journal = _open(session, key, [row], payment_id)
+    if journal is None:
+        return cast(str, session.scalar(select(Transfer.id).where(Transfer.journal_id == _first(session, key).id)))
+    _fill(session, journal, [row])
     return row.id
 
 

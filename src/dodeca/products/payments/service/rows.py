@@ -15,14 +15,18 @@ MOST_ROWS = 16
 
 
 @cache
-def _inserting(table: Table, count: int) -> Prepared:
+def _inserting(table: Table, count: int) -> tuple[Prepared, list[tuple[str, str]]]:
+    """The statement, and the names of its parameters: of each row's columns in turn, beside the column's."""
     rows = [{c.name: bindparam(f"{c.name}_{row}", type_=c.type) for c in table.columns} for row in range(count)]
-    return Prepared(insert(table).values(rows), autoflush=False)
+    names = [(column, f"{column}_{row}") for row in range(count) for column in rows[row]]
+    return Prepared(insert(table).values(rows), autoflush=False), names
 
 
 def insert_rows(session: WriteSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that each give all columns of `table`."""
+    width = len(table.columns)
     for start in range(0, len(rows), MOST_ROWS):
         some = rows[start : start + MOST_ROWS]
-        values = {f"{name}_{place}": value for place, row in enumerate(some) for name, value in row.items()}
-        _inserting(table, len(some)).run(session, **values)
+        statement, names = _inserting(table, len(some))
+        values = {name: some[place // width][column] for place, (column, name) in enumerate(names)}
+        statement.run(session, **values)

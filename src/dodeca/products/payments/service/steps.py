@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dodeca.kernel.db import ReadSession, WriteSession
+from sqlalchemy import and_, bindparam
+
+from dodeca.kernel.db import ReadSession, Together, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Ask
-from dodeca.products.payments.models import Attempt, Card, Order, Payment, RoutingDecision
-from dodeca.products.payments.service.desk import Desk, desk_by_id
+from dodeca.products.payments.models import Attempt, Card, Merchant, Order, Payment, RoutingDecision
+from dodeca.products.payments.service.desk import Desk, desk_by_id, till_of
 from dodeca.products.payments.service.ledger import Place
 from dodeca.products.payments.service.routing import Seen
 
@@ -65,6 +67,43 @@ def locked(session: WriteSession, payment_id: str, desk: Desk | None = None) -> 
     order = session.get_locked(Order, known.order_id) if known.order_id is not None else None
     payment = session.get_locked(Payment, payment_id) or known
     return Work(desk or desk_by_id(session, payment.merchant_id, payment.mode), payment, order)
+
+
+_its = Merchant.account_id == bindparam("account_id")
+_and_order = Together(
+    Merchant,
+    Order,
+    joined=lambda rows: (
+        rows.select_from(Merchant)
+        .outerjoin(Order, and_(Order.id == bindparam("order_id"), Order.merchant_id == Merchant.id))
+        .where(_its)
+    ),
+)
+_and_payment = Together(
+    Merchant,
+    Payment,
+    Order,
+    Card,
+    joined=lambda rows: (
+        rows.select_from(Merchant)
+        .outerjoin(Payment, and_(Payment.id == bindparam("payment_id"), Payment.merchant_id == Merchant.id))
+        .outerjoin(Order, Order.id == Payment.order_id)
+        .outerjoin(Card, Card.id == Payment.card_id)
+        .where(_its)
+    ),
+)
+
+
+def till_with(
+    session: ReadSession, account_id: str, mode: str, *, order_id: str | None = None, payment_id: str | None = None
+) -> Desk:
+    """The same as `till_of`; an order or a payment that the unit is about to ask for comes with the same statement."""
+    row = None
+    if payment_id is not None:
+        row = _and_payment.first(session, account_id=account_id, payment_id=payment_id)
+    elif order_id is not None:
+        row = _and_order.first(session, account_id=account_id, order_id=order_id)
+    return till_of(session, account_id, mode) if row is None else Desk(row[0], mode)
 
 
 def earned_by(work: Work) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -198,7 +199,7 @@ async def _paid(ctx: Context, request: PayRequest, card: CardData | None = None)
     """The three fields of a success, or what to do next. Raises PaymentRequired or Upstream for a failed payment."""
     payment, found = await flows.paid(
         ctx.platform,
-        ctx.till,
+        partial(ctx.till, order_id=request.order_id),
         ctx.mode,
         request,
         card,
@@ -331,7 +332,8 @@ async def capture_payment(ctx: Context, payment_id: str) -> dict[str, Any]:
     wanted = str(currency or "INR")
     whole = amount_of(amount, wanted, least=1) if amount is not None else None
     named = str(currency) if currency else None
-    return await flows.captured(ctx.platform, ctx.till, payment_id, whole, named, show=shown)
+    till = partial(ctx.till, payment_id=payment_id)
+    return await flows.captured(ctx.platform, till, payment_id, whole, named, show=shown)
 
 
 @call("POST", "/payments/{}/refund", "flow")
@@ -355,12 +357,11 @@ async def _refund(ctx: Context, payment_id: str) -> dict[str, Any]:
     receipt, notes = text_of(body.get("receipt"), "receipt", LONGEST_RECEIPT), notes_of(body.get("notes"))
 
     def begin(session: WriteSession) -> Refund:
-        payment = ctx.till(session).find(session, Payment, payment_id)
+        payment = ctx.till(session, payment_id=payment_id).find(session, Payment, payment_id)
         amount = amount_of(raw, payment.currency, least=1) if raw not in (None, "") else None
         return refunds.begin(session, ctx.desk, payment_id, amount, notes=notes, receipt=receipt, speed=speed)
 
-    refund_id = await flows.refund(ctx.platform, begin)
-    return await ctx.platform.db.aread(lambda session: entities.refund(session.get_one(Refund, refund_id)))
+    return entities.refund(await flows.refund(ctx.platform, begin))
 
 
 @call("GET", "/refunds", "read")

@@ -14,8 +14,9 @@ import msgspec
 
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
-from dodeca.products.payments.service.desk import Desk, till_of
+from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import number_of
+from dodeca.products.payments.service.steps import till_with
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -46,9 +47,10 @@ class Context:
     public: bool = False
     _desk: Desk | None = None
 
-    def till(self, session: ReadSession) -> Desk:
-        """The caller's till, for a flow in each of its units; calls of one unit find it as `desk`."""
-        self._desk = till_of(session, self.account_id, self.mode)
+    def till(self, session: ReadSession, **beside: str | None) -> Desk:
+        """The caller's till, for a flow in each of its units; calls of one unit find it as `desk`. `beside`: the
+        order_id or payment_id that the unit is about (`steps.till_with`)."""
+        self._desk = till_with(session, self.account_id, self.mode, **beside)
         return self._desk
 
     @property
