@@ -7,6 +7,7 @@ from litestar.params import FromCookie, FromHeader, FromPath, FromQuery
 
 from dodeca.kernel.http.access import Access, Authenticator, Principal
 from dodeca.kernel.http.context import BodyParameter, Call, Calling, DbRead, DbWrite, InUnit
+from dodeca.kernel.http.cross_origin import open_to_all
 from dodeca.kernel.http.pages import FormState, Page, Redirect
 from dodeca.kernel.http.paging import DEFAULT_LIMIT, Slice, bounded, decode_cursor, encode_cursor, page_of
 from dodeca.kernel.http.plan import converted, read_body
@@ -41,6 +42,7 @@ __all__ = [
     "delete",
     "encode_cursor",
     "get",
+    "open_to_all",
     "page_of",
     "patch",
     "post",

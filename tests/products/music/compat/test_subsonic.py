@@ -528,3 +528,42 @@ def test_people_chat_and_admins_add_stations_of_elsewhere(listener: NewListener)
     ada.told("deleteInternetRadioStation", id=station["id"])
     assert bob.told("getInternetRadioStations")["internetRadioStations"]["internetRadioStation"] == []
     assert [user["username"] for user in ada.told("getUsers")["users"]["user"]] == ["ada", "bob"]
+
+
+def test_a_browser_of_another_origin_may_ask_everything(listener: NewListener, sound: Sound) -> None:
+    """What Feishin, Airsonic-refix and other apps that run in a browser need: preflights, and readable answers."""
+    ann = listener("ann")
+    song = sound(ann.account)
+    asks = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-requested-with",
+    }
+
+    preflight = ann.client.request("OPTIONS", "/music/rest/getTranscodeDecision.view", headers=asks)
+    decided = ann.client.post(
+        "/music/rest/getTranscodeDecision.view",
+        params={"u": "ann", "p": ann.password, "v": "1.16.1", "c": "x", "f": "json"}
+        | {"mediaId": song.id, "mediaType": "song"},
+        json={"name": "app", "directPlayProfiles": [{}]},
+        headers={"Origin": "https://app.example"},
+    )
+    answers = [
+        decided,
+        ann.ask("ping"),
+        ann.ask("ping", p="wrong"),
+        ann.ask("stream", id=song.id),
+        ann.ask("getCoverArt", id=song.id),
+        ann.client.get("/music/1/validate-token"),
+        ann.client.get("/music/radio/nothing.mp3"),
+    ]
+
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert preflight.headers["access-control-allow-headers"] == "content-type,x-requested-with"
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    assert decided.json()["subsonic-response"]["status"] == "ok"
+    assert [answer.headers.get_list("access-control-allow-origin") for answer in answers] == [["*"]] * len(answers)
+    assert "content-range" in answers[3].headers["access-control-expose-headers"].lower()
+    for path in ("/music/1/submit-listens", "/1/submit-listens", "/music/radio/late.mp3"):
+        assert ann.client.request("OPTIONS", path, headers=asks).status_code == 204

@@ -12,7 +12,7 @@ from litestar import Request, Response, Router
 from litestar.exceptions import HTTPException
 
 from dodeca.kernel.errors import DodecaError
-from dodeca.kernel.http import problems
+from dodeca.kernel.http import open_to_all, problems
 from dodeca.products.music.compat.listenbrainz.asking import own_sign_in
 from dodeca.products.music.compat.listenbrainz.feedback import get_feedback, give_feedback
 from dodeca.products.music.compat.listenbrainz.reading import (
@@ -31,7 +31,7 @@ __all__ = ["router"]
 def _failed(request: Request[Any, Any, Any], exception: Exception) -> Response[Any]:
     """An error as ListenBrainz words it."""
     status, error = problems.as_dodeca_error(exception)
-    headers = problems.error_headers(status, error) | {"Access-Control-Allow-Origin": "*"}
+    headers = problems.error_headers(status, error)
     if status == 429:
         headers |= {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-In": headers.get("Retry-After", "1")}
     body = msgspec.json.encode({"code": status, "error": error.message})
@@ -54,6 +54,9 @@ router = Router(
         get_feedback,
     ],
     exception_handlers=_errors,
-    middleware=[own_sign_in],
+    middleware=[
+        open_to_all(("GET", "POST"), headers="Authorization, Content-Type", exposed="X-RateLimit-Remaining"),
+        own_sign_in,
+    ],
 )
 """Below /music, and at the root."""

@@ -110,7 +110,7 @@ async def viewer(call: Call) -> Viewer:
 def answered(call: Call, body: object, status: int = 200) -> Response[Any]:
     window = _windows.setdefault(call.platform, _Window())
     headers = window.hit(token(call.request) or network(call.address))
-    headers |= {"Access-Control-Allow-Origin": "*", "Cache-Control": "private, no-store"}
+    headers |= {"Cache-Control": "private, no-store"}
     if body is None:
         return Response(b"", status_code=204, headers=headers)
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json", headers=headers)

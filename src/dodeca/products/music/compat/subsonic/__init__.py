@@ -12,7 +12,7 @@ from litestar import Request, Response, Router
 from litestar.exceptions import HTTPException
 
 from dodeca.kernel.errors import DodecaError, Unauthenticated
-from dodeca.kernel.http import Access, Call, Calling, FromPath, problems, route
+from dodeca.kernel.http import Access, Call, Calling, FromPath, open_to_all, problems, route
 from dodeca.products.music.compat import signing_in
 from dodeca.products.music.compat.signing_in import Identity
 from dodeca.products.music.compat.subsonic import (
@@ -42,6 +42,7 @@ from dodeca.products.music.compat.subsonic.asking import (
     Refused,
 )
 from dodeca.products.music.compat.subsonic.schema import Node
+from dodeca.products.music.sending import SOUND_HEADERS
 
 __all__ = ["router"]
 
@@ -101,7 +102,6 @@ async def rest(call: Calling, method: FromPath[str]) -> Response[Any]:
 
 def _answer(result: Node | Response[Any] | None, given: Parameters) -> Response[Any]:
     if isinstance(result, Response):
-        result.headers.setdefault("Access-Control-Allow-Origin", "*")
         return result
     return answered(result, _format(given), given.text("callback"))
 
@@ -185,5 +185,10 @@ def _failed(request: Request[Any, Any, Any], exception: Exception) -> Response[A
 
 
 _errors: Any = {Exception: _failed, HTTPException: _failed, DodecaError: _failed}
-router = Router("/rest", route_handlers=[rest], exception_handlers=_errors)
+router = Router(
+    "/rest",
+    route_handlers=[rest],
+    exception_handlers=_errors,
+    middleware=[open_to_all(("GET", "HEAD", "POST"), headers="Content-Type, Range", exposed=SOUND_HEADERS)],
+)
 """Below /music."""

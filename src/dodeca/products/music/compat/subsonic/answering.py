@@ -20,11 +20,7 @@ SERVER: Final = "dodeca"
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][\w$]{0,63}(?:\.[A-Za-z_$][\w$]{0,63}){0,5}", re.ASCII)
 _NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUOTED: Final = {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
-HEADERS: Final = {
-    "Access-Control-Allow-Origin": "*",
-    "Cache-Control": "private, no-store",
-    "X-Content-Type-Options": "nosniff",
-}
+HEADERS: Final = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def moment(at: datetime) -> str:
