@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import select
-from tests.products.music.conftest import viewer
+from tests.products.music.conftest import MakeSong, viewer
 from tests.products.music.test_catalogue import broken
 from tests.support.platform import Factory
 
@@ -15,8 +15,9 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import NoProgress
-from dodeca.products.music import accounts, demo, importers
-from dodeca.products.music.models import Comment, Listen, Song, TasteModel
+from dodeca.products.music import accounts, demo, importers, transfers
+from dodeca.products.music.formats import Entry
+from dodeca.products.music.models import Comment, LibraryFolder, Listen, Song, TasteModel
 from dodeca.products.music.service import comments, likes, listens, playlists, songs, taste
 from dodeca.products.music.service.listens import Report
 from dodeca.products.music.service.tags import Tags
@@ -155,3 +156,37 @@ def test_a_model_survives_being_written(session: WriteSession, make: Factory) ->
 
     assert again.near(folk[0].id, 3) == model.near(folk[0].id, 3)
     assert set(again.near(folk[0].id, 5)) == {song.id for song in folk[1:]}
+
+
+def test_songs_are_matched_by_the_end_of_their_path_and_not_by_a_common_name_alone(
+    session: WriteSession, make: Factory, make_song: MakeSong
+) -> None:
+    owner = make.account()
+    folder = LibraryFolder(name="Music", path="/srv/music")
+    session.add(folder)
+    session.flush()
+    first, second, named = (
+        make_song(title, artist) for title, artist in (("Intro", "Ann"), ("Intro", "Bo"), ("Sea", "Cy"))
+    )
+    for song, path in ((first, "Ann/Days/01.mp3"), (second, "Bo/Nights/01.mp3"), (named, "Cy/Sea/07.flac")):
+        song.library_id, song.path = folder.id, path
+    session.flush()
+    entries = {
+        "two names of a path": Entry(location="C:\\Music\\Bo\\Nights\\01.mp3"),
+        "one name, and who it is by": Entry(location="/elsewhere/01.mp3", title="Intro", artist="Ann"),
+        "one name that another song has too": Entry(location="/elsewhere/01.mp3"),
+        "one name that stands for another song": Entry(location="/elsewhere/07.flac", title="Land", artist="Di"),
+        "one name that no other song has": Entry(location="07.flac"),
+        "names alone": Entry(location="/lost/9.ogg", title="sea", artist="CY"),
+    }
+
+    found = transfers.matched(session, viewer(owner), entries.values())
+
+    assert {what: found.get(entry) for what, entry in entries.items()} == {
+        "two names of a path": second.id,
+        "one name, and who it is by": first.id,
+        "one name that another song has too": None,
+        "one name that stands for another song": None,
+        "one name that no other song has": named.id,
+        "names alone": named.id,
+    }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from dodeca.commons.accounts.public import Account, account_by_login, holders
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.transfer import ImportReport, Progress
 from dodeca.products.music import formats, transfers
@@ -103,17 +103,21 @@ def _record(platform: Platform, account_id: str, rows: Sequence[ListenRow], repo
 
 def take_lists(platform: Platform, path: Path, progress: Progress, owner: str = "", **_options: object) -> ImportReport:
     """A playlist, a smart playlist or an iTunes library."""
-    found = formats.read_any(path.read_bytes())
-
-    def unit(session: WriteSession) -> transfers.Imported:
-        viewer = Viewer(_owner(session, owner).id)
-        if isinstance(found, LibraryFile):
-            return transfers.take_library(session, viewer, found)
-        return transfers.take_playlist(session, viewer, found, "" if found.title else path.stem)
-
-    progress.start("Playlists", None)
-    done = platform.db.write(unit)
-    progress.advance(done.matched)
+    file = formats.read_any(path.read_bytes())
+    viewer = Viewer(platform.db.read(lambda session: _owner(session, owner).id))
+    entries = transfers.entries_of(file)
+    known = platform.db.read(lambda session: transfers.matched(session, viewer, entries))
+    progress.start("Songs", len(entries))
+    if isinstance(file, LibraryFile):
+        parts = []
+        for unit in transfers.library_units(viewer, file, known):
+            parts.append(platform.db.write(unit))
+            progress.advance(parts[-1].matched)
+        done = transfers.together(parts)
+    else:
+        title = "" if file.title else path.stem
+        done = platform.db.write(lambda s: transfers.take_playlist(s, viewer, file, known, title))
+        progress.advance(done.matched)
     report = ImportReport(read=done.matched, added=done.matched)
     for one in done.unmatched:
         report.refuse(0, f"Not here: {one.artist} - {one.title} {one.location}".strip())

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from litestar import Response
 from litestar.datastructures import UploadFile
 
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, TooLarge
 from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, get, post
 from dodeca.kernel.media import disposition
 from dodeca.products.music import formats, transfers
 from dodeca.products.music.acting import Looking, number, viewing
 from dodeca.products.music.formats import LibraryFile
+from dodeca.products.music.models import Playlist
 from dodeca.products.music.service import playlists
+from dodeca.products.music.service.viewers import Viewer
 from dodeca.products.music.transfers import Unmatched
 from dodeca.products.music.views import PlaylistView, playlist_view, playlist_views
 
@@ -58,29 +61,37 @@ async def import_playlist(call: Calling) -> ImportAnswer:
     data = await upload.read(formats.MAX_BYTES + 1)
     if len(data) > formats.MAX_BYTES:
         raise TooLarge(f"A file has at most {formats.MAX_BYTES:,} bytes here.", field="file")
-    found = formats.read_any(data)
+    file = formats.read_any(data)
     title = str(form.get("title") or "")[:200]
+    platform = call.platform
+    viewer = await platform.db.aread(lambda session: viewing(session, call))
+    known = await platform.db.aread(lambda s: transfers.matched(s, viewer, transfers.entries_of(file)))
+    if isinstance(file, LibraryFile):
+        units = transfers.library_units(viewer, file, known)
+        done = transfers.together([await platform.db.awrite(unit) for unit in units])
+        return ImportAnswer(
+            playlists=await platform.db.aread(lambda s: playlist_views(s, viewer, _again(s, viewer, done.playlists))),
+            matched=done.matched,
+            unmatched=done.unmatched[:MOST_UNMATCHED],
+            rated=done.rated,
+            liked=done.liked,
+            listens=done.listens,
+        )
 
     def unit(session: WriteSession) -> ImportAnswer:
-        viewer = viewing(session, call)
-        if isinstance(found, LibraryFile):
-            done = transfers.take_library(session, viewer, found)
-            return ImportAnswer(
-                playlists=playlist_views(session, viewer, done.playlists),
-                matched=done.matched,
-                unmatched=done.unmatched[:MOST_UNMATCHED],
-                rated=done.rated,
-                liked=done.liked,
-                listens=done.listens,
-            )
-        done = transfers.take_playlist(session, viewer, found, title)
+        done = transfers.take_playlist(session, viewer, file, known, title)
         return ImportAnswer(
             playlist=playlist_view(session, viewer, done.playlists[0]),
             matched=done.matched,
             unmatched=done.unmatched[:MOST_UNMATCHED],
         )
 
-    return await call.platform.db.awrite(unit)
+    return await platform.db.awrite(unit)
+
+
+def _again(session: ReadSession, viewer: Viewer, made: Sequence[Playlist]) -> list[Playlist]:
+    """Playlists of finished units, in the session that shows them."""
+    return [playlists.find(session, viewer, playlist.id) for playlist in made]
 
 
 routes = [export_playlist, import_playlist]
