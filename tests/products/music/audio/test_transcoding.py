@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.products.music.audio.conftest import tone, write_wave
 
-from dodeca.kernel.errors import Invalid
+from dodeca.kernel.errors import Invalid, Unavailable
 from dodeca.products.music.audio import hls, measuring, probing, transcoding
 from dodeca.products.music.audio.ffmpeg import NotDecodable
 from dodeca.products.music.audio.transcoding import Profile, Transcoder, choose
@@ -160,3 +160,38 @@ def test_frames_of_the_radios_mp3_are_all_of_one_size(originals: Callable[[str],
     data = target.read_bytes()
     assert len(data) % 384 == 0
     assert all(data[at : at + 2] == b"\xff\xfb" for at in range(0, len(data), 384))
+
+
+def test_who_comes_while_a_transcode_is_given_up_hears_a_whole_one(
+    originals: Callable[[str], Path], tmp_path: Path
+) -> None:
+    transcoder = Transcoder(tmp_path / "growing", Kept())
+    source = originals("flac")
+
+    async def scenario() -> bytes:
+        first = transcoder.stream("song", source, Profile("mp3", 128))
+        await anext(first)
+        await first.aclose()
+        return b"".join([chunk async for chunk in transcoder.stream("song", source, Profile("mp3", 128))])
+
+    result = tmp_path / "whole.mp3"
+    result.write_bytes(asyncio.run(scenario()))
+
+    assert measuring.check(result) == pytest.approx(12_000, abs=120)
+
+
+def test_a_transcode_that_breaks_off_is_no_whole_one(tmp_path: Path) -> None:
+    """Whoever listens has to hear of it, as a player keeps what it takes for whole."""
+    transcoder = Transcoder(tmp_path / "growing", Kept())
+    long = write_wave(tmp_path / "long.wav", tone(600))
+
+    async def scenario() -> None:
+        listening = transcoder.stream("song", long, Profile("mp3", 320))
+        await anext(listening)
+        for making in asyncio.all_tasks() - {asyncio.current_task()}:
+            making.cancel()
+        async for _chunk in listening:
+            pass
+
+    with pytest.raises(Unavailable):
+        asyncio.run(scenario())

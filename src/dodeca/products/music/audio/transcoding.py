@@ -182,22 +182,29 @@ class Transcoder:
             growing.listeners -= 1
             if not growing.listeners:
                 if not growing.complete and growing.task is not None:
+                    self._forget(key, profile, growing)  # at once: whoever comes now begins a new one
                     growing.task.cancel()
                 if growing.ended:
                     growing.remove()
 
+    def _forget(self, key: str, profile: Profile, growing: _Growing) -> None:
+        if self._growing.get((key, profile)) is growing:
+            del self._growing[key, profile]
+
     async def _make(self, growing: _Growing, key: str, source: Path, profile: Profile) -> None:
-        problem: DodecaError | None = None
+        problem: DodecaError | None = Unavailable("This song could not be converted to its end.")
         try:
             async with contextlib.aclosing(ffmpeg.stream(arguments(source, profile))) as chunks:
                 async for chunk in chunks:
                     growing.add(chunk)
-            growing.complete = True
+            growing.complete, problem = True, None
             await self._store(key, profile, growing.path)
         except DodecaError as error:
             problem = error
+        except OSError as error:  # no room on the disk, say
+            log.warning("music.transcode_failed", profile=profile.name, reason=error.strerror)
         finally:
-            self._growing.pop((key, profile), None)
+            self._forget(key, profile, growing)
             growing.end(problem)
             if not growing.listeners:
                 growing.remove()
@@ -206,8 +213,8 @@ class Transcoder:
         """Listeners have all of it already; a store that fails costs them nothing but the next request's ranges."""
         try:
             await self._finished(key, profile, path)
-        except DodecaError as error:
-            log.warning("music.transcode_not_stored", profile=profile.name, reason=error.message)
+        except (DodecaError, OSError) as error:
+            log.warning("music.transcode_not_stored", profile=profile.name, reason=str(error))
 
 
 def _remove_leftovers(folder: Path) -> None:
