@@ -6,6 +6,8 @@ chunk is put together once a process, however many listen."""
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
@@ -40,9 +42,15 @@ AHEAD_MS: Final = 45_000
 """How long before it is heard a song is fetched; converting one takes some seconds."""
 PATIENCE_SECONDS: Final = 20.0
 """How long the first listener of a station waits for a song that has to be converted."""
+MOST_HELD_BYTES: Final = 256 << 20
+"""How much of songs a process keeps at hand; what was not heard for longest goes first."""
+SILENT_SECONDS: Final = 30.0
+"""How long a song that could not be fetched is silent before it is tried again."""
 _CHUNKS_KEPT: Final = 40
-_SONGS_KEPT: Final = 16
 _TIMELINE_SECONDS: Final = 1.0
+_UNHEARD_SECONDS: Final = 120.0
+_BEHIND_MS: Final = 300_000
+"""How far back a chunk may lie that somebody still asks for: segments of HLS are named for some minutes."""
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -62,12 +70,21 @@ class _Programme(msgspec.Struct):
     until: float
 
 
+class _Held(msgspec.Struct):
+    """A song's frames; without any, it cannot be heard, and is tried again after a while."""
+
+    frames: Sequence[bytes]
+    size: int
+    until: float = math.inf
+
+
 class OnAir:
     """The stations that are heard through one process."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._frames: OrderedDict[tuple[str, int, str], Sequence[bytes]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, int, str], _Held] = OrderedDict()
+        self._held_bytes = 0
         self._fetching: dict[tuple[str, int, str], asyncio.Task[None]] = {}
         self._programmes: dict[int, _Programme] = {}
         self._chunks: OrderedDict[tuple[int, str, int], asyncio.Future[Chunk]] = OrderedDict()
@@ -111,8 +128,8 @@ class OnAir:
         begin = number * CHUNK_MS
         programme = await self._programme(station_id, begin)
         serial = zlib.crc32(f"station {station_id}".encode())
-        source = live.source_of(self._platform, station_id)
-        if source is not None and programme.timeline.at(begin).live and source.is_heard(kind, number):
+        source = live.heard(self._platform, station_id) if programme.timeline.at(begin).live else None
+        if source is not None and source.is_heard(kind, number):
             first = number * KINDS[kind].per_chunk
             places = range(first, first + KINDS[kind].per_chunk)
             spoken = [source.frame(kind, place) or frames.silence(kind) for place in places]
@@ -123,7 +140,8 @@ class OnAir:
 
         def frames_of(slot: Slot) -> Sequence[bytes] | None:
             known = programme.songs.get(slot.song_id) if slot.song_id is not None else None
-            return self._frames.get((kind, known[0].song_id, known[0].audio_hash)) if known is not None else None
+            held = self._held.get((kind, known[0].song_id, known[0].audio_hash)) if known is not None else None
+            return held.frames if held is not None else None
 
         data = assembling.chunk_bytes(programme.heard, kind, number, frames_of, serial=serial)
         now = programme.heard.at(begin)
@@ -141,14 +159,17 @@ class OnAir:
 
         def read(session: ReadSession) -> _Programme:
             station = stations.running(session, station_id)
-            timeline = stations.timeline(session, station)
+            present = stations.now_ms()
+            timeline = stations.timeline(
+                session, station, since_ms=present - _BEHIND_MS, until_ms=present + AHEAD_MS + CHUNK_MS
+            )
             heard = timeline.without_live()
             songs = stations.songs_of(session, _around(heard, moment_ms))
             return _Programme(timeline, heard, _located(session, songs), now + _TIMELINE_SECONDS)
 
         made = await self._platform.db.aread(read)
-        if len(self._programmes) > 1000:
-            self._programmes.clear()
+        for other in [key for key, one in self._programmes.items() if one.until < now - _UNHEARD_SECONDS]:
+            del self._programmes[other]
         self._programmes[station_id] = made
         return made
 
@@ -163,8 +184,9 @@ class OnAir:
         if known is None:
             return None
         key = (kind, known[0].song_id, known[0].audio_hash)
-        if key in self._frames:
-            self._frames.move_to_end(key)
+        held = self._held.get(key)
+        if held is not None and held.until > time.monotonic():
+            self._held.move_to_end(key)
             return None
         task = self._fetching.get(key)
         if task is None:
@@ -175,14 +197,19 @@ class OnAir:
         try:
             made = await sound.finished_transcode(self._platform, found, RADIO_PROFILES[key[0]])
             data = await self._platform.media.aread(made.media_key)
-            self._frames[key] = await asyncio.to_thread(frames.split, key[0], data)
-        except DodecaError as error:
-            log.warning("music.song_not_on_air", song=found.song_id, reason=error.message)
-            self._frames[key] = ()
+            self._hold(key, _Held(await asyncio.to_thread(frames.split, key[0], data), len(data)))
+        except (DodecaError, OSError) as error:
+            log.warning("music.song_not_on_air", song=found.song_id, reason=str(error))
+            self._hold(key, _Held((), 0, time.monotonic() + SILENT_SECONDS))
         finally:
             self._fetching.pop(key, None)
-            while len(self._frames) > _SONGS_KEPT * max(1, len(self._programmes)):
-                self._frames.popitem(last=False)
+
+    def _hold(self, key: tuple[str, int, str], held: _Held) -> None:
+        before = self._held.pop(key, None)
+        self._held[key] = held
+        self._held_bytes += held.size - (before.size if before is not None else 0)
+        while self._held_bytes > MOST_HELD_BYTES and len(self._held) > 1:
+            self._held_bytes -= self._held.popitem(last=False)[1].size
 
 
 def _around(timeline: Timeline, moment_ms: int) -> list[Slot]:

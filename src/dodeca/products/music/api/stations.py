@@ -15,7 +15,7 @@ from sqlalchemy import select
 from dodeca.commons.accounts.public import Actor
 from dodeca.kernel import clock, ids
 from dodeca.kernel.db import ReadSession
-from dodeca.kernel.errors import Invalid
+from dodeca.kernel.errors import DodecaError, Invalid
 from dodeca.kernel.http import (
     Access,
     AnyBody,
@@ -291,7 +291,7 @@ def read_timeline(session: DbRead, call: Calling, viewer: Looking, station_id: F
     if not begin < end <= begin + stations.LONGEST_TIMELINE_MS:
         raise Invalid("to is later than from, by a week at most.", field="to")
     slots: list[Slot] = []
-    for slot in stations.timeline(session, station).between(begin, end):
+    for slot in stations.timeline(session, station, since_ms=begin, until_ms=end).between(begin, end):
         slots.append(slot)
         if len(slots) >= MOST_SLOTS:
             break
@@ -338,7 +338,10 @@ async def _events(call: Call, station_id: int, first: NowView, read: Any) -> Asy
             yield {"event": "now", "data": msgspec.json.encode(now).decode(), "retry": 2000}
             left = (now.ends_at - clock.now()).total_seconds() if now.ends_at is not None else EVENT_SECONDS
             await asyncio.sleep(min(max(left, 0.05), EVENT_SECONDS))
-            now = await call.platform.db.aread(read)
+            try:
+                now = await call.platform.db.aread(read)
+            except DodecaError:  # it is over, or closed to whoever follows
+                return
 
 
 @post("/stations/{station_id:str}/shows", access=Access.MEMBER)

@@ -159,6 +159,9 @@ class Song(Model):
     timbre: Mapped[bytes | None]
     track_gain: Mapped[float | None]
     track_peak: Mapped[float | None]
+    tagged_album_gain: Mapped[float | None]
+    tagged_album_peak: Mapped[float | None]
+    loudness: Mapped[bytes | None]
     analysed_at: Mapped[datetime | None]
     uploader_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
     visibility: Mapped[str] = mapped_column(default="public")

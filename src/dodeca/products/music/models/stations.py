@@ -57,7 +57,8 @@ class Show(Model):
 
     Shows of a station never overlap: whoever adds one holds the station's row. One that has begun never changes, so
     that the past stays as everybody heard it. `songs` is a list of [song id, duration in milliseconds]. `media_key`
-    names the recording of a finished live show."""
+    names the recording of a finished live show. `source_id` is the connection that speaks in a live show; it has the
+    air until `source_until` and says so again before, so that a process that dies leaves it to the next one."""
 
     __tablename__ = "music_shows"
 
@@ -71,6 +72,8 @@ class Show(Model):
     media_key: Mapped[str | None]
     media_type: Mapped[str | None]
     media_size: Mapped[int | None]
+    source_id: Mapped[str | None]
+    source_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (

@@ -90,7 +90,7 @@ def open_station(session: DbWrite, account: Actor, viewer: Looking, data: AnyBod
 def _station_page(session: ReadSession, call: Call, viewer: Viewer, station: Station, *, key: str = "") -> Page:
     at = stations.now_ms()
     slots = []
-    for slot in stations.timeline(session, station).between(at, at + AHEAD_MS):
+    for slot in stations.timeline(session, station, since_ms=at, until_ms=at + AHEAD_MS).between(at, at + AHEAD_MS):
         slots.append(slot)
         if len(slots) >= SHOWN_SLOTS:
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, or_, select
 
@@ -17,13 +17,15 @@ from dodeca.products.music.radio.timeline import Loop, Slot, Timeline
 from dodeca.products.music.radio.timeline import Show as TimelineShow
 from dodeca.products.music.service import searching, songs
 from dodeca.products.music.service.members import choices
-from dodeca.products.music.service.tags import storable
+from dodeca.products.music.service.tags import LONGEST_DURATION_MS, storable
 from dodeca.products.music.service.viewers import Viewer
 
 MOST_SONGS = 2000
 MOST_STATIONS = 50
 LONGEST_SHOW = timedelta(days=1)
 LONGEST_TIMELINE_MS = 7 * 86_400_000
+_LAST_MS = 253_402_300_799_000
+"""The last second that dates have: the end of the year 9999."""
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -105,7 +107,7 @@ def create(
     count = select(func.count()).select_from(Station).where(Station.owner_id == account.id, Station.ended_at.is_(None))
     if (session.scalar(count) or 0) >= MOST_STATIONS:
         raise Conflict(f"There are at most {MOST_STATIONS} stations. End one first.")
-    loop = _playable(session, viewer, song_ids, public=visibility == "public")
+    loop = _playable(session, viewer, song_ids)
     station = Station(
         slug=slug,
         key=ids.random_base62(22),
@@ -129,7 +131,7 @@ def now_ms() -> int:
     return int(clock.timestamp() * 1000)
 
 
-def _playable(session: ReadSession, viewer: Viewer, song_ids: Sequence[int], *, public: bool) -> list[list[int]]:
+def _playable(session: ReadSession, viewer: Viewer, song_ids: Sequence[int]) -> list[list[int]]:
     """Songs with their lengths for a loop. Raises Invalid, NotFound; nothing private goes on the air."""
     if not 1 <= len(song_ids) <= MOST_SONGS:
         raise Invalid(f"Name 1 to {MOST_SONGS:,} songs.", field="songs")
@@ -161,7 +163,7 @@ def find_own(session: ReadSession, viewer: Viewer, station_id: int) -> Station:
 def change_loop(session: WriteSession, viewer: Viewer, station_id: int, song_ids: Sequence[int]) -> Station:
     """Let other songs repeat, after the current one. Raises NotFound, Forbidden, Invalid."""
     station = _own(session, viewer, station_id)
-    loop = _playable(session, viewer, song_ids, public=station.visibility == "public")
+    loop = _playable(session, viewer, song_ids)
     at = timeline(session, station).takes_effect_at(now_ms())
     row = session.get(StationLoop, (station.id, at))
     if row is None:
@@ -211,7 +213,7 @@ def add_show(
         title=name,
         starts_at=starts_at,
         ends_at=ends_at,
-        songs=_playable(session, viewer, song_ids, public=True) if song_ids else [],
+        songs=_playable(session, viewer, song_ids) if song_ids else [],
         live=live,
         created_at=clock.now(),
     )
@@ -239,10 +241,30 @@ def shows(session: ReadSession, station: Station) -> Sequence[Show]:
     ).all()
 
 
-def timeline(session: ReadSession, station: Station) -> Timeline:
-    """What the station plays at any moment."""
-    loops = session.scalars(select(StationLoop).where(StationLoop.station_id == station.id)).all()
-    shows_ = session.scalars(select(Show).where(Show.station_id == station.id)).all()
+def timeline(
+    session: ReadSession, station: Station, *, since_ms: int | None = None, until_ms: int | None = None
+) -> Timeline:
+    """What the station plays at any moment of a span, the present where none is given.
+
+    Only what can be heard in the span is read, however long the station has been there: the loop that it begins in
+    and the later ones, the show before it (where the loop came back is where its slot begins) and those up to the end
+    of the last song."""
+    since = now_ms() if since_ms is None else since_ms
+    until = max(since, now_ms()) if until_ms is None else until_ms
+    loops_ = select(StationLoop).where(StationLoop.station_id == station.id)
+    begun = select(func.max(StationLoop.starts_at_ms)).where(
+        StationLoop.station_id == station.id, StationLoop.starts_at_ms <= since
+    )
+    beyond = until + LONGEST_DURATION_MS
+    in_span = (StationLoop.starts_at_ms >= func.coalesce(begun.scalar_subquery(), 0)) & (
+        StationLoop.starts_at_ms <= beyond
+    )
+    loops = session.scalars(loops_.where(in_span)).all()
+    all_shows = select(Show).where(Show.station_id == station.id)
+    start, end = (datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, UTC) for ms in (since, beyond))
+    before = session.scalar(all_shows.where(Show.starts_at <= start).order_by(Show.starts_at.desc()).limit(1))
+    later = session.scalars(all_shows.where(Show.starts_at > start, Show.starts_at <= end)).all()
+    shows_ = [before, *later] if before is not None else later
     return Timeline(
         [Loop(loop.starts_at_ms, [(song[0], song[1]) for song in loop.songs]) for loop in loops],
         [
