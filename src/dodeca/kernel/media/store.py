@@ -11,8 +11,8 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Collection
-from datetime import datetime
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -80,12 +80,18 @@ class MediaStore:
     # Saving
 
     async def save(
-        self, chunks: AsyncIterable[bytes], *, max_bytes: int, accept: Collection[str] | None = None
+        self,
+        chunks: AsyncIterable[bytes],
+        *,
+        max_bytes: int,
+        accept: Collection[str] | None = None,
+        inspect: Callable[[Path], Awaitable[None]] | None = None,
     ) -> Blob:
         """Store a file as it arrives, at most `max_bytes`; it is durable when this returns.
 
-        `accept` names media types, by content, that are welcome. Raises TooLarge, UnsupportedMedia, Unavailable. What
-        arrived of a refused or broken upload is removed.
+        `accept` names media types, by content, that are welcome. `inspect` looks at the whole file, which lies on this
+        machine wherever the store is, before it is kept; what it raises refuses the file. Raises TooLarge,
+        UnsupportedMedia, Unavailable. What arrived of a refused or broken upload is removed.
         """
         incoming = _Incoming(self._incoming, max_bytes, accept)
         try:
@@ -96,6 +102,8 @@ class MediaStore:
                     await asyncio.to_thread(incoming.add, bytes(buffer))
                     buffer.clear()
             blob = await asyncio.to_thread(incoming.finish, bytes(buffer))
+            if inspect is not None:
+                await inspect(incoming.path)
             await self._keep(incoming.path, blob)
         finally:
             await asyncio.to_thread(incoming.discard)
@@ -182,6 +190,13 @@ class MediaStore:
             return None
         path = self._folder / _path(key)
         return path if path.is_file() else None
+
+    def signed_url(self, key: str, *, seconds: int) -> str | None:
+        """An address of S3 at which anybody may read the file for a while; None where the store is a folder."""
+        if self._folder is not None:
+            return None
+        with _translated():
+            return str(obstore.sign(self._store, "GET", _path(key), timedelta(seconds=seconds)))
 
     # Sweeping
 

@@ -35,7 +35,7 @@ from dodeca.products.music.models import (
     SongVersion,
     Station,
 )
-from dodeca.products.music.service import comments, erasing, likes, listens, songs
+from dodeca.products.music.service import comments, erasing, likes, listens, searching, songs
 from dodeca.products.music.service.viewers import PRODUCT, Viewer
 
 
@@ -106,8 +106,7 @@ def delete_account(session: WriteSession, account_id: str) -> None:
     rated = session.execute(select(Rating.kind, Rating.target_id).where(Rating.user_id == account_id)).all()
     for kind, target_id in rated:
         likes.forget_rating(session, account_id, kind, target_id)
-    held = session.scalars(select(Listen.id).where(Listen.user_id == account_id)).all()
-    listens.forget_some(session, account_id, held)
+    listens.forget_all(session, account_id)
     for playlist in session.scalars(select(Playlist).where(Playlist.owner_id == account_id)).all():
         erasing.forget_playlist(session, playlist)
     own = select(Share.id).where(Share.owner_id == account_id)
@@ -118,7 +117,9 @@ def delete_account(session: WriteSession, account_id: str) -> None:
     session.execute(update(PlaylistItem).where(PlaylistItem.added_by == account_id).values(added_by=None))
     session.execute(update(SongVersion).where(SongVersion.editor_id == account_id).values(editor_id=None))
     session.execute(update(Artist).where(Artist.account_id == account_id).values(account_id=None))
-    session.execute(update(Station).where(Station.owner_id == account_id).values(ended_at=clock.now()))
+    open_ = (Station.owner_id == account_id) & Station.ended_at.is_(None)
+    ended = session.scalars(update(Station).where(open_).values(ended_at=clock.now()).returning(Station.id)).all()
+    searching.name_later(session, [f"station:{station_id}" for station_id in ended])
     target = (Follow.target_type == "user") & (Follow.target_id == account_id)
     session.execute(delete(Follow).where(Follow.product == PRODUCT, or_(Follow.follower_id == account_id, target)))
     session.execute(delete(Report).where(Report.product == PRODUCT, Report.reporter_id == account_id))

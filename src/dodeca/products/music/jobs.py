@@ -14,11 +14,11 @@ from sqlalchemy import delete, select
 from dodeca.commons import following, notifications
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import DodecaError, NotFound, UnsupportedMedia
+from dodeca.kernel.errors import DodecaError, NotFound, Unavailable, UnsupportedMedia
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.music.demo import make_demo
-from dodeca.products.music.models import LibraryFolder, NowPlaying, Song, SongCredit, TasteModel, Transcode
-from dodeca.products.music.service import songs
+from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Song, SongCredit, TasteModel, Transcode
+from dodeca.products.music.service import loudness, songs
 from dodeca.products.music.service.searching import index_things
 from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
@@ -30,6 +30,14 @@ log = structlog.get_logger(__name__)
 RELEASED_AT_ONCE = 100
 ANALYSED_AT_ONCE = 4
 MODELS_KEPT = 3
+COPY_SECONDS = 2 * 86_400
+"""How long a local copy of a file of S3 stays after its last use."""
+NOT_AGAIN_SECONDS = 3600
+"""How long a song whose file could not be read stands back behind others that wait to be measured."""
+
+
+_put_off: WeakKeyDictionary[Platform, dict[int, float]] = WeakKeyDictionary()
+"""Songs that cannot be measured now, and until when they wait."""
 
 
 class SongRef(msgspec.Struct):
@@ -58,7 +66,9 @@ async def analyse(platform: Platform, song_id: int) -> None:
         if found is None:
             return
         measured = await asyncio.to_thread(measuring.measure, await sound.source(platform, found))
-    except NotFound:
+    except (NotFound, Unavailable) as error:
+        _put_off.setdefault(platform, {})[song_id] = clock.timestamp() + NOT_AGAIN_SECONDS
+        log.info("music.song_measured_later", song=song_id, reason=error.message)
         return
     except UnsupportedMedia as error:
         log.warning("music.song_not_measured", song=song_id, reason=error.message)
@@ -67,6 +77,7 @@ async def analyse(platform: Platform, song_id: int) -> None:
     values = {
         "waveform": measured.peaks,
         "timbre": measured.timbre,
+        "loudness": measured.loudness,
         "track_gain": measured.track_gain,
         "track_peak": measured.track_peak,
         "duration_ms": measured.duration_ms,
@@ -79,22 +90,26 @@ def _measured(session: WriteSession, song_id: int, audio_hash: str, values: dict
     if song is None or song.audio_hash != audio_hash:
         return  # it has another file by now
     song.analysed_at = clock.now()
-    song.waveform, song.timbre = values.get("waveform"), values.get("timbre")
+    song.waveform, song.timbre, song.loudness = (values.get(name) for name in ("waveform", "timbre", "loudness"))
     if song.track_gain is None:
         song.track_gain, song.track_peak = values.get("track_gain"), values.get("track_peak")
     if not song.duration_ms and values.get("duration_ms"):
         song.duration_ms = values["duration_ms"]
     session.flush()
+    for album_id in session.scalars(select(AlbumSong.album_id).where(AlbumSong.song_id == song_id)).all():
+        loudness.level_later(session, album_id)
 
 
 @job("music.analyse_more", every=20)
 async def analyse_more(context: JobContext, _payload: Nothing) -> None:
     """Measure some of the songs that scans found, a few at a time, so that they do not crowd out listeners."""
+    now = clock.timestamp()
+    later = {song_id: until for song_id, until in _put_off.get(context.platform, {}).items() if until > now}
+    _put_off[context.platform] = later
     waiting = select(Song.id).where(Song.analysed_at.is_(None), Song.audio_hash.is_not(None), Song.missing_at.is_(None))
-    found = await context.platform.db.aread(
-        lambda s: list(s.scalars(waiting.order_by(Song.id).limit(ANALYSED_AT_ONCE)))
-    )
-    for song_id in found:
+    some = waiting.order_by(Song.id).limit(ANALYSED_AT_ONCE + len(later))
+    found = await context.platform.db.aread(lambda s: list(s.scalars(some)))
+    for song_id in [song_id for song_id in found if song_id not in later][:ANALYSED_AT_ONCE]:
         await analyse(context.platform, song_id)
 
 
@@ -210,8 +225,11 @@ async def learn_taste_nightly(context: JobContext, _payload: Nothing) -> None:
 
 @job("music.tidy", cron="41 3 * * *")
 async def tidy(context: JobContext, _payload: Nothing) -> None:
-    """Remove transcodes that nobody used lately, old factors, and what nobody plays any more."""
+    """Remove transcodes and copies that nobody used lately, old factors, and what nobody plays any more."""
+    from dodeca.products.music import sound
+
     days = context.platform.config.group(MusicSettings).transcode_days
+    await asyncio.to_thread(sound.forget_copies, context.platform, older_than_seconds=COPY_SECONDS)
 
     def unit(session: WriteSession) -> list[str]:
         old = Transcode.used_at < clock.now() - timedelta(days=days)
@@ -231,6 +249,7 @@ async def tidy(context: JobContext, _payload: Nothing) -> None:
 jobs: list[Job[Any]] = [
     make_demo,
     index_things,
+    loudness.level_album,
     analyse_song,
     analyse_more,
     release,

@@ -25,6 +25,7 @@ from dodeca.kernel.http import Call, Principal
 from dodeca.kernel.http.access import Access, check_access, check_permissions
 from dodeca.kernel.media import answer
 from dodeca.products.music import sound
+from dodeca.products.music.compat import signing_in
 from dodeca.products.music.models import AppPassword, LibraryFolder, Member, Song
 from dodeca.products.music.service import app_passwords
 from dodeca.products.music.service.viewers import PRODUCT
@@ -116,6 +117,8 @@ class SoundLane:
             return None
         if not _VERSION.fullmatch(values["v"]) or not values["u"].isascii() or "@" in values["u"]:
             return None
+        if signing_in.is_guarded(self._platform, values["u"].strip()):
+            return None  # the route refuses the guesses, right ones too
         return _Asked(int(number), "", values["u"].strip().lower(), values["t"].lower(), values["s"])
 
     async def _answer(self, asked: _Asked, scope: Any, protocol: Any) -> bool:

@@ -352,6 +352,11 @@ def _same(known: Known | None, seen: Seen) -> bool:
     return known is not None and known.size == seen.size and known.mtime_ns == seen.mtime_ns
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name is text: Linux allows any bytes, and Python gives those that are none as surrogates."""
+    return not any("\udc80" <= character <= "\udcff" for character in name)
+
+
 def walk(root: Path) -> Iterator[Seen]:
     """The files below a folder that may be songs. Links that lead out of it are not followed."""
     waiting = [("", 0)]
@@ -364,8 +369,8 @@ def walk(root: Path) -> Iterator[Seen]:
             continue
         for entry in entries:
             name = f"{inside}/{entry.name}" if inside else entry.name
-            if entry.name.startswith(".") or "\udc80" <= max(entry.name) <= "\udcff":
-                continue  # hidden, or no name that text can hold
+            if entry.name.startswith(".") or not (entry.name.isascii() or _is_text(entry.name)):
+                continue
             if entry.is_dir(follow_symlinks=False):
                 if depth < MOST_DEPTH:
                     waiting.append((name, depth + 1))

@@ -5,7 +5,8 @@ The API, its lane and the protocols of apps send through here."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,10 @@ from dodeca.products.music.audio.transcoding import Profile, choose, from_offset
 from dodeca.products.music.settings import MusicSettings
 from dodeca.products.music.sound import Handed, Where
 
+SOUND_HEADERS: Final = "Accept-Ranges, Content-Length, Content-Range, ETag, X-Estimated-Content-Length"
+"""What scripts of other origins may read of an answer with sound."""
+REDIRECT_SECONDS: Final = 600
+"""How long a redirect to S3 may be kept: well below the life of the address that it names."""
 _signers: WeakKeyDictionary[Platform, SignedUrls] = WeakKeyDictionary()
 
 
@@ -42,20 +47,46 @@ def signed_url(platform: Platform, found: Where, *, format: str = "", max_bit_ra
     return signer(platform).sign(path, seconds=sound.SIGNED_SECONDS)
 
 
-def response_of(handed: Handed, platform: Platform) -> Response[Any]:
-    """What goes over the wire; nginx sends the file itself where it is set up to."""
-    prefix = platform.config.group(MusicSettings).accel_prefix
-    media = platform.media
-    if prefix and handed.path is not None and handed.body is not None and "files" in handed.path.parts:
-        inside = "/".join(handed.path.parts[handed.path.parts.index("files") :])
-        if media.local_path(handed.path.name) == handed.path:
-            kept = {k: v for k, v in handed.headers.items() if k not in ("content-length", "content-range")}
-            headers = {**kept, "X-Accel-Redirect": f"{prefix.rstrip('/')}/{inside}"}
-            return Response(b"", status_code=200, headers=headers, media_type=None)
+def response_of(handed: Handed, call: Call) -> Response[Any]:
+    """What goes over the wire; nginx or S3 sends the file itself where it is set up to."""
+    settings = call.platform.config.group(MusicSettings)
+    elsewhere = None
+    if handed.body is not None:
+        if settings.accel_prefix and handed.path is not None:
+            elsewhere = _by_nginx(handed, handed.path, call.platform, settings.accel_prefix)
+        elif settings.s3_redirect and handed.path is None:
+            elsewhere = _by_s3(handed, call)
+    if elsewhere is not None:
+        return elsewhere
     content_type = handed.headers.pop("content-type", "application/octet-stream")
     if handed.body is None:
         return _Plain(handed.status, handed.headers, content_type)
     return Stream(handed.body, status_code=handed.status, headers=handed.headers, media_type=content_type)
+
+
+def _by_nginx(handed: Handed, path: Path, platform: Platform, prefix: str) -> Response[Any] | None:
+    """An answer that nginx fills with a file of the media folder, range and all."""
+    if "files" not in path.parts or platform.media.local_path(path.name) != path:
+        return None
+    inside = "/".join(path.parts[path.parts.index("files") :])
+    kept = {k: v for k, v in handed.headers.items() if k not in ("content-length", "content-range")}
+    headers = {**kept, "X-Accel-Redirect": f"{prefix.rstrip('/')}/{inside}"}
+    return Response(b"", status_code=200, headers=headers, media_type=None)
+
+
+def _by_s3(handed: Handed, call: Call) -> Response[Any] | None:
+    """A redirect to S3, which knows ranges itself. Who may hear it was asked here; the address lives for an hour.
+
+    Not for what is saved under a name, which S3 does not know, nor for our own pages, which may connect to us only."""
+    if "attachment" in handed.headers.get("content-disposition", ""):
+        return None
+    if call.request.method != "GET" or call.request.headers.get("sec-fetch-site") == "same-origin":
+        return None
+    url = call.platform.media.signed_url(handed.key, seconds=sound.SIGNED_SECONDS)
+    if url is None:
+        return None
+    headers = {"location": url, "cache-control": f"private, max-age={REDIRECT_SECONDS}"}
+    return Response(b"", status_code=302, headers=headers, media_type=None)
 
 
 class _Plain(Response[bytes]):
@@ -91,7 +122,7 @@ async def send_sound(
         handed = await sound.hand_over(
             platform, found, headers, method=method, cache_control=cache_control, filename=filename
         )
-        return response_of(handed, platform)
+        return response_of(handed, call)
     profile = profile or choose(found.suffix, found.bit_rate, format=_own_format(found.suffix))
     profile = profile or Profile("mp3", 320)
     if time_offset > 0:
@@ -112,7 +143,7 @@ async def send_sound(
             cache_control=cache_control,
             filename=filename,
         )
-        return response_of(handed, platform)
+        return response_of(handed, call)
     if method == "HEAD":
         return _Plain(200, {"accept-ranges": "none", "cache-control": cache_control}, profile.media_type)
     path = await sound.source(platform, found)

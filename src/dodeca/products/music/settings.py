@@ -20,5 +20,8 @@ class MusicSettings(SettingsGroup):
     accel_prefix: str = setting(
         "", "Let nginx send the bytes of songs: a location marked internal whose alias is the media folder."
     )
+    s3_redirect: bool = setting(
+        False, "Where media lies in S3: send apps there (302) with a signed address instead of passing bytes through."
+    )
     transcode_days: int = setting(30, "Days that an unused transcode is kept.", minimum=1)
     render_demo: bool = setting(True, "Render the demo's pieces at the first start.")

@@ -5,12 +5,14 @@ Asynchronous, as files and ffmpeg are outside of any unit of work; the catalogue
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -33,6 +35,10 @@ PRIVATE: Final = "private, max-age=3600"
 SIGNED: Final = "public, max-age=86400, immutable"
 PIECE_BYTES: Final = 1 << 18
 SIGNED_SECONDS: Final = 3600
+WHOLE_AT_ONCE: Final = 4
+"""Whole songs that one process converts at a time: threads are left for everything else."""
+_COPIES: Final = "sources"
+T = TypeVar("T")
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -89,15 +95,56 @@ async def source(platform: Platform, found: Where) -> Path:
             raise NotFound("This song cannot be heard: its file is not here.")
         return path
     assert found.media_key is not None
-    folder = _folder(platform, "sources")
-    kept = folder / found.media_key
-    if not await asyncio.to_thread(kept.is_file):
-        partial = folder / f"{found.media_key}.{os.urandom(4).hex()}"
+    key = found.media_key
+    return await _once(platform, f"source {key}", lambda: _copied(platform, key))
+
+
+async def _copied(platform: Platform, key: str) -> Path:
+    """A copy of a file of the media store, made where there is none; `forget_copies` removes those in disuse."""
+    folder = _folder(platform, _COPIES)
+    kept = folder / key
+    if await asyncio.to_thread(kept.is_file):
+        await asyncio.to_thread(os.utime, kept)
+        return kept
+    partial = folder / f"{key}.{os.urandom(4).hex()}"
+    try:
         with await asyncio.to_thread(partial.open, "wb") as file:
-            async for piece in platform.media.stream(found.media_key):
+            async for piece in platform.media.stream(key):
                 await asyncio.to_thread(file.write, piece)
         await asyncio.to_thread(partial.replace, kept)
+    finally:
+        await asyncio.to_thread(partial.unlink, missing_ok=True)
     return kept
+
+
+def forget_copies(platform: Platform, *, older_than_seconds: float) -> int:
+    """Remove local copies of the store's files that nobody used for a while; gives how many. From a thread."""
+    removed = 0
+    for path in _folder(platform, _COPIES).iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - older_than_seconds:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+_running: WeakKeyDictionary[Platform, dict[str, asyncio.Task[Any]]] = WeakKeyDictionary()
+
+
+async def _once(platform: Platform, what: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do work that several want at the same time once. It goes on when whoever began it leaves."""
+    running = _running.setdefault(platform, {})
+    task: asyncio.Task[T] | None = running.get(what)
+    if task is None:
+        task = running[what] = asyncio.create_task(work())
+
+        def over(done: asyncio.Task[T]) -> None:
+            running.pop(what, None)
+            if not done.cancelled():
+                done.exception()  # whoever waits is told; nobody may wait any more
+
+        task.add_done_callback(over)
+    return await asyncio.shield(task)
 
 
 def _folder(platform: Platform, name: str) -> Path:
@@ -113,8 +160,8 @@ class Handed(msgspec.Struct):
     headers: dict[str, str]
     body: AsyncIterator[bytes] | None
     path: Path | None = None
-    start: int = 0
-    end: int = 0
+    key: str = ""
+    """Of the media store, where the file lies there."""
 
 
 async def hand_over(
@@ -169,7 +216,7 @@ def _handed(found: Answer, platform: Platform, key: str, path: Path | None) -> H
         return Handed(found.status, headers, None)
     stream = platform.media.stream
     body = _pieces(path, found.start, found.end) if path is not None else stream(key, found.start, found.end)
-    return Handed(found.status, headers, body, path, found.start, found.end)
+    return Handed(found.status, headers, body, path, key)
 
 
 async def _pieces(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
@@ -250,32 +297,44 @@ def stored(session: ReadSession, song_id: int, audio_hash: str, profile: str) ->
 
 async def finished_transcode(platform: Platform, found: Where, profile: Profile) -> Transcode:
     """A whole transcode, made now where there is none: for downloads, radio and offline. Raises NotDecodable, …"""
-    ready = await platform.db.aread(lambda s: stored(s, found.song_id, found.audio_hash, profile.name))
-    if ready is not None:
-        return ready
-    path = await source(platform, found)
-    target = _folder(platform, "growing") / f"{found.song_id}-{profile.name}-{os.urandom(6).hex()}"
-    try:
-        await asyncio.to_thread(transcode_whole, path, profile, target)
-        return await _keep(platform, found.song_id, found.audio_hash, profile.name, profile.media_type, target)
-    finally:
-        await asyncio.to_thread(target.unlink, missing_ok=True)
+
+    def convert(path: Path, target: Path) -> None:
+        transcode_whole(path, profile, target)
+
+    return await _finished(platform, found, profile.name, profile.media_type, convert)
 
 
 async def hls_variant(platform: Platform, found: Where, bit_rate: int) -> Transcode:
     """A song as HLS at a bit rate (kbit/s), made now where there is none."""
-    profile = f"hls-{bit_rate}"
-    ready = await platform.db.aread(lambda s: stored(s, found.song_id, found.audio_hash, profile))
+
+    def convert(path: Path, target: Path) -> list[list[int]]:
+        return [list(segment) for segment in hls.package(path, bit_rate, target)]
+
+    return await _finished(platform, found, f"hls-{bit_rate}", hls.MEDIA_TYPE, convert)
+
+
+Convert = Callable[[Path, Path], list[list[int]] | None]
+_slots: WeakKeyDictionary[Platform, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+async def _finished(platform: Platform, found: Where, name: str, content_type: str, convert: Convert) -> Transcode:
+    """What is kept under a name, or is made now: once for all who ask, and not too many at a time."""
+    ready = await platform.db.aread(lambda s: stored(s, found.song_id, found.audio_hash, name))
     if ready is not None:
         return ready
-    path = await source(platform, found)
-    target = _folder(platform, "growing") / f"{found.song_id}-{profile}-{os.urandom(6).hex()}"
-    try:
-        segments = await asyncio.to_thread(hls.package, path, bit_rate, target)
-        plain = [list(segment) for segment in segments]
-        return await _keep(platform, found.song_id, found.audio_hash, profile, hls.MEDIA_TYPE, target, segments=plain)
-    finally:
-        await asyncio.to_thread(target.unlink, missing_ok=True)
+    slots = _slots.setdefault(platform, asyncio.Semaphore(WHOLE_AT_ONCE))
+
+    async def make() -> Transcode:
+        async with slots:
+            path = await source(platform, found)
+            target = _folder(platform, "growing") / f"{found.song_id}-{name}-{os.urandom(6).hex()}"
+            try:
+                segments = await asyncio.to_thread(convert, path, target)
+                return await _keep(platform, found.song_id, found.audio_hash, name, content_type, target, segments)
+            finally:
+                await asyncio.to_thread(target.unlink, missing_ok=True)
+
+    return await _once(platform, f"{growing_key(found)} {name}", make)
 
 
 async def digest_of(platform: Platform, found: Where) -> str:

@@ -12,7 +12,6 @@ from litestar.datastructures import UploadFile
 
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Forbidden, Invalid, TooLarge, UnsupportedMedia
-from dodeca.kernel.media import Blob
 from dodeca.products.music.audio import probing
 from dodeca.products.music.audio.probing import Probed
 from dodeca.products.music.models import Song
@@ -62,37 +61,22 @@ def is_approved(platform: Platform, viewer: Viewer) -> bool:
 
 
 async def receive(platform: Platform, chunks: AsyncIterator[bytes], filename: str = "") -> Upload:
-    """Store a file that arrives and look at it. Raises TooLarge (413), UnsupportedMedia (415), Unavailable.
-
-    What turns out to be no sound is no row's, and goes with the sweep of the store."""
+    """Store a file that arrives, if it is sound. Raises TooLarge (413), UnsupportedMedia (415), Unavailable."""
     from dodeca.products.music.audio import measuring  # it loads numpy, which a server's start can do without
 
-    blob = await platform.media.save(chunks, max_bytes=MOST_BYTES)
-    path = await _at_hand(platform, blob)
-    try:
-        probed = await asyncio.to_thread(probing.probe, path)
-        duration_ms = await asyncio.to_thread(measuring.check, path)
-        picture = await asyncio.to_thread(probing.embedded_cover, path)
-    finally:
-        if path != platform.media.local_path(blob.key):
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+    seen: list[tuple[Probed, int, bytes | None]] = []
+
+    def look(path: Path) -> tuple[Probed, int, bytes | None]:
+        return probing.probe(path), measuring.check(path), probing.embedded_cover(path)
+
+    async def inspect(path: Path) -> None:
+        seen.append(await asyncio.to_thread(look, path))
+
+    blob = await platform.media.save(chunks, max_bytes=MOST_BYTES, inspect=inspect)
+    ((probed, duration_ms, picture),) = seen
     cover = await asyncio.to_thread(kept_cover, platform, picture)
     tags = tags_of(probed.tags, filename)
     return Upload(audio_of(probed, blob.size, duration_ms, media_key=blob.key, cover_key=cover), tags)
-
-
-async def _at_hand(platform: Platform, blob: Blob) -> Path:
-    """The stored file on this machine: a copy where the store is elsewhere."""
-    path = platform.media.local_path(blob.key)
-    if path is not None:
-        return path
-    folder = platform.data / "music" / "sources"
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    copy = folder / f"{blob.key}.upload"
-    with await asyncio.to_thread(copy.open, "wb") as file:
-        async for piece in platform.media.stream(blob.key):
-            await asyncio.to_thread(file.write, piece)
-    return copy
 
 
 def kept_cover(platform: Platform, picture: bytes | None) -> str | None:
@@ -135,8 +119,8 @@ def audio_of(
         cover_key=cover_key,
         track_gain=gain.track_gain,
         track_peak=gain.track_peak,
-        album_gain=gain.album_gain,
-        album_peak=gain.album_peak,
+        tagged_album_gain=gain.album_gain,
+        tagged_album_peak=gain.album_peak,
     )
 
 

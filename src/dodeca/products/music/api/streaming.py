@@ -21,7 +21,7 @@ from dodeca.products.music.audio import hls
 from dodeca.products.music.audio.hls import Segment
 from dodeca.products.music.audio.transcoding import choose
 from dodeca.products.music.models import Song, Transcode
-from dodeca.products.music.sending import response_of, send_sound, signed_url, signer
+from dodeca.products.music.sending import SOUND_HEADERS, response_of, send_sound, signed_url, signer
 from dodeca.products.music.service import members, songs
 from dodeca.products.music.sound import Where
 
@@ -51,8 +51,8 @@ def _found(session: ReadSession, call: Call, song_id: int, *, signed: bool) -> t
     """Where the song lies, and the caller's highest bit rate. Who brings a signature was allowed when it was made."""
     if signed:
         song = session.get(Song, song_id)
-        if song is None:
-            raise NotFound("There is no such song.")
+        if song is None or not (song.audio_hash or "").startswith(call.request.query_params.get("v", "")):
+            raise NotFound("There is no such song.")  # nor is there, under this address, its later file
         return sound.where(session, song), 0
     viewer = viewing(session, call)
     most = members.choices(session, viewer.account_id).max_bit_rate if viewer.account_id is not None else 0
@@ -76,7 +76,14 @@ async def stream_song(
     limit = most if max_bit_rate is None else max_bit_rate
     profile = choose(found.suffix, found.bit_rate, format=format, max_bit_rate=limit)
     cache = sound.SIGNED if signed else sound.PRIVATE
-    return await send_sound(call, found, profile, time_offset=time_offset, cache_control=cache)
+    answer = await send_sound(call, found, profile, time_offset=time_offset, cache_control=cache)
+    return _opened(answer) if signed else answer
+
+
+def _opened(answer: Response[Any]) -> Response[Any]:
+    """The same, for scripts of all origins: a signed address is all that they need."""
+    answer.headers.update({"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": SOUND_HEADERS})
+    return answer
 
 
 @get("/songs/{song_id:str}/download", access=Access.PUBLIC)
@@ -109,7 +116,7 @@ async def download_song(
         )
     if handed.status in (200, 206):
         handed.headers["content-disposition"] = disposition(name, inline=False)
-    return response_of(handed, call.platform)
+    return response_of(handed, call)
 
 
 @get("/songs/{song_id:str}/url", access=Access.PUBLIC)
@@ -137,15 +144,15 @@ async def read_hls(call: Calling, song_id: FromPath[str], name: FromPath[str]) -
     sign = signer(call.platform).sign
     if name == "master.m3u8":
         uris = {rate: sign(f"{base}/{rate}.m3u8", seconds=sound.SIGNED_SECONDS) for rate in hls.BIT_RATES}
-        return _playlist(hls.master_playlist(uris))
+        return _opened(_playlist(hls.master_playlist(uris)))
     rate, _, kind = name.partition(".")
     if kind not in ("m3u8", "ts") or rate not in map(str, hls.BIT_RATES):
         raise NotFound()
     variant = await sound.hls_variant(call.platform, found, int(rate))
     if kind == "m3u8":
         uri = sign(f"{base}/{rate}.ts", seconds=sound.SIGNED_SECONDS)
-        return _playlist(hls.variant_playlist([Segment(*segment) for segment in variant.segments or []], uri))
-    return await _send_variant(call, variant)
+        return _opened(_playlist(hls.variant_playlist([Segment(*segment) for segment in variant.segments or []], uri)))
+    return _opened(await _send_variant(call, variant))
 
 
 async def _send_variant(call: Call, variant: Transcode) -> Response[Any]:
@@ -158,7 +165,7 @@ async def _send_variant(call: Call, variant: Transcode) -> Response[Any]:
         method=call.request.method,
         cache_control=sound.SIGNED,
     )
-    return response_of(handed, call.platform)
+    return response_of(handed, call)
 
 
 def _playlist(text: str) -> Response[bytes]:
@@ -191,7 +198,7 @@ async def stream_video(call: Calling, song_id: FromPath[str]) -> Response[Any]:
         method=call.request.method,
         cache_control=sound.SIGNED if signed else sound.PRIVATE,
     )
-    return response_of(handed, call.platform)
+    return response_of(handed, call)
 
 
 routes = [stream_song, download_song, sign_url, read_hls, stream_video]

@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import NotFound
-from dodeca.kernel.http import Access, Call, Calling, FromPath, FromQuery, get
+from dodeca.kernel.http import Access, Call, Calling, FromPath, FromQuery, get, open_to_all
 from dodeca.products.music import listeners, on_air, sound
 from dodeca.products.music.acting import number, viewing
 from dodeca.products.music.audio.hls import PLAYLIST_TYPE
@@ -32,7 +32,8 @@ from dodeca.products.music.sending import response_of
 from dodeca.products.music.service import stations
 
 EPISODES: Final = 200
-_ANY_PAGE: Final = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+_PLAIN: Final = {"X-Content-Type-Options": "nosniff"}
+_ICY_HEADERS: Final = "icy-metaint, icy-name, icy-genre, icy-br, icy-url"
 
 
 async def _station(call: Call, slug: str, key: str) -> Station:
@@ -56,14 +57,14 @@ async def listen(call: Calling, name: FromPath[str], key: FromQuery[str] = "") -
         return _stream(call, station, suffix)
     if suffix == "m3u8":
         text = live_hls.playlist(stations.now_ms(), prefix=f"{slug}/", suffix=query)
-        headers = {**_ANY_PAGE, "Cache-Control": "no-cache"}
+        headers = {**_PLAIN, "Cache-Control": "no-cache"}
         return Response(text.encode(), media_type=PLAYLIST_TYPE, headers=headers)
     if suffix == "rss":
         return await _feed(call, station, query)
     url = call.platform.url(f"/music/radio/{slug}.mp3{query}")
     only = PlaylistFile(title=station.title, entries=(Entry(location=url, title=station.title),))
     media_type, content = write(only, "m3u8" if suffix == "m3u" else "pls")
-    return Response(content, media_type=media_type, headers={**_ANY_PAGE, "Cache-Control": "no-cache"})
+    return Response(content, media_type=media_type, headers={**_PLAIN, "Cache-Control": "no-cache"})
 
 
 @get("/{slug:str}/{name:str}", access=Access.PUBLIC)
@@ -77,14 +78,14 @@ async def segment(call: Calling, slug: FromPath[str], name: FromPath[str], key: 
     station = await _station(call, slug, key)
     data = await on_air.of(call.platform).segment(station, number(text))
     shared = "public" if station.visibility == "public" else "private"
-    headers = {**_ANY_PAGE, "Cache-Control": f"{shared}, max-age=300, immutable"}
+    headers = {**_PLAIN, "Cache-Control": f"{shared}, max-age=300, immutable"}
     return Response(data, media_type="audio/aac", headers=headers)
 
 
 def _stream(call: Call, station: Station, kind: str) -> Response[Any]:
     wants_titles = call.request.headers.get("icy-metadata") == "1"
     headers = {
-        **_ANY_PAGE,
+        **_PLAIN,
         "Cache-Control": "no-cache, no-store",
         "icy-name": icy.header_text(station.title),
         "icy-genre": icy.header_text(station.description) or "Various",
@@ -134,7 +135,7 @@ async def _feed(call: Call, station: Station, query: str) -> Response[bytes]:
         f"<link>{escape(url(f'/music/stations/{station.slug}'))}</link>"
         f"<description>{escape(station.description or station.title)}</description>{items}</channel></rss>\n"
     )
-    return Response(text.encode(), media_type="application/rss+xml; charset=utf-8", headers=_ANY_PAGE)
+    return Response(text.encode(), media_type="application/rss+xml; charset=utf-8", headers=_PLAIN)
 
 
 async def _recording(call: Call, station: Station, text: str) -> Response[Any]:
@@ -148,8 +149,12 @@ async def _recording(call: Call, station: Station, text: str) -> Response[Any]:
 
     stored = await call.platform.db.aread(find)
     headers, method = dict(call.request.headers), call.request.method
-    return response_of(await sound.hand_over_stored(call.platform, *stored, headers, method=method), call.platform)
+    return response_of(await sound.hand_over_stored(call.platform, *stored, headers, method=method), call)
 
 
-router = Router("/radio", route_handlers=[listen, segment])
+router = Router(
+    "/radio",
+    route_handlers=[listen, segment],
+    middleware=[open_to_all(("GET", "HEAD"), headers="Icy-MetaData, Range", exposed=_ICY_HEADERS)],
+)
 """Below /music."""

@@ -162,6 +162,11 @@ class _Guesses:
 
     def __init__(self) -> None:
         self._blocked: OrderedDict[str, float] = OrderedDict()
+        self._names: dict[str, float] = {}
+
+    def is_guarded(self, name: str) -> bool:
+        """Whether somebody, from whatever address, may not try this name for a while."""
+        return bool(self._names) and self._names.get(name.casefold()[:200], 0.0) > clock.timestamp()
 
     def refuse(self, call: Call, name: str) -> None:
         """Raises TooMany while an address may not try this name."""
@@ -175,9 +180,12 @@ class _Guesses:
         try:
             call.platform.limits.hit("music.sign_in", key, WRONG_TRIES, message=_LATER)
         except TooMany as error:
-            self._blocked[key] = clock.timestamp() + error.retry_after
+            until = clock.timestamp() + error.retry_after
+            self._blocked[key] = self._names[name.casefold()[:200]] = until
             while len(self._blocked) > _MOST_BLOCKED:
                 self._blocked.popitem(last=False)
+            if len(self._names) > _MOST_BLOCKED:
+                self._names = {one: end for one, end in self._names.items() if end > clock.timestamp()}
             raise
 
     def _key(self, call: Call, name: str) -> str:
@@ -185,6 +193,11 @@ class _Guesses:
 
 
 _by_platform: WeakKeyDictionary[Platform, _Guesses] = WeakKeyDictionary()
+
+
+def is_guarded(platform: Platform, name: str) -> bool:
+    """Whether guesses of a name's password are being refused: then whoever signs in under it is looked at closely."""
+    return _guesses(platform).is_guarded(name)
 
 
 def _guesses(platform: Platform) -> _Guesses:

@@ -96,6 +96,7 @@ def add_many(session: WriteSession, found: Sequence[tuple[Tags, Audio]]) -> list
 _OF_AUDIO = (
     "codec", "suffix", "content_type", "bit_rate", "sample_rate", "channels", "bit_depth", "size", "duration_ms",
     "audio_hash", "media_key", "library_id", "path", "lyrics", "cover_key", "track_gain", "track_peak",
+    "tagged_album_gain", "tagged_album_peak",
 )  # fmt: skip
 
 

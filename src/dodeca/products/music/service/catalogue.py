@@ -11,7 +11,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.products.music.models import Album, AlbumArtist, AlbumSong, Artist, Genre, Song, SongCredit, SongGenre
-from dodeca.products.music.service import folding
+from dodeca.products.music.service import folding, loudness
 from dodeca.products.music.service.tags import Tags
 from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for, insert_for
 
@@ -191,12 +191,20 @@ def _recount_album(session: WriteSession, album_id: int) -> set[str]:
         session.execute(delete(AlbumArtist).where(AlbumArtist.album_id == album_id))
         session.execute(_set(delete(Album).where(Album.id == album_id)))
         return {before} if before else set()
-    on_album = select(func.count(), func.coalesce(func.sum(Song.duration_ms), 0), func.sum(Song.play_count))
+    on_album: Any = select(
+        func.count(),
+        func.coalesce(func.sum(Song.duration_ms), 0),
+        func.sum(Song.play_count),
+        func.count(Song.tagged_album_gain),
+        func.count(Song.loudness),
+    )
     on_album = (
         on_album.select_from(Song).join(AlbumSong, AlbumSong.song_id == Song.id).where(AlbumSong.album_id == album_id)
     )
-    songs, duration_ms, _ = session.execute(on_album.where(Song.listed)).one()
+    songs, duration_ms, _, tagged, loud = session.execute(on_album.where(Song.listed)).one()
     plays = session.execute(on_album).one()[2] or 0
+    if tagged or loud:
+        loudness.level_later(session, album_id)
     genre = (
         select(SongGenre.genre_key)
         .join(AlbumSong, AlbumSong.song_id == SongGenre.song_id)

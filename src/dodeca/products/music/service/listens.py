@@ -245,8 +245,17 @@ def forget(session: WriteSession, account_id: str, *, since: datetime, until: da
 
 def forget_some(session: WriteSession, account_id: str, listen_ids: Iterable[int]) -> int:
     """Take back some of one's own listens; gives how many there were."""
-    mine = select(Listen.id).where(Listen.user_id == account_id, Listen.id.in_(list(listen_ids)))
-    return _forget(session, account_id, session.scalars(mine).all())
+    wanted = list(listen_ids)
+    mine: list[int] = []
+    for start in range(0, len(wanted), 900):
+        some = select(Listen.id).where(Listen.user_id == account_id, Listen.id.in_(wanted[start : start + 900]))
+        mine += session.scalars(some)
+    return _forget(session, account_id, mine)
+
+
+def forget_all(session: WriteSession, account_id: str) -> int:
+    """Take back all of an account's listens; gives how many there were."""
+    return _forget(session, account_id, session.scalars(select(Listen.id).where(Listen.user_id == account_id)).all())
 
 
 def _forget(session: WriteSession, account_id: str, listen_ids: Sequence[int]) -> int:

@@ -102,7 +102,7 @@ def _rules(viewer: Viewer) -> dict[str, ColumnElement[bool]]:
         "album": albums_for(viewer),
         "artist": artists_for(viewer),
         "playlist": playlists_for(viewer),
-        "station": (Station.visibility == "public") | own,
+        "station": Station.ended_at.is_(None) & ((Station.visibility == "public") | own),
     }
 
 

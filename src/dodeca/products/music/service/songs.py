@@ -58,8 +58,8 @@ class Audio(msgspec.Struct, kw_only=True, frozen=True):
     cover_key: str | None = None
     track_gain: float | None = None
     track_peak: float | None = None
-    album_gain: float | None = None
-    album_peak: float | None = None
+    tagged_album_gain: float | None = None
+    tagged_album_peak: float | None = None
 
 
 def find(session: ReadSession, viewer: Viewer, song_id: int) -> Song:
@@ -248,7 +248,7 @@ def replace_audio(session: WriteSession, viewer: Viewer, song_id: int, audio: Au
 def set_audio(session: WriteSession, song: Song, audio: Audio) -> None:
     """The same, whoever asks; what was measured of the old sound is forgotten."""
     if song.audio_hash != audio.audio_hash:
-        song.waveform = song.analysed_at = song.fingerprint = None
+        song.waveform = song.timbre = song.loudness = song.analysed_at = song.fingerprint = None
         song.track_gain = song.track_peak = None
     _write_audio(song, audio)
     song.missing_at = None
@@ -329,6 +329,7 @@ def _write_audio(song: Song, audio: Audio) -> None:
     song.duration_ms = audio.duration_ms or song.duration_ms
     if audio.track_gain is not None:
         song.track_gain, song.track_peak = audio.track_gain, audio.track_peak
+    song.tagged_album_gain, song.tagged_album_peak = audio.tagged_album_gain, audio.tagged_album_peak
     if audio.cover_key is not None and song.cover_key is None:
         song.cover_key = audio.cover_key
 

@@ -70,7 +70,7 @@ async def _recording(asked: Asked, number: int, *, attached: bool) -> Response[A
     handed = await sound.hand_over_stored(asked.call.platform, key, size, kind, headers, method=method)
     if attached and handed.status in (200, 206):
         handed.headers["content-disposition"] = disposition(title, inline=False)
-    return response_of(handed, asked.call.platform)
+    return response_of(handed, asked.call)
 
 
 @working("download")
