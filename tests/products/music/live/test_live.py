@@ -17,6 +17,7 @@ import pytest
 from tests.products.music.audio.conftest import encode, tone, write_wave
 from tests.support.npm import CLIENTS, packages
 from tests.support.server import LiveServer
+from tests.support.servers import missing, redis_server
 
 from dodeca.products.music.audio import measuring
 from dodeca.products.music.radio import icy
@@ -62,13 +63,39 @@ class Live:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis for the two processes; empty where it is not installed: then there is one process."""
+    if missing("redis-server"):
+        yield ""
+        return
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+def _started(data: Path, redis_url: str) -> LiveServer:
+    variables = {"DODECA_MUSIC_RENDER_DEMO": "0", **({"DODECA_REDIS_URL": redis_url} if redis_url else {})}
+    return LiveServer(data, "--only", "music", "--no-demo", probed=False, **variables).start()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("music")
-    server = LiveServer(
-        folder / "data", "--only", "music", "--no-demo", probed=False, DODECA_MUSIC_RENDER_DEMO="0"
-    ).start()
+    server = _started(folder / "data", redis_url)
     try:
         yield Live(server, folder)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def other(live: Live, redis_url: str) -> Iterator[LiveServer]:
+    """Another process on the same data."""
+    if not redis_url:
+        yield live.server
+        return
+    server = _started(live.server.data, redis_url)
+    try:
+        yield server
     finally:
         server.stop()
 
@@ -345,35 +372,46 @@ def test_a_private_station_needs_its_key(live: Live, station: dict[str, Any]) ->
     assert live.server.request("HEAD", station["path"]).headers["icy-name"] == "Late Hours"
 
 
-def test_somebody_live_is_heard_and_recorded(live: Live, tmp_path: Path) -> None:
+def test_somebody_live_is_heard_in_other_processes_and_recorded(live: Live, other: LiveServer, tmp_path: Path) -> None:
     made = live.made("/stations", {"title": "Open Air", "slug": "open-air", "songs": [live.songs["Evening"]]})
     path = made["stream_url"].removeprefix(live.server.url)
     speech = encode(write_wave(tmp_path / "s.wav", tone(15, hertz=1000)), tmp_path / "speech.mp3", "-b:a", "64k")
-    url = f"{live.server.url}/api/music/stations/{made['station_id']}/live"
 
-    def speak(token: str) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx.put(url, content=speech.read_bytes(), headers=headers, timeout=90)
+    heard_there = threading.Event()
+
+    def said() -> Iterator[bytes]:
+        """Most of it at once; the rest when it was heard elsewhere."""
+        data = speech.read_bytes()
+        yield data[:-1000]
+        heard_there.wait(60)
+        yield data[-1000:]
+
+    def speak(token: str, server: LiveServer = live.server, *, content: Any = b"") -> httpx.Response:
+        url = f"{server.url}/api/music/stations/{made['station_id']}/live"
+        return httpx.put(url, content=content, headers={"Authorization": f"Bearer {token}"}, timeout=90)
 
     assert (speak(live.ann).status_code, speak(live.bob).status_code) == (409, 404)
-    begins = datetime.now(UTC) + timedelta(seconds=8)
+    begins = datetime.now(UTC) + timedelta(seconds=5)
     show = {"title": "Tonight", "starts_at": begins.isoformat(), "duration_s": 60, "live": True}
     live.made(f"/stations/{made['station_id']}/shows", show)
     time.sleep(max(0.0, (begins - datetime.now(UTC)).total_seconds()) + 0.1)
     answers: list[httpx.Response] = []
 
-    speaker = threading.Thread(target=lambda: answers.append(speak(live.ann)))
+    speaker = threading.Thread(target=lambda: answers.append(speak(live.ann, content=said())))
     speaker.start()
-    heard = b""
-    with httpx.stream("GET", live.server.url + path, headers={"Icy-MetaData": "1"}, timeout=60) as answer:
+    heard, too = b"", None
+    with httpx.stream("GET", other.url + path, headers={"Icy-MetaData": "1"}, timeout=60) as answer:
         for piece in answer.iter_bytes():
             heard += piece
             if b"StreamTitle='Open Air - Tonight';" in heard or len(heard) > 16_000 * 40:
+                too = speak(live.ann, other)
                 break
+    heard_there.set()
     speaker.join(90)
 
     assert b"StreamTitle='Open Air - Tonight';" in heard
-    assert answers[0].status_code == 200, answers[0].text
+    assert too is not None
+    assert (answers[0].status_code, too.status_code) == (200, 409), (answers[0].text, too.text)
     assert answers[0].json()["size"] > 16_000 * 5
     given = {"u": "ann", "p": live.password, "v": "1.16.1", "c": "x", "f": "json"}
     podcasts = live.server.get("/music/rest/getPodcasts", params=given).json()["subsonic-response"]["podcasts"]

@@ -49,6 +49,8 @@ class Row:
                 "lyrics": song.has_lyrics,
                 "gain": gain.track_gain if gain is not None else None,
                 "peak": gain.track_peak if gain is not None else None,
+                "album_gain": gain.album_gain if gain is not None else None,
+                "album_peak": gain.album_peak if gain is not None else None,
                 "liked": song.liked,
             }
         ).decode()

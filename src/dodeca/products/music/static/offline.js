@@ -4,6 +4,7 @@ import { api, clock } from "./talk.js"
 
 const FILES = "music-files"
 const LIST = "/music/offline/list"
+const OWNER = "music-offline-owner"
 
 export async function kept() {
   const found = await (await caches.open(FILES)).match(LIST)
@@ -14,10 +15,15 @@ async function note(list) {
   await (await caches.open(FILES)).put(LIST, new Response(JSON.stringify(list), { headers: { "Content-Type": "application/json" } }))
 }
 
+async function forget(cache, id) {
+  for (const part of ["stream", "cover"]) await cache.delete(`/api/music/songs/${id}/${part}`)
+}
+
 async function keep(button) {
   const songs = [...document.querySelectorAll("main [data-song]")].map(element => JSON.parse(element.dataset.song)).filter(song => song.audio)
   if (!document.querySelector("music-player").dataset.member) { toast("Sign in to keep songs on this device.", "warn"); return }
   button.setAttribute("aria-busy", "true")
+  localStorage.setItem(OWNER, document.querySelector("music-player").dataset.member)
   try {
     const cache = await caches.open(FILES), list = new Map((await kept()).map(song => [song.id, song]))
     const manifest = await api("/offline/manifest", { method: "POST", body: { songs: songs.map(song => song.id) } })
@@ -36,14 +42,21 @@ async function keep(button) {
   } catch (error) { toast(error.message, "bad") } finally { button.removeAttribute("aria-busy") }
 }
 
-// Withdrawn songs go when the device is next in touch.
+// Withdrawn songs go when the device is next in touch; all of them, when somebody else signs in or their owner signs out:
+// what is here needs no permission any more, and some of it may be private.
 export async function sync() {
+  const member = document.querySelector("music-player")?.dataset.member
+  if (navigator.onLine && localStorage.getItem(OWNER) && localStorage.getItem(OWNER) !== member) {
+    await caches.delete(FILES)
+    localStorage.removeItem(OWNER)
+    return
+  }
   const list = await kept()
-  if (!list.length || !navigator.onLine || !document.querySelector("music-player")?.dataset.member) return
+  if (!list.length || !navigator.onLine || !member) return
   try {
     const manifest = await api("/offline/manifest", { method: "POST", body: { songs: list.map(song => song.id) } })
     const still = new Set(manifest.items.map(item => item.song_id)), cache = await caches.open(FILES)
-    for (const song of list) if (!still.has(song.id)) await cache.delete(`/api/music/songs/${song.id}/stream`)
+    for (const song of list) if (!still.has(song.id)) await forget(cache, song.id)
     await note(list.filter(song => still.has(song.id)))
   } catch { /* next time */ }
 }
@@ -67,7 +80,7 @@ class OfflineSongs extends HTMLElement {
       const time = Object.assign(document.createElement("span"), { className: "song__time number", textContent: clock(song.ms) })
       const gone = Object.assign(document.createElement("button"), { type: "button", className: "button button--quiet", textContent: "Remove" })
       gone.addEventListener("click", async () => {
-        await (await caches.open(FILES)).delete(`/api/music/songs/${song.id}/stream`)
+        await forget(await caches.open(FILES), song.id)
         await note((await kept()).filter(other => other.id !== song.id))
         this.connectedCallback()
       })

@@ -3,6 +3,9 @@ import { Deck } from "./deck.js"
 import { device, heard, send } from "./plays.js"
 import { api, clock } from "./talk.js"
 
+// A song of the API as the player has it.
+const played = song => ({ id: song.song_id, title: song.title, artist: song.artist, album_id: song.album_id, ms: song.duration_ms, cover: `/api/music/songs/${song.song_id}/cover`, audio: true, lyrics: song.has_lyrics, gain: song.replay_gain?.track_gain, peak: song.replay_gain?.track_peak, album_gain: song.replay_gain?.album_gain, album_peak: song.replay_gain?.album_peak })
+
 class MusicPlayer extends HTMLElement {
   connectedCallback() {
     if (this.deck) return
@@ -99,6 +102,8 @@ class MusicPlayer extends HTMLElement {
 
   deal(first = this.index) {
     this.order = this.queue.map((_, place) => place)
+    const album = this.queue[0]?.album_id
+    this.deck.whole = !this.shuffle && !!album && this.queue.length > 1 && this.queue.every(song => song.album_id === album)
     if (!this.shuffle) return
     for (let last = this.order.length - 1; last > 0; last--) { const other = Math.floor(Math.random() * (last + 1)); [this.order[last], this.order[other]] = [this.order[other], this.order[last]] }
     if (first >= 0) { this.order.splice(this.order.indexOf(first), 1); this.order.unshift(first) }
@@ -139,7 +144,7 @@ class MusicPlayer extends HTMLElement {
         const queue = await api("/queue")
         this.revision = queue.revision
         if (queue.songs.length && !this.deck.current) {
-          this.queue = queue.songs.filter(song => song.has_audio).map(song => ({ id: song.song_id, title: song.title, artist: song.artist, ms: song.duration_ms, cover: `/api/music/songs/${song.song_id}/cover`, audio: true, lyrics: song.has_lyrics, gain: song.replay_gain?.track_gain, peak: song.replay_gain?.track_peak }))
+          this.queue = queue.songs.filter(song => song.has_audio).map(played)
           this.index = Math.min(queue.current_index ?? 0, this.queue.length - 1)
           this.savedAt = queue.position_ms / 1000
           this.deal()
@@ -343,8 +348,17 @@ class MusicStation extends HTMLElement {
 
   place() { return (Date.now() + this.skew - Date.parse(this.now.server_time) + this.now.position_ms) / 1000 }
 
+  // Somebody speaks: there is no file, the station's own stream has it.
+  async join() {
+    if (this.playing === this.dataset.stream) return
+    this.playing = this.audio.src = this.dataset.stream
+    this.audio.playbackRate = 1
+    this.querySelector('[data-now="drift"]').textContent = "Live"
+    await this.audio.play().catch(() => {})
+  }
+
   async align(loud) {
-    if (!this.now?.song) { this.audio.pause(); return }
+    if (!this.now?.song) { this.now?.show?.live ? this.join() : this.audio.pause(); return }
     const url = `/api/music/songs/${this.now.song.song_id}/stream` // nothing private goes on the air
     if (this.playing !== url) { this.playing = url; this.audio.src = url; this.audio.currentTime = this.place(); await this.audio.play().catch(() => {}) }
     const drift = this.place() - this.audio.currentTime

@@ -6,7 +6,13 @@ const SOUND = /^\/api\/music\/songs\/(\d+)\/(stream|cover)$/
 addEventListener("install", event => {
   event.waitUntil((async () => { await (await caches.open(PAGES)).add("/music/offline").catch(() => {}); await skipWaiting() })())
 })
-addEventListener("activate", event => event.waitUntil(clients.claim()))
+addEventListener("activate", event => {
+  event.waitUntil((async () => {
+    const cache = await caches.open(PAGES)
+    for (const request of await cache.keys()) if (new URL(request.url).pathname.startsWith("/static/")) await cache.delete(request) // of an earlier release
+    await clients.claim()
+  })())
+})
 
 addEventListener("fetch", event => {
   const url = new URL(event.request.url)
