@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 from sqlalchemy import select
 from tests.products.music.conftest import MakeSong, viewer
 from tests.products.music.test_catalogue import broken
@@ -69,6 +70,7 @@ def test_an_account_takes_everything_of_its_own_along(session: WriteSession, mak
     assert broken(session) == {}
 
 
+@pytest.mark.parametrize("prepared_url", ["sqlite"], indirect=True)  # many listens, and no SQL of its own
 def test_the_demos_people_listen_once(session: WriteSession, make: Factory) -> None:
     for name in ("admin", "alice", "bob"):
         make.account(name)

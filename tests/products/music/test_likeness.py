@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from tests.products.music.conftest import MakeSong, viewer
+from tests.products.music.test_catalogue import audio
 from tests.support.platform import Factory
 
 from dodeca.commons.accounts.public import Account
 from dodeca.kernel.db import WriteSession
+from dodeca.kernel.platform import Platform
 from dodeca.products.music.models import Song
-from dodeca.products.music.service import likeness
+from dodeca.products.music.service import likeness, likes, taste
 
 
 @pytest.fixture
@@ -58,3 +60,20 @@ def test_what_was_not_measured_is_like_nothing(session: WriteSession, make: Fact
 
     assert likeness.nearest(session, viewer(account), song, 5) == []
     assert likeness.path(session, viewer(account), song, song, 5) == []
+
+
+def test_a_new_song_is_recommended_for_its_sound(
+    platform: Platform, session: WriteSession, make: Factory, make_song: MakeSong
+) -> None:
+    """Nobody has heard it, and nobody knows its artist or genre."""
+    listener, uploader = make.account(), make.account()
+    made = [make_song(f"Song {step}", f"Artist {step}", by=uploader, audio=audio(f"{step}")) for step in range(6)]
+    for step, song in enumerate(made):
+        session.get_one(Song, song.id).timbre = bytes([20 * step] * 32)
+    session.flush()
+    likes.like(session, viewer(listener), "song", made[0].id)
+
+    picks = taste.recommend(session, platform, viewer(listener), kind="discover", limit=2)
+
+    assert picks[0].song.id == made[1].id
+    assert [(cause.kind, cause.title) for cause in picks[0].because] == [("sound", "Song 0")]

@@ -56,6 +56,7 @@ def _reason(pick: taste.Pick) -> str:
         "listen": "because you hear {}",
         "rating": "because you rate {}",
         "playlist": "because {} is on your lists",
+        "sound": "sounds like {}",
         "artist": "more by {}",
         "genre": "more {}",
         "popular": "heard by many",

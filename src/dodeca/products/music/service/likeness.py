@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
 
+from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.products.music.models import Song
 from dodeca.products.music.service import songs
@@ -17,12 +19,24 @@ if TYPE_CHECKING:  # numpy is loaded by the first who asks: a server's start can
     import numpy as np
     from numpy.typing import NDArray
 
+    from dodeca.kernel.platform import Platform
+
     Numbers: TypeAlias = NDArray[np.float32]
 
 MOST_COMPARED: Final = 50_000
 """Songs that are looked at, the newest ones: 32 bytes each."""
+MOST_FRESH: Final = 2_000
+FRESH_SECONDS: Final = 10.0
 _SCALE: Final = 120.0
 """The distance at which likeness is about a third."""
+
+
+class Likeness(NamedTuple):
+    """A song that sounds like another, and how much."""
+
+    song_id: int
+    share: float
+    to: int
 
 
 def nearest(session: ReadSession, viewer: Viewer, song: Song, count: int) -> list[tuple[Song, float]]:
@@ -62,6 +76,47 @@ def path(session: ReadSession, viewer: Viewer, first: Song, last: Song, count: i
     for (_, before), (song_id, numbers) in pairwise(way):
         found.append((song_id, float(_likeness(numbers[None, :], before)[0])))
     return _found(session, viewer, found)
+
+
+class _Fresh:
+    """The newest songs that were measured, as everybody may hear them, as they were a moment ago."""
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.ids: Sequence[int] = []
+        self.table: Numbers | None = None
+
+
+_fresh: WeakKeyDictionary[Platform, _Fresh] = WeakKeyDictionary()
+
+
+def fresh_like(session: ReadSession, platform: Platform, heard: Sequence[int], most: int) -> list[Likeness]:
+    """New songs that sound like one of those that somebody hears, the most alike first.
+
+    How much is said beside the other new songs: 1 is the most alike, 0 what is no nearer than most of them."""
+    import numpy as np
+
+    held = _fresh.setdefault(platform, _Fresh())
+    if held.until <= clock.timestamp():
+        rows = session.execute(
+            select(Song.id, Song.timbre)
+            .where(Song.listed, Song.timbre.is_not(None))
+            .order_by(Song.created_at.desc(), Song.id.desc())
+            .limit(MOST_FRESH)
+        ).all()
+        held.ids = [row[0] for row in rows]
+        held.table = np.stack([_numbers(row[1]) for row in rows]) if rows else None
+        held.until = clock.timestamp() + FRESH_SECONDS
+    known = session.execute(select(Song.id, Song.timbre).where(Song.id.in_(heard), Song.timbre.is_not(None))).all()
+    if held.table is None or not known:
+        return []
+    likeness = np.stack([_likeness(held.table, _numbers(row[1])) for row in known])
+    best, which = likeness.max(axis=0), likeness.argmax(axis=0)
+    usual = float(np.median(best))
+    shares = (best - usual) / max(float(best.max()) - usual, 1e-6)
+    ranked = [place for place in np.argsort(-shares)[: most + len(known)].tolist() if shares[place] > 0]
+    found = [Likeness(held.ids[place], float(shares[place]), known[which[place]][0]) for place in ranked]
+    return [one for one in found if one.song_id != one.to][:most]
 
 
 def _table(session: ReadSession, viewer: Viewer) -> tuple[Sequence[int], Numbers]:

@@ -3,7 +3,7 @@
 All listeners' interactions make factors of songs (implicit alternating least squares: Hu, Koren and Volinsky,
 "Collaborative Filtering for Implicit Feedback Datasets", 2008). A listener's own vector is computed when the list is
 asked for, from what is true at that moment; the same formula tells how much each cause has contributed. New songs,
-which no factors know, come in through their artists and genres."""
+which no factors know, come in through their artists and genres, and by sounding like what somebody hears."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from dodeca.products.music.service.viewers import Viewer, songs_for
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
+    from dodeca.products.music.taste_model import Model
 
 KINDS = ("mix", "discover", "again")
 MOST_LISTENS = 2000
@@ -45,16 +46,23 @@ LIKE_WEIGHT, PLAYLIST_WEIGHT, SKIP_WEIGHT = 4.0, 1.0, -0.5
 SAME_HOUR = 1.5
 """A listen at about this hour of the day says more of what is wanted now."""
 CAUSES_SHOWN = 3
+OF_SONGS = ("like", "listen", "rating", "playlist", "sound")
+"""Causes that are a song."""
 KNOWN_SHARE = 0.35
 """What is known well is found without us: in a mix it stands behind what is new."""
 MOST_OF_ALBUM = 2
 """Songs of one album before those of others have had their turn."""
+SOUND_SHARE = 0.8
+"""How much a new song counts that sounds most like one that somebody hears; one of their only genre counts 1."""
+STRONGEST = 20
+"""Songs of somebody's whose sound is compared."""
 CONTENT_SHARE = 0.35
 """How much artists and genres count beside the factors."""
 
 
 class Cause(msgspec.Struct):
-    """Why a song is recommended: `kind` is like, listen, rating, playlist, artist, genre or popular."""
+    """Why a song is recommended: `kind` is like, listen, rating, playlist, sound (of which song), artist, genre or
+    popular."""
 
     kind: str
     id: str
@@ -161,6 +169,7 @@ def recommend(
             model.scores(weights, most=limit * 4 + 100, avoid=avoid | (set(mine) if kind == "discover" else set()))
         )
     content = _by_content(session, viewer, mine, limit * 2 + 50)
+    _add_sound(session, platform, mine, model, content)
     chosen = _mixed(kind, mine, avoid, scores, content)
     found = _playable(session, viewer, [song_id for song_id, _score in chosen[: limit * 3 + 30]])
     picks = [
@@ -241,6 +250,24 @@ def _by_content(
     return found
 
 
+def _add_sound(
+    session: ReadSession,
+    platform: Platform,
+    mine: dict[int, Interaction],
+    model: Model | None,
+    content: dict[int, tuple[float, list[Cause]]],
+) -> None:
+    """New songs, which no factors know yet, by how much they sound like what somebody hears."""
+    if not mine:
+        return
+    strongest = sorted(mine, key=lambda song_id: -mine[song_id].weight)[:STRONGEST]
+    for alike in likeness.fresh_like(session, platform, strongest, MOST_ITEMS):
+        if model is not None and alike.song_id in model.places:
+            continue
+        score, causes = content.get(alike.song_id, (0.0, []))
+        content[alike.song_id] = (score + SOUND_SHARE * alike.share, [Cause("sound", str(alike.to), ""), *causes])
+
+
 def _playable(session: ReadSession, viewer: Viewer, song_ids: Sequence[int]) -> dict[int, Song]:
     explicit = viewer.account_id is None or members.choices(session, viewer.account_id).explicit
     found = songs.by_ids(session, viewer, song_ids)
@@ -285,7 +312,7 @@ def _causes(
 
 
 def _name_causes(session: ReadSession, picks: Sequence[Pick]) -> None:
-    of_songs = {int(c.id) for pick in picks for c in pick.because if c.kind in ("like", "listen", "rating", "playlist")}
+    of_songs = {int(c.id) for pick in picks for c in pick.because if c.kind in OF_SONGS}
     of_artists = {int(c.id) for pick in picks for c in pick.because if c.kind == "artist"}
     titles: dict[str, str] = {}
     if of_songs:
