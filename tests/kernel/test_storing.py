@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import CheckConstraint, bindparam, update
+from sqlalchemy import CheckConstraint, bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import Database, Finding, Model, WriteSession, claiming, queries, values_of
+from dodeca.kernel.db import Database, Finding, Model, Prepared, WriteSession, claiming, queries, values_of
 from dodeca.kernel.errors import Conflict
 
 
@@ -116,3 +116,25 @@ def test_the_values_of_an_object_are_read_anew_where_they_expired(database: Data
         return before, values_of(till)["cents"]
 
     assert database.write(unit) == (7, 8)
+
+
+def test_many_rows_are_added_at_once_and_read_by_key_in_the_order_of_the_keys(database: Database) -> None:
+    add = Prepared(insert(Till), columns=["id", "name", "cents", "notes", "opened_at"])
+    rows = [
+        {"id": f"till-{number}", "name": "many", "cents": number, "notes": {"n": number}, "opened_at": clock.now()}
+        for number in range(120)
+    ]
+    wanted = ["till-119", "till-7", "no such till", "till-7", *(f"till-{number}" for number in range(60))]
+    database.write(lambda session: add.run_many(session, rows))
+
+    def unit(session: WriteSession) -> list[tuple[str, int, dict[str, Any]]]:
+        held = session.get_one(Till, "till-7")
+        held.cents = 700
+        with queries(at_most=3):  # the change of the one that is held, and two batches of keys
+            found = session.get_many(Till, wanted)
+        assert found["till-7"] is held
+        assert list(found) == [key for key in dict.fromkeys(wanted) if key != "no such till"]
+        return [(till.id, till.cents, till.notes) for till in list(found.values())[:2]]
+
+    assert database.write(unit) == [("till-119", 119, {"n": 119}), ("till-7", 700, {"n": 7})]
+    assert database.read(lambda session: session.get_many(Till, [])) == {}

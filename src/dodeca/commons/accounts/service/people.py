@@ -146,8 +146,7 @@ def account_by_email(session: ReadSession, address: str) -> Account | None:
 
 def accounts_by_ids(session: ReadSession, account_ids: Sequence[str]) -> dict[str, Account]:
     """Accounts by id, deleted ones included: pages still name whoever wrote something once."""
-    rows = session.scalars(select(Account).where(Account.id.in_(set(account_ids))))
-    return {account.id: account for account in rows}
+    return session.get_many(Account, account_ids)
 
 
 def search(
