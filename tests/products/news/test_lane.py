@@ -12,7 +12,7 @@ from tests.products.news.conftest import News
 from tests.products.news.test_pages import act, prepared_url, signed_in  # noqa: F401 - a fixture
 from tests.support.platform import Client
 
-from dodeca.products.news.lane import ReadingLane
+from dodeca.products.news.lane import NewsLane
 from dodeca.products.news.service import marks, members
 from dodeca.products.news.service.members import Viewer
 
@@ -41,7 +41,7 @@ def through_lane(news: News, path: str, **headers: str) -> Sent | None:
     sent = Sent()
 
     async def ask() -> bool:
-        answer = ReadingLane(news.platform).handle(scope, sent)
+        answer = NewsLane(news.platform).handle(scope, sent)
         return answer if isinstance(answer, bool) else await answer
 
     return sent if asyncio.run(ask()) else None

@@ -1,4 +1,4 @@
-"""The raw lane of reading: lists, threads, and Hacker News' API, as ready bytes for a moment.
+"""The raw lane: lists, threads, and Hacker News' API, as ready bytes for a moment; votes of programs (`vote_lane`).
 
 What is kept is what a visitor without any cookie of ours sees. Pages and lists are made anew after a second; items of
 the API are forgotten when they change. Members get their lists from shared parts (see `member_lists`). Everything else
@@ -29,6 +29,7 @@ from dodeca.products.news.pages.thread import show_item
 from dodeca.products.news.reading import V0, Kept, cache_of
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import VISITOR
+from dodeca.products.news.vote_lane import VotingLane
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -50,17 +51,20 @@ _MEMBERS_HEADERS: Final = [
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-class ReadingLane:
+class NewsLane:
     """See the module's text."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._votes = VotingLane(platform)
         self._cache = cache_of(platform)
         self._lists: Cache[SharedList] = Cache("news-lists", max_bytes=64 * _SHARED_BYTES, size=lambda _: _SHARED_BYTES)
 
     def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
         """Answer what an anonymous reader asks for and give True, or leave it."""
         path: str = scope.path
+        if scope.method == "POST":
+            return self._votes.handle(scope, protocol)
         if scope.method != "GET" or not path.startswith("/news"):
             return False
         key = self._key(path, scope.query_string, scope.headers)
@@ -213,6 +217,6 @@ def _send(kept: Kept, scope: Any, protocol: Any) -> bool:
     return True
 
 
-def make_lane(platform: Platform) -> ReadingLane:
+def make_lane(platform: Platform) -> NewsLane:
     """The lane of one process."""
-    return ReadingLane(platform)
+    return NewsLane(platform)

@@ -33,9 +33,11 @@ def score_changed(session: WriteSession, platform: Platform, item: Item | VotedI
     realtime = platform.realtime
 
     def send() -> None:
-        for name in ("top", "new", f"item:{post_id}"):
-            realtime.publish_latest(topic(name), "score", data, key=item.id)
-        realtime.publish_latest(CHANGES, "change", None, key=None)
+        for channel in (topic("top"), topic("new"), topic(f"item:{post_id}")):
+            if realtime.may_be_heard(channel):  # most posts are voted on while nobody has them open
+                realtime.publish_latest(channel, "score", data, key=item.id)
+        if realtime.is_heard(CHANGES):
+            realtime.publish_latest(CHANGES, "change", None, key=None)
 
     session.after_commit(send)
 

@@ -1,0 +1,126 @@
+"""The lane of votes: what it answers and does is what the routes answer and do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from tests.products.news.conftest import News
+from tests.products.news.test_lane import Sent
+from tests.support.platform import Client
+
+from dodeca.products.news.lane import NewsLane
+
+
+class Received(Sent):
+    """A request with a body, of which a slow or broken client may send only a part."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self._body = body
+
+    async def __call__(self) -> bytes:
+        """The body as it came."""
+        return self._body
+
+
+def vote(
+    news: News,
+    path: str,
+    body: bytes,
+    token: str,
+    *,
+    announced: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """What the lane answers to a vote; None where it leaves the request to the routes."""
+    given = {
+        "authorization": f"Bearer {token}",
+        "content-type": "application/json",
+        "content-length": str(len(body) if announced is None else announced),
+    }
+    scope = SimpleNamespace(
+        method="POST", path=path, query_string="", headers=given | dict(headers or {}), client="127.0.0.1:50000"
+    )
+    sent = Received(body)
+
+    async def ask() -> bool:
+        answer = NewsLane(news.platform).handle(scope, sent)
+        return answer if isinstance(answer, bool) else await answer
+
+    return sent if asyncio.run(ask()) else None
+
+
+BODIES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("/api/news/vote", {}),
+    ("/api/news/vote", {"vote_type": "downvote"}),
+    ("/api/news/vote", {"vote_type": "sideways"}),
+    ("/api/news/vote", {"post_id": 10**30}),
+    ("/api/news/vote", {"post_id": None}),
+    ("/api/news/vote", {"post_id": [1]}),
+    ("/api/news/vote", {"username": "nobody-of-that-name"}),
+    ("/api/news/vote", {"surprise": 1}),
+    ("/api/news/votes", {}),
+    ("/api/news/votes", {"target_type": "planet"}),
+    ("/api/news/votes", {"voter_id": "somebody else"}),
+)
+BROKEN = (b"{", b'{"post_id": NaN}', b"[]", b"", b"[" * 5000, b'{"post_id":"\xff"}')
+
+
+def test_votes_are_answered_and_counted_as_by_the_routes(client: Client, news: News) -> None:
+    voter = news.account()
+    token = news.make.token(voter)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    statuses = set()
+    for path, changes in BODIES:
+        posts = [news.post(), news.post()]
+        bodies = []
+        for post in posts:
+            whole: dict[str, Any] = {"post_id": post.id, "username": voter.username, "vote_type": "upvote"}
+            if path.endswith("votes"):
+                whole = {"voter_id": voter.id, "target_type": "post", "target_id": post.id, "vote_type": "upvote"}
+            bodies.append(json.dumps(whole | changes).encode())
+
+        theirs = client.http.post(path, content=bodies[0], headers=headers)
+        ours = vote(news, path, bodies[1], token)
+
+        statuses.add(ours.status)
+        assert (path, changes, ours.status) == (path, changes, theirs.status_code)
+        assert ours.headers["content-type"] == theirs.headers["content-type"]
+        assert ours.body.replace(str(posts[1].id).encode(), str(posts[0].id).encode()) == theirs.content
+        assert news.item(posts[1].id).score == news.item(posts[0].id).score
+    assert statuses == {200, 201, 400, 404}
+
+
+def test_broken_bodies_are_refused_in_the_words_of_the_route(client: Client, news: News) -> None:
+    token = news.make.token(news.account())
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    for body in BROKEN:
+        ours = vote(news, "/api/news/vote", body, token)
+
+        theirs = client.http.post("/api/news/vote", content=body, headers=headers)
+        assert (ours.status, json.loads(ours.body)) == (theirs.status_code, theirs.json())
+
+
+def test_half_a_body_is_no_vote(news: News) -> None:
+    voter, post = news.account(), news.post()
+    body = json.dumps({"post_id": post.id, "username": voter.username, "vote_type": "upvote"}).encode()
+
+    answer = vote(news, "/api/news/vote", body, news.make.token(voter), announced=len(body) + 10)
+
+    assert answer.status == 400
+    assert news.item(post.id).score == 1
+
+
+def test_what_is_out_of_the_ordinary_is_left_to_the_routes(news: News) -> None:
+    voter = news.account()
+    token, body = news.make.token(voter), b'{"post_id": 1, "username": "x", "vote_type": "upvote"}'
+
+    assert vote(news, "/api/news/vote", body, "no token of ours") is None
+    assert vote(news, "/api/news/vote", body, token, announced=20_000) is None
+    assert vote(news, "/api/news/vote", body, token, headers={"x-api-key": "key"}) is None
+    assert vote(news, "/api/news/vote", body, token, headers={"content-type": "text/plain"}) is None
+    assert vote(news, "/api/news/comment", body, token) is None
