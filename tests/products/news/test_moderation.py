@@ -41,6 +41,8 @@ def test_three_flags_hide_and_two_vouches_revive(session: WriteSession, news: Ne
     post = news.post()
     flag(session, news, post, 3)
     assert post.state == "flagged"
+    told = session.scalars(select(Notification).where(Notification.account_id == post.author_id)).all()
+    assert "spam × 3" in told[-1].body
     with pytest.raises(NotFound):
         items.find(session, VISITOR, post.id)
     assert items.find(session, Viewer(post.author_id), post.id)
@@ -165,3 +167,33 @@ def test_an_answered_comment_that_was_killed_keeps_its_place(session: WriteSessi
     assert [node.row.id for node in trees[0].walk()] == [above.id, below.id]
     author = news.account()
     assert posting.comment(session, author, Viewer(author.id), below.id, "Still here.")
+
+
+def test_who_is_banned_or_posts_from_a_banned_site_is_told_why(session: WriteSession, news: News) -> None:
+    moderator, author = news.account(), news.account()
+    for kind, target in (("site", "spam.example"), ("user", author.username)):
+        moderating.act(session, moderator, action="ban", target_type=kind, target_id=target, reason="Only adverts.")
+    poster = news.account()
+
+    post = news.post(poster, url="https://www.spam.example/offer")
+
+    assert post.state == "dead"
+    for account in (author, poster):
+        told = session.scalars(select(Notification).where(Notification.account_id == account.id)).all()
+        assert ["Only adverts." in notice.body for notice in told] == [True]
+    kills = select(ModerationEntry.target_id).where(ModerationEntry.action == "kill")
+    assert session.scalars(kills).all() == [str(post.id)]
+
+
+def test_what_was_merged_stands_by_itself_again_once_it_is_revived(session: WriteSession, news: News) -> None:
+    post, other, gone = news.post(), news.post(), news.post()
+    act(session, news, "kill", gone)
+    with pytest.raises(Invalid):
+        act(session, news, "merge", post, str(gone.id))
+    with pytest.raises(NotFound):
+        act(session, news, "merge", post, "9" * 5000)
+    act(session, news, "merge", post, str(other.id))
+
+    act(session, news, "unkill", post)
+
+    assert (post.state, post.merged_into) == ("live", None)

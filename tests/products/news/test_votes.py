@@ -14,7 +14,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Forbidden, NotFound
 from dodeca.products.news.models import Member, Vote
-from dodeca.products.news.service import members, moderating, rings, rules, voting
+from dodeca.products.news.service import listing, members, moderating, rings, rules, voting
 
 
 def test_a_vote_moves_score_and_karma_once(session: WriteSession, news: News) -> None:
@@ -162,3 +162,14 @@ def test_keeping_an_item_does_not_make_suspect_votes_count(news: News) -> None:
 
     news.vote(post, news.account(karma=0))  # once there are more of them, it waits again
     assert post.id in [item.id for item in news.run(moderating.queue)]
+
+
+def test_options_of_a_poll_that_is_gone_are_not_voted_on(session: WriteSession, news: News) -> None:
+    poll = news.post(title="Which?", options=["This", "That"])
+    option = listing.options_of(session, [poll.id])[poll.id][0]
+    assert news.vote(option).score == 1
+    poll.state = "dead"
+    session.flush()
+
+    with pytest.raises(Forbidden):
+        news.vote(option)

@@ -15,6 +15,7 @@ from dodeca.products.news.models import (
     Item,
     Member,
     ShelfEntry,
+    Suggestion,
     TagFilter,
     Visit,
     Vouch,
@@ -28,7 +29,7 @@ def delete_account(session: WriteSession, account_id: str) -> None:
 
     What only the account could see, its profile and its choices are removed."""
     _forget_flags(session, account_id)
-    for table in (Favorite, Hide, Visit, TagFilter, ShelfEntry):
+    for table in (Favorite, Hide, Visit, TagFilter, ShelfEntry, Suggestion):
         session.execute(delete(table).where(table.user_id == account_id))
     target = (Follow.target_type == "user") & (Follow.target_id == account_id)
     session.execute(delete(Follow).where(Follow.product == PRODUCT, or_(Follow.follower_id == account_id, target)))

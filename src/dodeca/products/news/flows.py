@@ -10,7 +10,7 @@ from dodeca.kernel.http import Call
 from dodeca.products.news import live
 from dodeca.products.news.acting import address_hash
 from dodeca.products.news.models import Item
-from dodeca.products.news.service import answers, items, posting, searching, voting
+from dodeca.products.news.service import answers, items, posting, searching, suggesting, voting
 from dodeca.products.news.service.members import VISITOR, Viewer
 from dodeca.products.news.views import comment_views, post_view
 
@@ -79,6 +79,23 @@ def edit(
     return item
 
 
+def suggest(
+    session: WriteSession,
+    call: Call,
+    account: Account,
+    viewer: Viewer,
+    post_id: int,
+    *,
+    title: str | None = None,
+    tags: Sequence[str] | None = None,
+) -> tuple[Item, bool]:
+    """Suggest a title or tags for another's post; gives the post and whether it changed. See `suggesting.suggest`."""
+    post, is_changed = suggesting.suggest(session, account, viewer, post_id, title=title, tags=tags)
+    if is_changed:
+        changed(session, call, post)
+    return post, is_changed
+
+
 def remove(session: WriteSession, call: Call, account: Account, item: Item) -> None:
     """Delete one's own item. See `posting.remove`."""
     posting.remove(session, account, item)
@@ -87,6 +104,8 @@ def remove(session: WriteSession, call: Call, account: Account, item: Item) -> N
 
 
 def changed(session: WriteSession, call: Call, item: Item) -> None:
-    """An item's state changed by flags, vouches or moderators."""
+    """An item was changed by others than its author: by flags, vouches, suggestions or moderators."""
     searching.later(session, item)
     live.changed(session, call.platform, item)
+    if item.merged_into is not None:
+        live.changed(session, call.platform, items.locked(session, item.merged_into))

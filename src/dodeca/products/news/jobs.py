@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, delete, select, update
@@ -13,7 +13,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.news import live, ranking
-from dodeca.products.news.models import Item, RankPlace, Site
+from dodeca.products.news.models import Item, ItemTag, RankPlace, Site, Tag
 from dodeca.products.news.service import items, listing, rings
 from dodeca.products.news.service.members import VISITOR, insert_for
 from dodeca.products.news.service.rules import PRODUCT, current
@@ -50,9 +50,12 @@ def refresh(session: WriteSession) -> int:
     found = session.execute(statement.order_by(table.c.voted_at.desc()).limit(CANDIDATES)).all()
     penalties = select(Site.site, Site.penalty, Site.reason).where(Site.penalty != 1.0)
     sites = {site: (penalty, reason) for site, penalty, reason in session.execute(penalties)}
+    tags = _penalised_tags(session, since)
     changed = []
     for row in found:
-        rank = ranking.rank(items.standing_of(row, *sites.get(row.site, ())), now, rules)
+        site_penalty, site_reason = sites.get(row.site, (1.0, ""))
+        standing = items.standing_of(row, site_penalty, site_reason, tags.get(row.id, ()))
+        rank = ranking.rank(standing, now, rules)
         if rank != row.rank:
             changed.append({"which": row.id, "to": rank})
     if changed:
@@ -61,6 +64,21 @@ def refresh(session: WriteSession) -> int:
         session.expire_all()
     _note_places(session)
     return len(found)
+
+
+def _penalised_tags(session: WriteSession, since: datetime) -> dict[int, list[ranking.Penalty]]:
+    """The tags with a penalty of posts that were voted on since then."""
+    statement = (
+        select(ItemTag.item_id, Tag.tag, Tag.penalty, Tag.reason)
+        .join(Tag, Tag.tag == ItemTag.tag)
+        .join(Item, Item.id == ItemTag.item_id)
+        .where(Tag.penalty != 1.0, Item.voted_at >= since, listing.IS_POST)
+        .order_by(Tag.tag)
+    )
+    found: dict[int, list[ranking.Penalty]] = {}
+    for item_id, tag, penalty, reason in session.execute(statement):
+        found.setdefault(item_id, []).append(ranking.Penalty(tag, penalty, reason))
+    return found
 
 
 def _note_places(session: WriteSession) -> None:

@@ -243,6 +243,36 @@ class ItemTag(Model):
     __table_args__ = (Index("ix_news_item_tags_tag", "tag", "item_id"),)
 
 
+class Tag(Model):
+    """What moderators decided about a tag (primary key): a penalty on the rank of the posts that have it."""
+
+    __tablename__ = "news_tags"
+
+    tag: Mapped[str] = mapped_column(primary_key=True)
+    penalty: Mapped[float] = mapped_column(default=1.0)
+    reason: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (CheckConstraint("penalty > 0 AND penalty <= 10", name="penalty"),)
+
+
+class Suggestion(Model):
+    """A better title, or better tags (with spaces between, in order), for somebody else's post: one of a member for a
+    post (primary key). Enough equal ones are applied and removed; who made them is told to nobody."""
+
+    __tablename__ = "news_suggestions"
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("news_items.id"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    title: Mapped[str | None]
+    tags: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        CheckConstraint("title IS NOT NULL OR tags IS NOT NULL", name="not_empty"),
+        Index("ix_news_suggestions_user", "user_id"),
+    )
+
+
 class TagFilter(Model):
     """A tag that one person does not want to see in lists (primary key). Nobody else sees it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from math import log2
 
@@ -21,6 +22,14 @@ class Factor(msgspec.Struct, frozen=True):
     why: str
 
 
+class Penalty(msgspec.Struct, frozen=True):
+    """What moderators decided about a tag."""
+
+    name: str
+    value: float
+    reason: str
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What the rank of a post depends on. `counted` are the points that count."""
 
@@ -34,6 +43,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     site: str | None = None
     site_penalty: float = 1.0
     site_reason: str = ""
+    tags: Sequence[Penalty] = ()
+    """Those of its tags that have a penalty."""
 
 
 def age_hours(standing: Standing, now: datetime) -> float:
@@ -66,6 +77,7 @@ def factors(standing: Standing, rules: Rules) -> list[Factor]:
         found.append(Factor("flags", 1 / (1 + standing.flags / 2), f"Flagged by {standing.flags}."))
     if standing.site_penalty != 1.0:
         found.append(Factor("site", standing.site_penalty, f"{standing.site}: {standing.site_reason}"))
+    found += [Factor("tag", tag.value, f"{tag.name}: {tag.reason}") for tag in standing.tags]
     if standing.penalty != 1.0:
         found.append(Factor("moderator", standing.penalty, standing.penalty_reason or "Set by a moderator."))
     return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Invalid
-from dodeca.kernel.http import Access, AnyBody, Calling, ClosedRequest, DbWrite, FromQuery, delete, post
+from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, FromQuery, delete, post
 from dodeca.products.news import flows
 from dodeca.products.news.acting import check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line
@@ -40,6 +41,13 @@ class TitledVote(ClosedRequest):
     vote_type: Line | None = None
 
 
+class Target(ClosedRequest):
+    """What a vote was for."""
+
+    target_type: Line | None = None
+    target_id: int | str | None = None
+
+
 class VoteView(msgspec.Struct):
     """A vote as it stands. Its `id` is the item's and the voter's."""
 
@@ -69,9 +77,8 @@ def _direction(vote_type: str | None) -> int:
     return DIRECTIONS[vote_type]
 
 
-@post("/votes", access=Access.MEMBER)
-def create_vote(session: DbWrite, call: Calling, data: AnyBody[NewVote]) -> VoteAnswer:
-    """Vote on a post, a comment or an option of a poll."""
+def record(session: WriteSession, call: Call, data: NewVote) -> VoteAnswer:
+    """Vote on what the request names. Raises Invalid, Forbidden, NotFound and what `voting.vote` does."""
     message = "Voter ID, target type, target ID, and vote type are required."
     require(
         message,
@@ -91,12 +98,36 @@ def create_vote(session: DbWrite, call: Calling, data: AnyBody[NewVote]) -> Vote
     return VoteAnswer(Recorded().message, view)
 
 
+def record_by_name(session: WriteSession, call: Call, data: NamedVote) -> Recorded:
+    """The same for a post, with the voter's name."""
+    require(INVALID, post_id=data.post_id, username=data.username, vote_type=data.vote_type)
+    direction = _direction(data.vote_type)
+    check_name(session, call, data.username or "")
+    flows.vote(session, call, number(data.post_id), direction, what="post")
+    return Recorded()
+
+
+@post("/votes", access=Access.MEMBER)
+def create_vote(session: DbWrite, call: Calling, data: AnyBody[NewVote]) -> VoteAnswer:
+    """Vote on a post, a comment or an option of a poll."""
+    return record(session, call, data)
+
+
 @delete("/votes", access=Access.MEMBER)
-def delete_vote(session: DbWrite, call: Calling, target_type: FromQuery[str], target_id: FromQuery[int]) -> None:
-    """Take one's vote back within the hour."""
-    if target_type not in voting.TARGETS:
+def delete_vote(
+    session: DbWrite,
+    call: Calling,
+    data: AnyBody[Target],
+    target_type: FromQuery[str | None] = None,
+    target_id: FromQuery[int | None] = None,
+) -> None:
+    """Take one's vote back within the hour. The target stands in the query, or in a body where clients send one."""
+    kind = target_type if target_type is not None else data.target_type
+    which = target_id if target_id is not None else data.target_id
+    require("Target type and target ID are required.", target_type=kind, target_id=which)
+    if kind not in voting.TARGETS:
         raise Invalid(INVALID, field="target_type")
-    flows.vote(session, call, target_id, 0, what=target_type)
+    flows.vote(session, call, number(which), 0, what=kind)
 
 
 @post("/posts/vote", access=Access.MEMBER, status=200)
@@ -112,11 +143,7 @@ def vote_by_title(session: DbWrite, call: Calling, data: AnyBody[TitledVote]) ->
 @post("/vote", access=Access.MEMBER, status=200)
 def vote_by_name(session: DbWrite, call: Calling, data: AnyBody[NamedVote]) -> Recorded:
     """Vote on a post."""
-    require(INVALID, post_id=data.post_id, username=data.username, vote_type=data.vote_type)
-    direction = _direction(data.vote_type)
-    check_name(session, call, data.username or "")
-    flows.vote(session, call, number(data.post_id), direction, what="post")
-    return Recorded()
+    return record_by_name(session, call, data)
 
 
 routes = [create_vote, delete_vote, vote_by_title, vote_by_name]

@@ -13,7 +13,7 @@ from dodeca.commons import following
 from dodeca.commons.accounts.public import Account, Actor
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel.db import WriteSession
-from dodeca.kernel.errors import DodecaError, Invalid, TooMany
+from dodeca.kernel.errors import Conflict, DodecaError, Forbidden, Invalid, TooMany
 from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, Redirect, post
 from dodeca.products.news import flows
 from dodeca.products.news.acting import Looking
@@ -156,6 +156,28 @@ def report(session: DbWrite, account: Actor, viewer: Looking, data: AnyBody[Repo
     return Redirect(back, toast="Thank you. A moderator will look at it.")
 
 
+class SuggestForm(ClosedRequest):
+    """A title, tags with spaces between, or both, for another's post."""
+
+    id: ItemId = 0
+    title: Line = ""
+    tags: Line = ""
+
+
+@post("/suggest", access=Access.MEMBER, status=200)
+def suggest(session: DbWrite, call: Calling, account: Actor, viewer: Looking, data: AnyBody[SuggestForm]) -> Redirect:
+    """Suggest a title or tags."""
+    back = f"/news/item?id={data.id}"
+    tags = data.tags.replace(",", " ").split()
+    try:
+        with session.begin_nested():
+            _post, applied = flows.suggest(session, call, account, viewer, data.id, title=data.title, tags=tags or None)
+    except (Invalid, Conflict, Forbidden) as error:
+        return Redirect(back, toast=error.message, kind="error")
+    done = "Enough members agree: the post was changed." if applied else "Thank you. Once others agree, it is changed."
+    return Redirect(back, toast=done)
+
+
 @post("/follow", access=Access.MEMBER, status=200)
 def follow(session: DbWrite, account: Actor, data: AnyBody[FollowForm]) -> Redirect:
     """Follow a member or a tag, or no longer."""
@@ -174,4 +196,4 @@ def follow(session: DbWrite, account: Actor, data: AnyBody[FollowForm]) -> Redir
     return Redirect(back_to(data.goto), toast=f"You no longer follow {name}.")
 
 
-routes = [act, report, follow]
+routes = [act, report, suggest, follow]

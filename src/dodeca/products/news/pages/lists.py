@@ -9,6 +9,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, FromQuery, Page, get
 from dodeca.products.news.acting import Looking
+from dodeca.products.news.models import Site, Tag
 from dodeca.products.news.pages.staying import not_too_long
 from dodeca.products.news.pages.surroundings import page, rows, with_query, with_roots
 from dodeca.products.news.service import listing
@@ -152,7 +153,9 @@ def from_site(
     cursor: FromQuery[str | None] = None,
     n: FromQuery[int | None] = None,
 ) -> Page:
-    """Posts of one site, newest first."""
+    """Posts of one site, newest first, and what moderators decided about it."""
+    name = site[:253].strip().lower()
+    row = session.get(Site, name)
     return show_list(
         session,
         call,
@@ -160,10 +163,12 @@ def from_site(
         path="from",
         sort="new",
         title=f"From {site[:100]}",
-        wanted=Wanted(site=site[:300]),
+        wanted=Wanted(site=name),
         cursor=cursor,
         n=n,
         tab="",
+        target=("site", name, row is not None and row.banned) if name else ("", "", False),
+        decided=_decided(row),
     )
 
 
@@ -216,7 +221,16 @@ def tagged(
         tab="",
         tag=tag[:30],
         follows_tag=follows,
+        target=("tag", tag[:30].lower(), False),
+        decided=_decided(session.get(Tag, tag[:30].lower())),
     )
+
+
+def _decided(row: Site | Tag | None) -> str:
+    """What moderators decided about a site or a tag, in words."""
+    if isinstance(row, Site) and row.banned:
+        return f"Moderators banned this site: {row.reason}"
+    return f"Moderators let it rank × {row.penalty:g}: {row.reason}" if row is not None and row.penalty != 1.0 else ""
 
 
 @get("/lists", access=Access.PUBLIC)

@@ -49,6 +49,7 @@ WORDS = {
     "shadow": "held back by a spam rule",
     "release": "released after its time",
     "settings": "changed the rules of",
+    "suggested": "changed as members suggested",
 }
 
 

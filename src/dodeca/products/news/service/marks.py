@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
+from dodeca.commons import notifications
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
@@ -50,7 +51,25 @@ def _after_flags(session: WriteSession, item: Item, flags_to_kill: int) -> None:
     if item.state == "live" and item.flags >= flags_to_kill and item.flags * 3 > item.score:
         item.state, item.reason = "flagged", f"Flagged by {item.flags} members."
         _log(session, item, "flagged", item.reason)
+        _tell_flagged(session, item)
         _settle(session, item)
+
+
+def _tell_flagged(session: WriteSession, item: Item) -> None:
+    if item.author_id is None:
+        return
+    statement = select(Flag.reason, func.count()).where(Flag.item_id == item.id).group_by(Flag.reason)
+    counts = session.execute(statement.order_by(Flag.reason)).all()
+    why = ", ".join(f"{row[0].replace('_', ' ')} × {row[1]}" for row in counts)
+    what = "comment" if item.type == "comment" else "post"
+    notice = notifications.Notice(
+        product=PRODUCT,
+        kind="moderation",
+        title=f"Your {what} was hidden by members’ flags",
+        body=f"{item.reason} ({why}) Members can vouch for it. If you disagree, say so on its page.",
+        href=f"/news/item?id={item.id}",
+    )
+    notifications.notify(session, item.author_id, notice)
 
 
 def vouch(session: WriteSession, account: Account, viewer: Viewer, item_id: int) -> None:

@@ -13,8 +13,8 @@ from dodeca.commons.moderation.models import ModerationEntry, Report
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
-from dodeca.products.news.models import POST_TYPES, Flag, Item, Revision, Site, Vote
-from dodeca.products.news.service import items, marks, voting
+from dodeca.products.news.models import POST_TYPES, Flag, Item, Revision, Site, Tag, Vote
+from dodeca.products.news.service import items, marks, posting, voting
 from dodeca.products.news.service.members import Viewer, member
 from dodeca.products.news.service.rules import PRODUCT
 from dodeca.products.news.urls import checked_title
@@ -45,13 +45,13 @@ def act(
         raise Invalid(f"action is one of {', '.join(ACTIONS)}.", field="action")
     if action in ("ban", "unban"):
         _ban(session, target_type, target_id, reason, lift=action == "unban")
-    elif target_type == "site" and action == "penalise":
-        _site(session, target_id).penalty = _penalty(value)
-        _site(session, target_id).reason = reason
+    elif target_type in ("site", "tag") and action == "penalise":
+        row = _site(session, target_id) if target_type == "site" else _tag(session, target_id)
+        row.penalty, row.reason = _penalty(value), reason
     elif target_type in ("post", "comment"):
         _act_on_item(session, action, target_type, target_id, reason, value)
     else:
-        raise Invalid("target_type is post or comment here.", field="target_type")
+        raise Invalid("target_type is post or comment here; penalise takes site and tag too.", field="target_type")
     moderation.close_reports(
         session,
         product=PRODUCT,
@@ -71,7 +71,7 @@ def act(
 
 
 def _act_on_item(session: WriteSession, action: str, target_type: str, target_id: str, reason: str, value: str) -> None:
-    number = int(target_id) if target_id.isascii() and target_id.isdigit() and len(target_id) < 16 else 0
+    number = _number(target_id)
     items.find(session, _MODERATOR, number, target_type)
     item = items.locked(session, number)
     if (item.type in POST_TYPES) != (target_type == "post"):
@@ -90,6 +90,11 @@ def _act_on_item(session: WriteSession, action: str, target_type: str, target_id
         _tell(session, item, action, reason)
 
 
+def _number(text: str) -> int:
+    """An item's id; what cannot be one is 0, which no item has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
 def _kill(_session: WriteSession, item: Item, reason: str, _value: str) -> None:
     if item.state in ("dead", "deleted"):
         raise Conflict(f"This is {item.state} already.")
@@ -99,7 +104,7 @@ def _kill(_session: WriteSession, item: Item, reason: str, _value: str) -> None:
 def _unkill(session: WriteSession, item: Item, _reason: str, _value: str) -> None:
     if item.state not in ("dead", "flagged", "shadow"):
         raise Conflict(f"This is {item.state}.")
-    item.state, item.reason, item.live_at = "live", None, None
+    item.state, item.reason, item.live_at, item.merged_into = "live", None, None, None
     marks.clear_flags(session, item)
 
 
@@ -114,13 +119,13 @@ def _unlock(_session: WriteSession, item: Item, _reason: str, _value: str) -> No
 def _rename(session: WriteSession, item: Item, reason: str, value: str) -> None:
     title = checked_title(value)
     session.add(Revision(item_id=item.id, editor_id="", title=item.title, content=item.content, url=item.url))
-    item.title = title
+    posting.retitle(item, title)
 
 
 def _merge(session: WriteSession, item: Item, _reason: str, value: str) -> None:
     """Move the comments of a post to another; the post points there."""
-    target = items.find_post(session, _MODERATOR, int(value) if value.isascii() and value.isdigit() else 0)
-    if target.id == item.id or target.merged_into is not None:
+    target = items.find_post(session, _MODERATOR, _number(value))
+    if target.id == item.id or target.merged_into is not None or target.state != "live":
         raise Invalid("A post is merged into another one that stands.", field="value")
     moved = [Item.root_id == item.id, Item.type == "comment"]
     session.execute(update(Item).where(*moved, Item.parent_id == item.id).values(parent_id=target.id))
@@ -175,12 +180,33 @@ def _ban(session: WriteSession, target_type: str, target_id: str, reason: str, *
         if account is None:
             raise NotFound("User not found.")
         member(session, account.id).banned_reason = None if lift else reason
+        _tell_member(session, account.id, reason, lift=lift)
     elif target_type == "site":
         row = _site(session, target_id)
         row.banned, row.reason = not lift, reason
     else:
         raise Invalid("Users and sites are banned.", field="target_type")
     session.flush()
+
+
+def _tell_member(session: WriteSession, account_id: str, reason: str, *, lift: bool) -> None:
+    title = "You can post and vote on news again" if lift else "You can no longer post or vote on news"
+    notice = notifications.Notice(
+        product=PRODUCT, kind="moderation", title=title, body=f"Reason: {reason}", href="/news/moderations"
+    )
+    notifications.notify(session, account_id, notice)
+
+
+def _tag(session: WriteSession, tag: str) -> Tag:
+    named = posting.checked_tags([tag], field="target_id")
+    if not named:
+        raise Invalid("Name a tag.", field="target_id")
+    row = session.get(Tag, named[0])
+    if row is None:
+        row = Tag(tag=named[0])
+        session.add(row)
+        session.flush()
+    return row
 
 
 def _site(session: WriteSession, site: str) -> Site:
@@ -246,8 +272,7 @@ def dismiss(
 
     Raises Invalid, NotFound."""
     if target_type in ("post", "comment"):
-        number = int(target_id) if target_id.isascii() and target_id.isdigit() and len(target_id) < 16 else 0
-        item = items.find(session, _MODERATOR, number, target_type)
+        item = items.find(session, _MODERATOR, _number(target_id), target_type)
         action = "unkill" if item.state in ("flagged", "shadow") else "clear_flags"
         _note_uncounted(session, item.id)
         return act(session, moderator, action=action, target_type=target_type, target_id=target_id, reason=reason)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from dodeca.commons import following
 from dodeca.kernel.clock import rfc3339
 from dodeca.kernel.db import ReadSession
-from dodeca.products.news.models import Favorite, Flag, Hide, Item, Member, ShelfEntry, Vote
+from dodeca.products.news.models import Favorite, Flag, Hide, Item, Member, ShelfEntry, Suggestion, Vote
 from dodeca.products.news.service import shelf
 from dodeca.products.news.service.rules import PRODUCT
 
@@ -44,6 +44,7 @@ def export(session: ReadSession, account_id: str) -> Mapping[str, bytes]:
         "follows.txt": _lines(follows),
         "votes.csv": _votes(session, account_id),
         "flags.csv": _flags(session, account_id),
+        "suggestions.jsonl": _suggestions(session, account_id),
         "shelf.jsonl": b"".join(msgspec.json.encode(_shelved(row)) + b"\n" for row in shelf.of(session, account_id)),
     }
 
@@ -93,6 +94,12 @@ def _flags(session: ReadSession, account_id: str) -> bytes:
     statement = select(Flag.item_id, Flag.reason, Flag.created_at).where(Flag.user_id == account_id)
     rows = session.execute(statement.order_by(Flag.created_at)).all()
     return _csv(("item_id", "reason", "created_at"), [(row[0], row[1], rfc3339(row[2])) for row in rows])
+
+
+def _suggestions(session: ReadSession, account_id: str) -> bytes:
+    rows = session.scalars(select(Suggestion).where(Suggestion.user_id == account_id).order_by(Suggestion.item_id))
+    held = ({"id": row.item_id, "title": row.title, "tags": row.tags} for row in rows)
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in held)
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:

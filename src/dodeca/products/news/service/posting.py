@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import bindparam, delete, func, or_, select
 
 from dodeca.commons import notifications
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.discussion.text import cleaned, rendered
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, TooMany
 from dodeca.products.news import ranking
-from dodeca.products.news.models import Item, ItemTag, Member, Revision, Site, UrlClaim
+from dodeca.products.news.models import Item, ItemTag, Member, Revision, Site, Suggestion, UrlClaim
 from dodeca.products.news.service import items, voting
 from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
 from dodeca.products.news.service.rules import PRODUCT, Rules, current
@@ -30,6 +30,20 @@ MOST_TAGS = 5
 DEEPEST = 2000
 SAME_TEXT_A_DAY = 3
 _TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,28}[a-z0-9])?")
+
+
+_discussed = Prepared(
+    select(Item.id)
+    .where(
+        Item.url_key == bindparam("url_key"),
+        Item.parent_id.is_(None),
+        Item.id != bindparam("item_id"),
+        Item.state == "live",
+        or_(Item.descendants > 0, Item.imported_descendants > 0),
+    )
+    .order_by(Item.id.desc())
+    .limit(bindparam("most"))
+)
 
 
 class TooLate(Conflict):
@@ -93,7 +107,7 @@ def submit(
     session.add_all(ItemTag(item_id=item.id, tag=tag) for tag in tags)
     _add_options(session, item, options)
     items.rerank(session, item, rules)
-    _tell_if_shadowed(session, item)
+    _tell_if_held_back(session, item)
     session.flush()
     return item, True
 
@@ -112,11 +126,8 @@ def discussions(session: ReadSession, item: Item, *, limit: int = 5) -> Sequence
     """Other posts of the same page that were discussed, newest first."""
     if item.url_key is None:
         return []
-    statement = select(Item).where(
-        Item.url_key == item.url_key, Item.parent_id.is_(None), Item.id != item.id, Item.state == "live"
-    )
-    talked = or_(Item.descendants > 0, Item.imported_descendants > 0)
-    return session.scalars(statement.where(talked).order_by(Item.id.desc()).limit(limit)).all()
+    found = _discussed.rows(session, url_key=item.url_key, item_id=item.id, most=limit)
+    return list(session.get_many(Item, [item_id for (item_id,) in found]).values())
 
 
 def same_page(session: ReadSession, url: str, *, limit: int = 5) -> Sequence[Item]:
@@ -201,27 +212,31 @@ def comment(session: WriteSession, author: Account, viewer: Viewer, parent_id: i
         root.active_at = item.created_at
         items.rerank(session, root, rules)
         _tell_author(session, author, parent, item)
-    _tell_if_shadowed(session, item)
+    _tell_if_held_back(session, item)
     session.flush()
     return item
 
 
-def _tell_if_shadowed(session: WriteSession, item: Item) -> None:
-    """No secret punishment: what a spam rule holds back is logged, and its author knows why and until when."""
-    if item.state != "shadow" or item.author_id is None or item.reason is None:
+def _tell_if_held_back(session: WriteSession, item: Item) -> None:
+    """No secret punishment: what a rule holds back or kills is logged, and its author knows why and until when."""
+    if item.state not in ("shadow", "dead") or item.author_id is None or item.reason is None:
         return
     what = "comment" if item.type == "comment" else "post"
+    action = "shadow" if item.state == "shadow" else "kill"
     moderation.record(
-        session, None, product=PRODUCT, action="shadow", target_type=what, target_id=str(item.id), reason=item.reason
+        session, None, product=PRODUCT, action=action, target_type=what, target_id=str(item.id), reason=item.reason
     )
+    title, then = f"Your {what} is not shown", "If you disagree, say so on its page."
+    if item.state == "shadow":
+        title = f"Your {what} waits for a moderator"
+        then = f"Until somebody looks, only you see it; without a decision it goes live by itself. {then}"
     notice = notifications.Notice(
         product=PRODUCT,
         kind="moderation",
-        title=f"Your {what} waits for a moderator",
-        body=f"{item.reason} Until somebody looks, only you see it; without a decision it goes live by itself. "
-        "If you disagree, say so on its page.",
+        title=title,
+        body=f"{item.reason} {then}",
         href=f"/news/item?id={item.id}",
-        key=f"news:shadow:{item.id}",
+        key=f"news:{item.state}:{item.id}",
     )
     notifications.notify(session, item.author_id, notice)
 
@@ -258,17 +273,34 @@ def edit(
     new_content = _checked_text(content, longest, "content") if content is not None else item.content
     if not new_content and item.url is None and item.type != "poll":
         raise Invalid("Write something.", field="content")
+    wanted = checked_tags(tags) if tags is not None and item.type != "comment" else None
     session.add(Revision(item_id=item.id, editor_id=author.id, title=item.title, content=item.content, url=item.url))
-    item.title, item.content, item.html = new_title, new_content, rendered(new_content)
-    if item.type == "story":
-        item.kind = kind_of(new_title)
-    if tags is not None and item.type != "comment":
-        wanted = checked_tags(tags)
-        session.execute(delete(ItemTag).where(ItemTag.item_id == item.id))
-        session.add_all(ItemTag(item_id=item.id, tag=tag) for tag in wanted)
+    item.content, item.html = new_content, rendered(new_content)
+    if item.type != "comment":
+        retitle(item, new_title)
+        session.execute(delete(Suggestion).where(Suggestion.item_id == item.id))  # the author has decided
+    if wanted is not None:
+        retag(session, item.id, wanted)
     item.updated_at = clock.now()
     session.flush()
+    if item.type != "comment":
+        items.rerank(session, item, rules)
+        session.flush()
     return item
+
+
+def retitle(post: Item, title: str) -> None:
+    """Give a post another title, and the place among questions and things shown that it asks for."""
+    post.title = title
+    if post.type == "story":
+        post.kind = kind_of(title)
+
+
+def retag(session: WriteSession, post_id: int, tags: Sequence[str]) -> None:
+    """Give a post exactly these checked tags."""
+    session.execute(delete(ItemTag).where(ItemTag.item_id == post_id))
+    session.add_all(ItemTag(item_id=post_id, tag=tag) for tag in tags)
+    session.flush()
 
 
 def remove(session: WriteSession, author: Account, item: Item) -> None:

@@ -27,6 +27,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     karma_to_poll: int = 1
     flags_to_kill: int = 3
     vouches_to_revive: int = 2
+    suggestions_to_apply: int = 2
     gravity: float = 1.8
     exponent: float = 0.8
     no_url_factor: float = 0.4

@@ -23,6 +23,8 @@ from dodeca.products.news.service.rules import Rules, current
 
 DOWNVOTES_RUNNING = 3
 """More downvotes in a row on one author do not count: it is about the person then."""
+CLOSED = ("dead", "deleted", "pending")
+"""States in which nothing is voted on."""
 TARGETS = {"post": POST_TYPES, "comment": ("comment",), "pollopt": ("pollopt",)}
 
 
@@ -131,6 +133,8 @@ def vote(
         if direction < 0:
             raise Forbidden("You cannot vote down what is your own.")
         return item
+    if item.type == "pollopt" and not _is_open(session, item):
+        raise Forbidden("This cannot be voted on.")
     who = _acting(session, voter_id)
     if direction < 0:
         members.need_karma(who.karma, rules.karma_to_downvote, "vote down")
@@ -189,10 +193,16 @@ def _locked(session: WriteSession, voter_id: str, item_id: int, what: str | None
 def _check_item(item: VotedItem, direction: int) -> None:
     if direction not in (1, -1):
         raise Invalid("A vote is up or down.", field="vote_type")
-    if item.state in ("dead", "deleted", "pending") or item.type == "job":
+    if item.state in CLOSED or item.type == "job":
         raise Forbidden("This cannot be voted on.")
     if item.type == "pollopt" and direction < 0:
         raise Forbidden("Options of polls are voted up only.")
+
+
+def _is_open(session: ReadSession, option: VotedItem) -> bool:
+    """Whether the poll of an option takes votes."""
+    poll = session.get(Item, option.root_id)
+    return poll is not None and poll.state not in CLOSED
 
 
 def _acting(session: WriteSession, voter_id: str) -> _Voter:
@@ -268,7 +278,8 @@ def _moved(session: WriteSession, item: VotedItem, score: int, counted: int, rul
     """Change score, points that count and the author's karma; the item's row is held by the caller."""
     item = item._replace(score=item.score + score, counted=item.counted + counted)
     if item.type in POST_TYPES:
-        standing = items.standing_of(item, item.site_penalty, item.site_reason)
+        tags = items.penalised_tags(session, item.id)
+        standing = items.standing_of(item, item.site_penalty, item.site_reason, tags)
         item = item._replace(rank=ranking.rank(standing, clock.now(), rules))
     _move_item.run(
         session,
