@@ -69,7 +69,7 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         worker = _start_worker(platform)
         serving = asyncio.create_task(server.serve())
         await _until_listening(host, port, serving)
-        _settle_collector()
+        settle_collector()
         click.echo(f"Dodeca is ready: {platform.public_url}/")
         sys.stdout.flush()
         await serving
@@ -77,7 +77,7 @@ async def serve_here(config: Config, host: str, port: int) -> None:
     platform.close()
 
 
-def _settle_collector() -> None:
+def settle_collector() -> None:
     """What is here now stays, so the garbage collector need not look at it again; and it looks less often, as it stops
     all answers meanwhile: requests leave few cycles behind, and caches are large."""
     gc.collect()
@@ -150,7 +150,7 @@ class _Process:
             self.lifespan = self.app.lifespan()
             await self.lifespan.__aenter__()
             self.worker = _start_worker(self.platform)
-            _settle_collector()
+            settle_collector()
 
         loop.run_until_complete(start())
 
