@@ -55,6 +55,26 @@ class News:
         text = content or f"What I think, number {next(_numbers)}."
         return self.run(lambda session: posting.comment(session, author, Viewer(author.id), on.id, text))
 
+    def deepen(self, session: WriteSession, post: Item, levels: int) -> None:
+        """Replies to replies, each saying its level, in one statement. What is made afterwards may take their ids."""
+        rows = [
+            Item(
+                id=post.id + level + 1,
+                type="comment",
+                kind="comment",
+                author_id=post.author_id,
+                parent_id=post.id + level,
+                root_id=post.id,
+                depth=level,
+                content=f"Level {level}",
+                html=f"Level {level}",
+            )
+            for level in range(levels)
+        ]
+        session.add_all(rows)
+        session.get_one(Item, post.id).descendants = levels
+        session.flush()
+
     def vote(
         self, item: Item, voter: Account | None = None, direction: int = 1, address: str | None = None
     ) -> VotedItem:

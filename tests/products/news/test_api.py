@@ -202,9 +202,9 @@ def test_moderators_act_in_the_open(client: Client, as_alice: Client, news: News
 
 def test_site_settings_are_the_admins(client: Client, as_alice: Client, news: News) -> None:
     admin = client.with_token(news.make.token(news.account(username="boss", roles_too=["admin"])))
-    assert as_alice.put("/api/news/settings/site", json={"values": {"preset": "hn"}}).status_code == 403
-    assert admin.put("/api/news/settings/site", json={"values": {"gravity": "x"}}).status_code == 400
-    changed = admin.put("/api/news/settings/site", json={"values": {"preset": "hn"}, "reason": "Grown up"})
+    assert as_alice.put("/api/news/settings/site", json={"preset": "hn"}).status_code == 403
+    assert admin.put("/api/news/settings/site", json={"gravity": "x"}).status_code == 400
+    changed = admin.put("/api/news/settings/site", json={"preset": "hn", "reason": "Grown up"})
     assert changed.json()["karma_to_downvote"] == 501
     assert client.get("/api/news/moderations").json()["moderations"][0]["action"] == "settings"
 
@@ -232,6 +232,7 @@ def test_the_export_is_a_zip_of_ones_own(as_alice: Client, alice: Account, news:
         "votes.csv",
         "flags.csv",
         "shelf.jsonl",
+        "suggestions.jsonl",
     }
     assert b",post,upvote," in archive.read("votes.csv")
 
@@ -263,3 +264,35 @@ def test_odd_ids_in_bodies_are_refused(as_alice: Client, value: str) -> None:
         body = f'{{"{name}": {value}, "username": "alice", "content": "c", "vote_type": "upvote"}}'
         answer = as_alice.post("/api/news" + path, content=body, headers={"content-type": "application/json"})
         assert answer.status_code in (400, 404)
+
+
+def test_a_socket_tells_what_the_stream_tells(client: Client, as_alice: Client, alice: Account, news: News) -> None:
+    post = news.post()
+    with client.http.websocket_connect("/api/news/ws?topics=planets") as socket:
+        assert socket.receive_json()["event"] == "error"
+    with client.http.websocket_connect("/api/news/ws?topics=inbox") as socket:
+        assert socket.receive_json()["data"]["message"] == "Sign in first."
+
+    with client.http.websocket_connect(f"/api/news/ws?topics=top,item:{post.id}") as socket:
+        assert socket.receive_json()["event"] == "open"
+        body = {"post_id": post.id, "username": alice.username, "vote_type": "upvote"}
+        assert as_alice.post("/api/news/vote", json=body).status_code == 200
+        told = socket.receive_json()
+
+    assert told["event"] == "score"
+    assert told["data"] == {"id": post.id, "score": 2, "comments_count": 0}
+    with client.http.websocket_connect(f"/api/news/ws?topics=item:{post.id}&last_id=0") as socket:
+        assert [socket.receive_json()["event"] for _ in range(2)] == ["open", "score"]
+
+
+def test_a_vote_is_taken_back_by_query_or_body(as_alice: Client, alice: Account, news: News) -> None:
+    post = news.post()
+    vote = {"voter_id": alice.id, "target_type": "post", "target_id": post.id, "vote_type": "upvote"}
+    target = {"target_type": "post", "target_id": post.id}
+    for where in ("params", "json"):
+        assert as_alice.post("/api/news/votes", json=vote).json()["vote"]["vote_type"] == "upvote"
+
+        assert as_alice.request("DELETE", "/api/news/votes", **{where: target}).status_code == 204
+
+        assert news.item(post.id).score == 1
+    assert as_alice.delete("/api/news/votes").status_code == 400

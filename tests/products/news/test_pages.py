@@ -298,22 +298,7 @@ def test_search_finds_posts_and_comments(client: Client, news: News) -> None:
 
 def test_a_deep_thread_is_shown(client: Client, news: News) -> None:
     post = news.post()
-    author = news.account()
-
-    def deep(session: WriteSession) -> int:
-        above = post.id
-        for number in range(1000):
-            row = Item(
-                type="comment", kind="comment", author_id=author.id, parent_id=above, root_id=post.id, depth=number,
-                content=f"Level {number}", html=f"Level {number}",
-            )  # fmt: skip
-            session.add(row)
-            session.flush()
-            above = row.id
-        session.get_one(Item, post.id).descendants = 1000
-        return above
-
-    deepest = news.run(deep)
+    news.run(lambda session: news.deepen(session, post, 1000))
     here, pages = f"/news/item?id={post.id}", 0
     while here:  # each page shows the next levels, and leads further down
         page = client.get(here)
@@ -322,7 +307,7 @@ def test_a_deep_thread_is_shown(client: Client, news: News) -> None:
         here, pages = further[1] if further is not None else "", pages + 1
     assert "Level 999" in page.text
     assert pages == 17
-    assert client.get(f"/news/item?id={deepest}").status_code == 200
+    assert client.get(f"/news/item?id={post.id + 1000}").status_code == 200
     assert client.get(f"/api/news/posts/{post.id}").status_code == 200
 
 

@@ -190,11 +190,8 @@ def test_polls_have_options_in_order(session: WriteSession, news: News) -> None:
 
 
 def test_a_thousand_levels_of_replies_are_arranged(session: WriteSession, news: News) -> None:
-    author, post = news.account(karma=5), news.post()
-    rules.change(session, author.id, {"comments_an_hour": 10_000, "new_comments_an_hour": 10_000})
-    last = post
-    for number in range(1000):
-        last = posting.comment(session, author, Viewer(author.id), last.id, f"Level {number}")
+    post = news.post()
+    news.deepen(session, post, 1000)
 
     trees = threads.thread(session, VISITOR, post)
 

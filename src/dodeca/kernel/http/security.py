@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 
 from dodeca.kernel.errors import Forbidden
 
@@ -70,7 +71,7 @@ class Proxies:
         return peer
 
 
-def is_same_origin(request: Request[Any, Any, Any], own_hosts: frozenset[str]) -> bool:
+def is_same_origin(request: ASGIConnection[Any, Any, Any, Any], own_hosts: frozenset[str]) -> bool:
     """Whether the browser says that the request comes from our own page (Fetch Metadata, else Origin)."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:

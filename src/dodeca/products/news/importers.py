@@ -7,6 +7,7 @@ parent in the file or here is set aside and counted. Written in batches with Cor
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,7 +114,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
         id=_number(raw.get("id"), "id", 1, LARGEST_ID),
         type=kind,
         time=_time(raw.get("time", raw.get("created_at"))),
-        by=str(raw.get("by", raw.get("author")) or "")[:64],
+        by=sys.intern(str(raw.get("by", raw.get("author")) or "")[:64]),
         text=reserialised(str(raw.get("text") or "")[:100_000]),
         score=_number(raw.get("score", raw.get("num_points", 1)), "score", -LARGEST_SCORE, LARGEST_SCORE),
         descendants=_number(raw.get("descendants", raw.get("num_comments", 0)), "descendants", 0, LARGEST_SCORE),

@@ -172,7 +172,7 @@ class SharedList:
 
     def _look(self, shared: _SharedRow, vote: int, is_own: bool) -> tuple[str, str]:
         row = replace(shared.row, my_vote=vote, is_own=is_own, number=_NUMBER)
-        made = self._platform.renderer.render("news/_row.html", {"row": row, "me": _somebody(""), "here": ""})
+        made = self._platform.renderer.render("news/_row.html", {"row": row, "me": _somebody(""), "sign_in": ""})
         before, _, after = made.partition(_NUMBER)
         return shared.looks.setdefault((vote, is_own), (before, after))
 
@@ -192,6 +192,7 @@ class SharedList:
             **list_context(path=self._name, sort=self._sort, title=self._title),
             "me": _somebody(kind.topcolor),
             "here": here,
+            "sign_in": "",
             "rows": self._rows,
             "ready": Markup(_ROWS),  # noqa: S704 - a character of ours
             "next_href": _NEXT if kind.has_next else None,

@@ -11,6 +11,8 @@ from dodeca.products.news.api import (
     reading,
     registering,
     shelving,
+    streaming,
+    suggesting,
     talking,
     voting,
 )
@@ -21,6 +23,8 @@ routes: list[ControllerRouterHandler] = [
     *talking.routes,
     *voting.routes,
     *reading.routes,
+    *streaming.routes,
+    *suggesting.routes,  # before the marks, whose paths are as long
     *marking.routes,
     *people.routes,
     *inviting.routes,

@@ -107,13 +107,6 @@ class QueueAnswer(msgspec.Struct):
     open_reports: int
 
 
-class SiteChanges(ClosedRequest):
-    """Thresholds, limits and constants of the formula; `preset` resets what is not given."""
-
-    values: dict[str, Any] = msgspec.field(default_factory=dict)
-    reason: Line = ""
-
-
 @post("/reports", access=Access.MEMBER)
 def create_report(session: DbWrite, account: Actor, viewer: Looking, data: AnyBody[NewReport]) -> Filed:
     """Report a post, a comment or a user."""
@@ -227,11 +220,15 @@ def read_settings(session: DbRead) -> Rules:
 
 
 @put("/settings/site", access=Access.ADMIN)
-def change_settings(session: DbWrite, account: Actor, data: AnyBody[SiteChanges]) -> Rules:
-    """Set thresholds, limits, constants."""
-    if not data.values:
-        raise Invalid("Give what shall be different in values.", field="values")
-    return rules.change(session, account.id, data.values, data.reason)
+def change_settings(session: DbWrite, account: Actor, data: AnyBody[dict[str, Any]]) -> Rules:
+    """Set some of what `GET` shows: thresholds, limits, constants; a `preset` resets what is not given. With a `reason`
+    for the log."""
+    reason = data.pop("reason", "")
+    if not isinstance(reason, str):
+        raise Invalid("reason is a text.", field="reason")
+    if not data:
+        raise Invalid("Give what shall be different, such as karma_to_flag.", field="preset")
+    return rules.change(session, account.id, data, reason)
 
 
 routes = [

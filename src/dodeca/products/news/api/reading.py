@@ -1,17 +1,16 @@
-"""Lists, threads, ranks explained, search, live updates."""
+"""Lists, threads, ranks explained, search."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
 import msgspec
-from litestar.response import ServerSentEvent
 from sqlalchemy import select
 
 from dodeca.kernel import clock
-from dodeca.kernel.errors import Invalid, Unauthenticated
-from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, bounded, get
-from dodeca.products.news import live, ranking
+from dodeca.kernel.errors import Invalid
+from dodeca.kernel.http import Access, DbRead, FromPath, FromQuery, bounded, get
+from dodeca.products.news import ranking
 from dodeca.products.news.acting import Looking
 from dodeca.products.news.models import RankPlace
 from dodeca.products.news.service import items, listing, searching, threads, voting
@@ -26,7 +25,6 @@ from dodeca.products.news.views import (
     tree,
 )
 
-MOST_TOPICS = 20
 PLACES = 300
 
 
@@ -165,24 +163,4 @@ def search(
     return BothAnswer(posts=post_views(session, viewer, posts), comments=comment_views(session, viewer, comments))
 
 
-@get("/stream", access=Access.PUBLIC)
-async def stream(call: Calling, topics: FromQuery[str] = "top,new") -> ServerSentEvent:
-    """Server-sent events of `topics`: top, new, item:ID, inbox; Last-Event-ID resumes within five minutes."""
-    wanted = [topic.strip() for topic in topics.split(",") if topic.strip()]
-    if not wanted or len(wanted) > MOST_TOPICS:
-        raise Invalid(f"Name 1 to {MOST_TOPICS} topics.", field="topics")
-    channels = []
-    for topic in wanted:
-        kind, _, number = topic.partition(":")
-        if topic == "inbox":
-            if call.principal is None:
-                raise Unauthenticated()
-            channels.append(f"inbox:{call.principal.account_id}")
-        elif topic in ("top", "new") or (kind == "item" and number.isascii() and number.isdigit()):
-            channels.append(live.topic(topic))
-        else:
-            raise Invalid("Topics are top, new, item:ID and inbox.", field="topics")
-    return call.platform.realtime.stream(channels, last_id=call.request.headers.get("last-event-id"))
-
-
-routes = [list_posts, read_post, explain_rank, read_feed, list_jobs, search, stream]
+routes = [list_posts, read_post, explain_rank, read_feed, list_jobs, search]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from dodeca.commons.accounts.public import account_by_id, account_by_name
 from dodeca.commons.discussion.text import rendered
-from dodeca.kernel.db import ReadSession
+from dodeca.kernel.db import Prepared, ReadSession
 from dodeca.products.news.models import Item, Member
 from dodeca.products.news.service import items, listing, threads
 from dodeca.products.news.service.rules import current
@@ -30,6 +31,21 @@ LISTS: Final[dict[str, Callable[[ReadSession], list[int]]]] = {
 }
 
 
+class _Below(NamedTuple):
+    """What orders the answers to an item, and tells them from the options of a poll."""
+
+    id: int
+    type: str
+    state: str
+    counted: int
+    created_at: datetime
+
+
+_below = Prepared(
+    select(*(getattr(Item, name) for name in _Below._fields)).where(Item.parent_id == bindparam("parent_id"))
+)
+
+
 def _ids(session: ReadSession, order: str, limit: int, kind: str | None = None) -> list[int]:
     statement = select(Item.id).where(Item.state == "live", listing.IS_POST, Item.merged_into.is_(None))
     if kind is not None:
@@ -45,16 +61,10 @@ def item(session: ReadSession, item_id: int) -> dict[str, Any] | None:
     if row is None or row.state not in PUBLIC:
         return None
     author = account_by_id(session, row.author_id) if row.author_id is not None else None
-    below: Sequence[Item] = ()
-    options: Sequence[int] = ()
-    if row.descendants or row.type in ("comment", "poll") or row.parent_id is None:
-        below = session.scalars(
-            select(Item).where(Item.parent_id == row.id, Item.type == "comment", Item.state.in_(PUBLIC))
-        ).all()
-    if row.type == "poll":
-        statement = select(Item.id).where(Item.parent_id == row.id, Item.type == "pollopt")
-        options = session.scalars(statement.order_by(Item.id)).all()
-    kids = [each.id for each in threads.ordered(below, "best", current(session))]
+    below = [_Below._make(each) for each in _below.rows(session, parent_id=row.id)] if row.type != "pollopt" else []
+    answers = [each for each in below if each.type == "comment" and each.state in PUBLIC]
+    kids = [each.id for each in threads.ordered(answers, "best", current(session))]
+    options = sorted(each.id for each in below if each.type == "pollopt")
     return shaped(row, author.username if author is not None else None, kids, options)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from msgspec import Meta
 
@@ -93,7 +93,8 @@ def page(session: ReadSession, call: Call, template: str, **context: Any) -> Pag
     status = context.pop("status", 200)
     query = call.request.scope["query_string"].decode("latin-1")
     here = call.request.scope["path"] + (f"?{query}" if query else "")
-    return Page(f"news/{template}", me=me(session, call), here=here, status=status, **context)
+    sign_in = f"/news/login?goto={quote(here)}"
+    return Page(f"news/{template}", me=me(session, call), here=here, sign_in=sign_in, status=status, **context)
 
 
 def is_fragment(call: Call) -> bool:

@@ -40,7 +40,17 @@ from dodeca.products.news.pages.surroundings import (
     with_query,
     with_roots,
 )
-from dodeca.products.news.service import answers, items, listing, marks, members, posting, threads, voting
+from dodeca.products.news.service import (
+    answers,
+    items,
+    listing,
+    marks,
+    members,
+    posting,
+    suggesting,
+    threads,
+    voting,
+)
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import current
 
@@ -103,8 +113,8 @@ def discussion(session: ReadSession, viewer: Viewer, root: Item, top: Item, sort
     seen = listing.seen_until(session, viewer, root)
     unread = {n.row.id for n in walked if seen is not None and n.row.id > seen and n.row.author_id != viewer.account_id}
     part = threads.page_of(nodes, number)
-    known = listing.rows_by_ids(session, [node.row.id for node, _more in part.shown])
-    made = rows(session, viewer, [known[node.row.id] for node, _more in part.shown])
+    shown = session.get_many(Item, [node.row.id for node, _more in part.shown])
+    made = rows(session, viewer, list(shown.values()))
     may_accept = answers.can_accept(viewer.account_id, root)
     first_depth = nodes[0].depth if nodes else 0
     for row, (node, more) in zip(made, part.shown, strict=True):
@@ -144,8 +154,9 @@ def show_item(
     root = listing.root_of(session, viewer, item)
     thread = discussion(session, viewer, root, item, sort, number)
     goes_on = with_query("/news/item", id=item.id, sort=sort if sort != "best" else None, p=number + 1)
-    row = with_roots(session, viewer, rows(session, viewer, [item]))[0]
     options = listing.options_of(session, [item.id]).get(item.id, []) if item.type == "poll" else []
+    row, *choices = rows(session, viewer, [item, *options])
+    row.root = root
     return page(
         session,
         call,
@@ -157,7 +168,7 @@ def show_item(
         sort=sort,
         sorts=threads.SORTS,
         next_href=goes_on if 1 <= number < thread.pages else None,
-        options=rows(session, viewer, options),
+        options=choices,
         discussions=posting.discussions(session, item),
         closed=_closed(session, root),
         form=state.form,
@@ -273,7 +284,7 @@ def more(session: DbRead, call: Calling, account: Actor, viewer: Looking) -> Pag
         mine=marks.mine(session, account.id, item.id),
         reasons=marks.FLAG_REASONS,
         moderator_reasons=MODERATOR_REASONS,
-        site_banned=False,
+        suggested=suggesting.of(session, item.id) if item.type in POST_TYPES else ([], []),
     )
 
 

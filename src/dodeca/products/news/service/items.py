@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.products.news import ranking
-from dodeca.products.news.models import POST_TYPES, Item, Site
-from dodeca.products.news.service.members import Viewer, visible_to
+from dodeca.products.news.models import POST_TYPES, Item, ItemTag, Site, Tag
+from dodeca.products.news.service.members import Viewer, may_see
 from dodeca.products.news.service.rules import Rules, current
 
 LARGEST_ID = 2**53
 """Programs in JavaScript read ids as numbers."""
 
 
+_penalised_tags = Prepared(
+    select(Tag.tag, Tag.penalty, Tag.reason)
+    .join(ItemTag, ItemTag.tag == Tag.tag)
+    .where(ItemTag.item_id == bindparam("post_id"), Tag.penalty != 1.0)
+    .order_by(Tag.tag)
+)
+
+
 def find(session: ReadSession, viewer: Viewer, item_id: int, what: str = "item", *, lock: bool = False) -> Item:
     """The item, if the viewer may see it. Raises NotFound."""
     row = None
     if 0 < item_id < LARGEST_ID:
-        statement = select(Item).where(Item.id == item_id, visible_to(viewer))
-        row = session.scalar(statement.with_for_update() if lock else statement)
-    if row is None:
+        row = cast(WriteSession, session).get_locked(Item, item_id) if lock else session.get(Item, item_id)
+    if row is None or not may_see(viewer, row):
         raise NotFound(f"{what.capitalize()} not found.")
     return row
 
@@ -47,8 +55,10 @@ def find_comment(session: ReadSession, viewer: Viewer, item_id: int, *, lock: bo
 
 def locked(session: WriteSession, item_id: int) -> Item:
     """The item with its row held until the end of the unit, so that counts of it change one after the other."""
-    statement = select(Item).where(Item.id == item_id).with_for_update().execution_options(populate_existing=True)
-    return session.scalars(statement).one()
+    row = session.get_locked(Item, item_id)
+    if row is None:
+        raise NotFound("Item not found.")
+    return row
 
 
 def comments_shown(item: Any) -> int:
@@ -59,11 +69,22 @@ def comments_shown(item: Any) -> int:
 def standing(session: ReadSession, item: Item) -> ranking.Standing:
     """What the rank of a post depends on."""
     site = session.get(Site, item.site) if item.site is not None else None
-    return standing_of(item, site.penalty, site.reason) if site is not None else standing_of(item)
+    tags = penalised_tags(session, item.id)
+    return standing_of(item, site.penalty, site.reason, tags) if site is not None else standing_of(item, tags=tags)
 
 
-def standing_of(item: Any, site_penalty: float | None = None, site_reason: str | None = None) -> ranking.Standing:
-    """The same from a row at hand, an Item or what was read of one, and what moderators decided about its site."""
+def penalised_tags(session: ReadSession, post_id: int) -> Sequence[ranking.Penalty]:
+    """Those of a post's tags that moderators gave a penalty."""
+    return [ranking.Penalty(*row) for row in _penalised_tags.rows(session, post_id=post_id)]
+
+
+def standing_of(
+    item: Any,
+    site_penalty: float | None = None,
+    site_reason: str | None = None,
+    tags: Sequence[ranking.Penalty] = (),
+) -> ranking.Standing:
+    """The same from a row at hand, an Item or what was read of one, and what moderators decided about site and tags."""
     return ranking.Standing(
         counted=item.counted,
         created_at=max(item.created_at, item.pooled_at or item.created_at),
@@ -75,6 +96,7 @@ def standing_of(item: Any, site_penalty: float | None = None, site_reason: str |
         site=item.site,
         site_penalty=1.0 if site_penalty is None else site_penalty,
         site_reason=site_reason or "",
+        tags=tags,
     )
 
 

@@ -12,12 +12,12 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dodeca.commons import following
 from dodeca.commons.accounts.public import Account, account_by_name, accounts_by_ids
-from dodeca.kernel.db import ReadSession
+from dodeca.kernel.db import PreparedIn, ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Slice, decode_cursor, encode_cursor, page_of
 from dodeca.products.news.models import POST_TYPES, Favorite, Hide, Item, ItemTag, Member, TagFilter, Visit, Vote
 from dodeca.products.news.service import items
-from dodeca.products.news.service.members import Viewer, visible_to
+from dodeca.products.news.service.members import Viewer, may_see, visible_to
 from dodeca.products.news.service.rules import PRODUCT
 
 SORTS = ("top", "new", "best", "active", "ask", "show", "job", "poll", "pool", "past")
@@ -32,6 +32,9 @@ _ORDERS: dict[str, InstrumentedAttribute[Any]] = {
     "pool": Item.pooled_at,
     "past": Item.score,
 }
+
+
+_tags = PreparedIn(select(ItemTag.item_id, ItemTag.tag), ItemTag.__table__.c.item_id)
 
 
 def of_kind(kind: str) -> ColumnElement[bool]:
@@ -134,14 +137,8 @@ def comments_of(
 
 
 def is_visible(viewer: Viewer, item: Any) -> bool:
-    """The same rule as `visible_to`, for a row at hand; what is deleted shows nothing."""
-    if item.state == "live":
-        return True
-    if item.state == "deleted":
-        return False
-    if viewer.is_moderator or (viewer.account_id is not None and item.author_id == viewer.account_id):
-        return True
-    return viewer.showdead and item.state in ("flagged", "dead")
+    """Whether the viewer sees what an item says: what is deleted says nothing to anybody."""
+    return item.state == "live" or (item.state != "deleted" and may_see(viewer, item))
 
 
 def options_of(session: ReadSession, poll_ids: Sequence[int]) -> dict[int, list[Item]]:
@@ -156,20 +153,14 @@ def options_of(session: ReadSession, poll_ids: Sequence[int]) -> dict[int, list[
 def tags_of(session: ReadSession, item_ids: Sequence[int]) -> dict[int, list[str]]:
     """The tags of posts."""
     found: dict[int, list[str]] = {}
-    statement = select(ItemTag.item_id, ItemTag.tag).where(ItemTag.item_id.in_(item_ids)).order_by(ItemTag.tag)
-    for item_id, tag in session.execute(statement):
+    for item_id, tag in sorted(set(_tags.rows(session, item_ids))):
         found.setdefault(item_id, []).append(tag)
     return found
 
 
 def names_of(session: ReadSession, rows: Sequence[Item]) -> dict[str, str]:
     """Author ids → names, for rows that are to be shown."""
-    wanted = sorted({row.author_id for row in rows if row.author_id is not None})
-    found: dict[str, str] = {}
-    for start in range(0, len(wanted), 500):
-        accounts = accounts_by_ids(session, wanted[start : start + 500])
-        found |= {key: account.username for key, account in accounts.items()}
-    return found
+    return usernames(session, sorted({row.author_id for row in rows if row.author_id is not None}))
 
 
 def marked(session: ReadSession, account_id: str, what: str, viewer: Viewer) -> Sequence[Item]:
@@ -278,17 +269,7 @@ def leaders(session: ReadSession, *, newest: bool = False, limit: int = 100) -> 
 
 def by_ids(session: ReadSession, viewer: Viewer, ids: Collection[int]) -> dict[int, Item]:
     """Those of some items that the viewer may see."""
-    statement = select(Item).where(Item.id.in_(sorted(ids)), visible_to(viewer))
-    return {item.id: item for item in session.scalars(statement)} if ids else {}
-
-
-def rows_by_ids(session: ReadSession, ids: Sequence[int]) -> dict[int, Item]:
-    """Items by id, whoever may see them."""
-    found: dict[int, Item] = {}
-    for start in range(0, len(ids), 500):
-        statement = select(Item).where(Item.id.in_(ids[start : start + 500]))
-        found |= {item.id: item for item in session.scalars(statement)}
-    return found
+    return {key: item for key, item in session.get_many(Item, ids).items() if may_see(viewer, item)}
 
 
 def follows_tag(session: ReadSession, account_id: str, tag: str) -> bool:

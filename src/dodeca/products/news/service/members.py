@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
@@ -69,6 +70,15 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     if viewer.account_id is None:
         return Item.state.in_(shown)
     return or_(Item.state.in_(shown), and_(Item.author_id == viewer.account_id, Item.state != "deleted"))
+
+
+def may_see(viewer: Viewer, item: Any) -> bool:
+    """The same rule for a row at hand: an Item, or what was read of one."""
+    if viewer.is_moderator or item.state == "live":
+        return True
+    if viewer.account_id is not None and item.author_id == viewer.account_id:
+        return bool(item.state != "deleted")
+    return viewer.showdead and item.state in ("flagged", "dead")
 
 
 def member(session: WriteSession, account_id: str) -> Member:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from sqlalchemy import String, cast, select
@@ -12,7 +14,7 @@ from dodeca.commons.discussion import plain_text
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.jobs import JobContext, job
-from dodeca.kernel.search import Document, SearchIndex
+from dodeca.kernel.search import Document, Hit, SearchIndex
 from dodeca.products.news.models import Item, ItemTag
 from dodeca.products.news.service.members import Viewer, visible_to
 
@@ -90,19 +92,21 @@ def find(
     )  # for one document at a time: a list of all that may be seen would be made anew for each query
     if tag:
         visible = visible.where(Item.id.in_(select(ItemTag.item_id).where(ItemTag.tag == tag.lower())))
-    found: list[list[Item]] = []
-    for kind in ("post", "comment"):
-        hits = index.query(
-            session,
-            text,
-            limit=limit,
-            filters={**filters, "type": kind},
-            visible=visible,  # type: ignore[arg-type]
-            newest=sort == "new",
-            snippet_words=0,
-            typos=True,
-        )
-        ids = [int(hit.doc_id) for hit in hits]
-        rows = {row.id: row for row in session.scalars(select(Item).where(Item.id.in_(ids)))} if ids else {}
-        found.append([rows[number] for number in ids if number in rows])
-    return found[0], found[1]
+    asked = partial(
+        index.query,
+        session,
+        text,
+        visible=visible,  # type: ignore[arg-type]
+        newest=sort == "new",
+        snippet_words=0,
+    )
+    found = [_rows(session, asked(limit=limit, filters={**filters, "type": kind})) for kind in ("post", "comment")]
+    if not any(found):  # a misspelt word costs some hundred look-ups: once, for both kinds together
+        near = _rows(session, asked(limit=2 * limit, filters=filters, typos=True))
+        found = [[item for item in near if (item.type == "comment") == is_comment] for is_comment in (False, True)]
+    return found[0][:limit], found[1][:limit]
+
+
+def _rows(session: ReadSession, hits: Sequence[Hit]) -> list[Item]:
+    rows = session.get_many(Item, [int(hit.doc_id) for hit in hits])
+    return list(rows.values())

@@ -82,7 +82,7 @@ def outline(session: ReadSession, viewer: Viewer, root_id: int, *, sort: str, ru
     return _arranged(viewer, rows, order)
 
 
-def ordered(rows: Sequence[Item], sort: str, rules: Rules) -> list[Item]:
+def ordered(rows: Sequence[R], sort: str, rules: Rules) -> list[R]:
     """Siblings in display order."""
     return sorted(rows, key=_order(sort, rules))
 
