@@ -1,4 +1,4 @@
-"""Penalties on tags, and suggested titles and tags.
+"""Penalties on tags, suggested titles and tags; an index of parents of those that have one.
 
 Revision: news_0004
 """
@@ -39,9 +39,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item_id", "user_id", name=op.f("pk_news_suggestions")),
     )
     op.create_index("ix_news_suggestions_user", "news_suggestions", ["user_id"])
+    op.drop_index("ix_news_items_parent", "news_items")
+    has_one = sa.text("parent_id IS NOT NULL")
+    op.create_index("ix_news_items_parent", "news_items", ["parent_id"], sqlite_where=has_one, postgresql_where=has_one)
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_index("ix_news_items_parent", "news_items")
+    op.create_index("ix_news_items_parent", "news_items", ["parent_id"])
     op.drop_table("news_suggestions")
     op.drop_table("news_tags")

@@ -1,8 +1,8 @@
 """The raw lane: lists, threads, and Hacker News' API, as ready bytes for a moment; votes of programs (`vote_lane`).
 
-What is kept is what a visitor without any cookie of ours sees. Pages and lists are made anew after a second; items of
-the API are forgotten when they change. Members get their lists from shared parts (see `member_lists`). Everything else
-is left to the routes, which make the page by the same functions.
+What is kept is what a visitor without any cookie of ours sees. Pages are made anew after two seconds, lists after one;
+items of the API are forgotten when they change. Members get their lists from shared parts (see `member_lists`).
+Everything else is left to the routes, which make the page by the same functions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from dodeca.products.news.vote_lane import VotingLane
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-PAGE_SECONDS: Final = 1.0
+PAGE_SECONDS: Final = 2.0
+"""What `s-maxage` grants every cache in between."""
 LIST_SECONDS: Final = 1.0
 ITEM_SECONDS: Final = 20.0
 """Items are forgotten when they change; what time alone changes, the order of answers, may be a little old."""

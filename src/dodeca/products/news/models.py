@@ -100,7 +100,8 @@ class Item(Model):
         _partial("ix_news_items_unseen", "state <> 'live' AND state <> 'deleted'", "author_id"),
         _partial("ix_news_items_flagged", "flags > 0", "flags"),
         Index("ix_news_items_root", "root_id", "id"),
-        Index("ix_news_items_parent", "parent_id"),
+        # Of those alone that have one: SQLite would otherwise find all posts by it, and sort them for each list.
+        _partial("ix_news_items_parent", "parent_id IS NOT NULL", "parent_id"),
         Index("ix_news_items_author", "author_id", "created_at"),
         Index("ix_news_items_updated", "updated_at"),
     )

@@ -302,6 +302,7 @@ def why(session: DbRead, call: Calling, viewer: Looking) -> Page:
         tab="",
         row=rows(session, viewer, [item])[0],
         position=listing.position(session, item),
+        counted=listing.PLACES_COUNTED,
         uncounted=voting.uncounted(session, item.id),
         age=ranking.age_hours(standing, now),
         rules=rules,

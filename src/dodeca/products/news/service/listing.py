@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, desc, func, literal_column, or_, select, union
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dodeca.commons import following
@@ -22,6 +22,8 @@ from dodeca.products.news.service.rules import PRODUCT
 
 SORTS = ("top", "new", "best", "active", "ask", "show", "job", "poll", "pool", "past")
 FEED_CANDIDATES = 500
+PLACES_COUNTED = 5_000
+"""So many pages down nobody reads; each of them would be counted at every visit."""
 IS_POST = Item.parent_id.is_(None)
 """The same as the types of posts (a check), in the words of the partial indexes."""
 _ORDERS: dict[str, InstrumentedAttribute[Any]] = {
@@ -195,10 +197,13 @@ def feed(session: ReadSession, viewer: Viewer, *, limit: int = 30, cursor: str |
     newest, skipped = _feed_position(cursor)
     people = following.followed(PRODUCT, viewer.account_id, "user")
     tags = following.followed(PRODUCT, viewer.account_id, "tag")
-    tagged = select(ItemTag.item_id).where(ItemTag.tag.in_(tags))
-    mine = or_(Item.author_id.in_(people), Item.id.in_(tagged))
-    statement = select(Item).where(mine, visible_to(viewer), Item.state == "live", Item.id <= newest)
-    found = session.scalars(statement.order_by(Item.id.desc()).limit(FEED_CANDIDATES)).all()
+    live = (Item.state == "live", Item.id <= newest)
+    written = select(Item.id).where(Item.author_id.in_(people), *live)
+    tagged = select(Item.id).join(ItemTag, ItemTag.item_id == Item.id).where(ItemTag.tag.in_(tags), *live)
+    # The last of each by its own index: together they would be searched for among all items.
+    lasts = [each.order_by(Item.id.desc()).limit(FEED_CANDIDATES).subquery() for each in (written, tagged)]
+    mine = union(*(select(last.c.id) for last in lasts)).order_by(desc("id")).limit(FEED_CANDIDATES)
+    found = list(session.get_many(Item, session.scalars(mine).all()).values())
     mutual = following.mutual(session, PRODUCT, viewer.account_id)
     ranked = sorted(
         (item for item in found if item.type in POST_TYPES),
@@ -225,16 +230,18 @@ def _feed_position(cursor: str | None) -> tuple[int, int]:
 
 
 def position(session: ReadSession, item: Item) -> int | None:
-    """The place of a live post on the front page, from 1."""
+    """The place of a live post on the front page, from 1; None behind the first `PLACES_COUNTED`."""
     if item.state != "live" or item.merged_into is not None:
         return None
-    above = select(func.count()).where(
+    above = select(Item.id).where(
         Item.state == "live",
         IS_POST,
         Item.merged_into.is_(None),
+        Item.rank >= item.rank,  # for the index, which cannot be searched by the next line
         or_(Item.rank > item.rank, (Item.rank == item.rank) & (Item.id > item.id)),
     )
-    return (session.scalar(above) or 0) + 1
+    found = session.scalar(select(func.count()).select_from(above.limit(PLACES_COUNTED).subquery())) or 0
+    return found + 1 if found < PLACES_COUNTED else None
 
 
 def newest_of_title(session: ReadSession, title: str) -> int:
