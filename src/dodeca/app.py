@@ -17,6 +17,7 @@ from dodeca import catalogue
 from dodeca.kernel import outbox
 from dodeca.kernel.errors import DodecaError, Invalid
 from dodeca.kernel.http import openapi, problems
+from dodeca.kernel.http.application import Application
 from dodeca.kernel.http.bridge import AsgiApp, RsgiApplication
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.metrics import count_answers
@@ -72,7 +73,7 @@ def application(platform: Platform) -> Litestar:
     handlers: list[ControllerRouterHandler] = [static_handler(platform.assets)]
     for manifest in platform.manifests:
         handlers += _routers(manifest)
-    app = Litestar(
+    app = Application(
         route_handlers=handlers,
         exception_handlers={Exception: _answer_error, HTTPException: _answer_error, DodecaError: _answer_error},
         request_max_body_size=platform.settings.max_body_bytes,
@@ -206,9 +207,7 @@ def _answer_error(request: Request[Any, Any, Any], exception: Exception) -> Resp
     context = {"shell": shell, "status": status, "message": None if generic else error.message}
     html = platform.renderer.render("error.html", context)
     headers = {**PAGE_HEADERS, "Cache-Control": "no-store", **problems.error_headers(status, error)}
-    return Response(
-        html.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies
-    )
+    return Response(html.encode(), status_code=status, media_type="text/html", headers=headers, cookies=cookies)
 
 
 def load_demo(platform: Platform) -> list[tuple[str, str]]:

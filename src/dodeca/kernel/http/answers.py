@@ -11,12 +11,13 @@ from litestar import Response
 from litestar.datastructures import Cookie
 
 from dodeca.kernel.db import ReadSession
+from dodeca.kernel.http.bridge import ANSWER
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.pages import Page, Redirect
 from dodeca.kernel.http.security import PAGE_HEADERS
 
 _encode = msgspec.json.Encoder().encode
-_JSON_HEADERS = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
+_JSON_HEADERS = [("content-type", "application/json"), ("x-content-type-options", "nosniff")]
 
 
 class JsonAnswer(Response[bytes]):
@@ -24,22 +25,34 @@ class JsonAnswer(Response[bytes]):
 
     def __init__(self, body: bytes, status: int, link: str = "") -> None:  # the base's work is what is avoided
         self.content = body
-        self.status_code = status
+        self.status_code: int = status
         self.link = link
         self.cookies: list[Cookie] = []
         self.background = None
 
     def to_asgi_response(self, *_arguments: Any, **_options: Any) -> Any:
-        """The sending side."""
-        return self._send
+        """The sending side, as Litestar asks for it."""
 
-    async def _send(self, scope: Any, _receive: Any, send: Any) -> None:
-        headers = [*_JSON_HEADERS, (b"content-length", str(len(self.content)).encode())]
-        if self.link:
-            headers.append((b"link", self.link.encode("latin-1", "replace")))
-        headers += [cookie.to_encoded_header() for cookie in self.cookies]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+        async def answer(scope: Any, _receive: Any, send: Any) -> None:
+            await self.send(scope, send)
+
+        return answer
+
+    async def send(self, scope: Any, send: Any) -> None:
+        """Send the answer: in one piece where the server takes it so (`bridge.ANSWER`), else in ASGI's messages."""
         body = b"" if scope["method"] == "HEAD" else self.content
+        headers = [*_JSON_HEADERS, ("content-length", str(len(self.content)))]
+        if self.link:
+            headers.append(("link", self.link.encode("latin-1", "replace").decode("latin-1")))
+        for cookie in self.cookies:
+            name, value = cookie.to_encoded_header()
+            headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        answer = scope["extensions"].get(ANSWER) if "extensions" in scope else None
+        if answer is not None:
+            answer(self.status_code, headers, body)
+            return
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await send({"type": "http.response.start", "status": self.status_code, "headers": encoded})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
@@ -72,9 +85,7 @@ def render(page: Page, call: Call, session: ReadSession) -> Response[Any]:
         shell = replace(shell, **page.shell)
     html = call.platform.renderer.render(page.template, {"shell": shell, "request": call.request, **page.context})
     headers = {**PAGE_HEADERS, "Cache-Control": "private, no-store", **page.headers}
-    return Response(
-        html.encode(), status_code=page.status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies
-    )
+    return Response(html.encode(), status_code=page.status, media_type="text/html", headers=headers, cookies=cookies)
 
 
 def redirect(result: Redirect, call: Call) -> Response[Any]:

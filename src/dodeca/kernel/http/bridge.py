@@ -15,6 +15,8 @@ import structlog
 from litestar.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
+ANSWER = "dodeca.answer"
+"""An extension of the ASGI scope: a function that takes status, headers (texts) and body of a whole answer at once."""
 BODY_SECONDS = 30.0
 """How long the next piece of a request's body may take: slow clients do not hold a place for ever."""
 
@@ -96,7 +98,6 @@ def _asgi_scope(scope: Any, kind: str) -> dict[str, Any]:
         "query_string": scope.query_string.encode("latin-1", "replace"),
         "root_path": "",
         "headers": headers,
-        "extensions": {},
         "state": {},
     }
 
@@ -134,6 +135,7 @@ class _Exchange:
     async def run(self, asgi: AsgiApp) -> None:
         scope = _asgi_scope(self._scope, "http")
         scope["method"] = self._scope.method
+        scope["extensions"] = {ANSWER: self.answer}
         if self._scope.method in ("GET", "HEAD") and "content-length" not in self._scope.headers:
             self._body_read = "transfer-encoding" not in self._scope.headers
         try:
@@ -171,6 +173,14 @@ class _Exchange:
         self._missing -= len(chunk)
         self._body_read = self._is_bounded and self._missing <= 0
         return {"type": "http.request", "body": chunk, "more_body": not self._body_read}
+
+    def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """The whole answer at once, see `ANSWER`."""
+        self._ended = True
+        if body:
+            self._protocol.response_bytes(status, headers, body)
+        else:
+            self._protocol.response_empty(status, headers)
 
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":

@@ -87,6 +87,7 @@ class Plan:
         request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=AnyRequest)
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in passed if p.name != "request"]
         self.wants_request = len(keyword) != len(passed)
+        self.has_parameters = bool(keyword)
         returns = hints.get("return", Any)
         if returns is Page or not _is_data(returns):
             returns = Response[Any]
@@ -238,7 +239,10 @@ async def read_body(request: AnyRequest, kind: type[T], *, forms: bool = True) -
 
 
 def _header(request: AnyRequest, wanted: bytes) -> bytes:
-    return next((value for name, value in request.scope["headers"] if name == wanted), b"")
+    for name, value in request.scope["headers"]:
+        if name == wanted:
+            return value
+    return b""
 
 
 async def read_whole(request: AnyRequest) -> bytes:

@@ -48,6 +48,12 @@ class PlannedHandler(HTTPRouteHandler):
             plan.model = super().signature_model
         return plan.model
 
+    @property
+    def has_parameters(self) -> bool:
+        """Whether it takes anything of the request but the request."""
+        plan: Plan = self.opt["plan"]
+        return plan.has_parameters
+
     async def authorize_connection(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Ask all guards. The base copies the handler for each of them at each request, a tenth of a small one."""
         for guard in self.resolve_guards():

@@ -20,7 +20,7 @@ def colour(name: FromPath[str]) -> Response[bytes]:
         raise NotFound()
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     content = f":root {{ --topcolor: #{match[1]}; }}\n".encode()
-    return Response(content, media_type="text/css; charset=utf-8", headers=headers)
+    return Response(content, media_type="text/css", headers=headers)
 
 
 routes = [colour]

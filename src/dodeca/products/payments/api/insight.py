@@ -173,7 +173,7 @@ def report(
     rows = reports.transactions(session, desk, *_moments(start_date, end_date))
     if format == "csv":
         headers = {"content-disposition": 'attachment; filename="transactions.csv"'}
-        return Response(reports.as_csv(rows).encode(), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(reports.as_csv(rows).encode(), media_type="text/csv", headers=headers)
     if format != "json":
         raise Invalid("The format is json or csv.", field="format")
     return Response(msgspec.json.encode(list(rows)), media_type="application/json")

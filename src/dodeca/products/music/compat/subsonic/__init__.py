@@ -180,7 +180,7 @@ def _failed(request: Request[Any, Any, Any], exception: Exception) -> Response[A
         code, message = _CODES.get(status, MALFORMED), error.message
     if name in _PLAIN_ERRORS:
         status = _STATUSES.get(code, 400)
-        return Response(message.encode(), status_code=status, media_type="text/plain; charset=utf-8", headers=HEADERS)
+        return Response(message.encode(), status_code=status, media_type="text/plain", headers=HEADERS)
     return failed(code, message, _format(given), given.text("callback"), help_url)
 
 
