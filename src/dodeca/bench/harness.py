@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -133,14 +134,26 @@ def load(
     connections: int = 64,
     headers: Mapping[str, str] | None = None,
     paths: Sequence[str] = (),
+    body: str | None = None,
 ) -> Load:
-    """Load `url` (or `paths` below it, at random) with GETs: by wrk where it is installed, else by ourselves."""
+    """Load `url` (or `paths` below it, at random) with GETs: by wrk where it is installed, else by ourselves. With a
+    `body` of JSON they are POSTs, and NUMBER in it is another number each time."""
     if shutil.which("wrk"):
-        return _wrk(url, seconds, connections, headers or {}, paths)
-    return asyncio.run(kept_alive(url, seconds=seconds, connections=connections, headers=headers, paths=paths))
+        return _wrk(url, seconds, connections, headers or {}, paths, body)
+    bodies = None if body is None else (body.replace("NUMBER", str(n)).encode() for n in itertools.count())
+    return asyncio.run(
+        kept_alive(url, seconds=seconds, connections=connections, headers=headers, paths=paths, bodies=bodies)
+    )
 
 
-def _wrk(url: str, seconds: float, connections: int, headers: Mapping[str, str], paths: Sequence[str]) -> Load:
+def _wrk(
+    url: str,
+    seconds: float,
+    connections: int,
+    headers: Mapping[str, str],
+    paths: Sequence[str],
+    body: str | None = None,
+) -> Load:
     with tempfile.TemporaryDirectory() as folder:
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
         for name, value in headers.items():
@@ -153,6 +166,13 @@ def _wrk(url: str, seconds: float, connections: int, headers: Mapping[str, str],
                 f'local p = {{}} for line in io.lines("{folder}/paths") do p[#p + 1] = line end\n'
                 f"math.randomseed({seed})\n"
                 "request = function() return wrk.format(nil, p[math.random(#p)]) end\n"
+            )
+            command += ["-s", str(script)]
+        if body is not None:
+            script = Path(folder) / "bodies.lua"
+            script.write_text(
+                f"local n, body = 0, [[{body}]]\n"
+                'request = function() n = n + 1 return wrk.format("POST", nil, nil, (body:gsub("NUMBER", n))) end\n'
             )
             command += ["-s", str(script)]
         out = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout  # noqa: S603

@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from dodeca.bench.harness import (
     Load,
     Result,
@@ -261,17 +259,12 @@ def _creations(data: Path, runs: int, seconds: float, say: Say) -> Result:
     with server(data) as (url, _):
         for number in range(runs):
             say(f"creations: run {number + 1} of {runs}")
-            bodies = (
-                msgspec.json.encode({"long_url": f"https://example.com/made/{number}/{n}"}) for n in range(10_000_000)
-            )
-            ran = asyncio.run(
-                kept_alive(
-                    f"{url}/api/shortener/links",
-                    seconds=seconds,
-                    connections=CREATING_CONNECTIONS,
-                    headers=headers,
-                    bodies=bodies,
-                )
+            ran = load(
+                f"{url}/api/shortener/links",
+                seconds=seconds,
+                connections=CREATING_CONNECTIONS,
+                headers=headers,
+                body=f'{{"long_url": "https://example.com/made/{number}/NUMBER"}}',
             )
             rates.append(ran.rate)
             errors += ran.errors
