@@ -33,7 +33,6 @@ class RedirectLane:
 
     def __init__(self, shortener: Shortener) -> None:
         self._shortener = shortener
-        self._entries = shortener.entries
         self._address_behind = shortener.proxies.address_behind
         self._inline = shortener.db.dialect == "sqlite"
         self._count = metrics.outcomes[metrics.REDIRECT].inc
@@ -46,9 +45,7 @@ class RedirectLane:
         if place is None or method not in _METHODS:
             return False
         domain_id, code = place
-        entry = self._entries.get(code if domain_id == SHARED_DOMAIN else f"{domain_id}/{code}")
-        if entry is None:
-            entry = redirect.cached(self._shortener, domain_id, code)
+        entry = redirect.cached(self._shortener, domain_id, code)
         if entry is not None:
             return self._answer(entry, scope, protocol, method)
         if not _may_be_code(code):

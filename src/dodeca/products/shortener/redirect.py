@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, str], ...]
 ROBOTS = "noindex"
 CACHE_CONTROL = "private, no-store"
+_HEADERS: Headers = (("cache-control", CACHE_CONTROL), ("referrer-policy", "no-referrer-when-downgrade"))
+_UNLISTED_HEADERS: Headers = (*_HEADERS, ("x-robots-tag", ROBOTS))
 _MOST_CODE = 64
 _ENTRY_BYTES = 900
 
@@ -37,12 +39,9 @@ _columns = (
     Link.id,
     Link.domain_id,
     Link.short_code,
-    Link.long_url,
-    Link.location,
-    Link.title,
-    Link.created_at,
+    func.coalesce(Link.location, Link.long_url),
     Link.updated_at,
-    Link.target_changed_at,
+    Link.last_click_at,
     Link.starts_at,
     Link.expires_at,
     Link.expired_url,
@@ -56,10 +55,8 @@ _columns = (
     Link.has_rules,
     Link.warning,
     Link.disabled_reason,
-    Link.last_click_at,
     ShortCode.alias_key,
 )
-_ID, _UTM, _HAS_RULES = ([c.key for c in _columns].index(name) for name in ("id", "utm", "has_rules"))
 _live = (
     select(*_columns)
     .select_from(ShortCode)
@@ -67,6 +64,30 @@ _live = (
     .where(ShortCode.domain_id == bindparam("domain"), ShortCode.released_at.is_(None), Link.deleted_at.is_(None))
 )
 _by_code = Prepared(_live.where(ShortCode.text == bindparam("code")))
+_plain_columns = (
+    Link.id,
+    func.coalesce(Link.location, Link.long_url),
+    Link.redirect_status,
+    Link.forward_query,
+    Link.crawlable,
+    Link.expires_at,
+    Link.expired_url,
+    Link.updated_at,
+    Link.last_click_at,
+)
+_plain_by_code = Prepared(
+    _live.with_only_columns(*_plain_columns).where(
+        ShortCode.text == bindparam("code"),
+        ShortCode.alias_key.is_(None),
+        Link.max_visits.is_(None),
+        Link.password_hash.is_(None),
+        Link.starts_at.is_(None),
+        Link.utm.is_(None),
+        Link.has_rules.is_(False),
+        Link.warning.is_(None),
+        Link.disabled_reason.is_(None),
+    )
+)
 _by_alias = Prepared(_live.where(ShortCode.alias_key == bindparam("code")))
 _rules_of = Prepared(
     select(LinkRule.id, LinkRule.location, LinkRule.warning, LinkRule.conditions)
@@ -99,7 +120,6 @@ class Entry(msgspec.Struct, gc=False):
     link_id: int
     domain_id: int
     code: str
-    long_url: str
     location: str
     status: int
     headers: Headers
@@ -116,14 +136,11 @@ class Entry(msgspec.Struct, gc=False):
     warning: str | None
     crawlable: bool
     rules: tuple[EntryRule, ...]
-    title: str
-    created_at: datetime
-    target_changed_at: datetime | None
 
     @property
     def size(self) -> int:
         """Bytes in the cache, roughly."""
-        return _ENTRY_BYTES + 2 * len(self.location) + len(self.long_url) + 1500 * len(self.rules)
+        return _ENTRY_BYTES + len(self.location) + 1500 * len(self.rules)
 
     @property
     def until(self) -> float:
@@ -150,32 +167,24 @@ def load(session: ReadSession, shortener: Shortener, domain_id: int, code: str) 
     row = _by_code.first(session, domain=domain_id, code=code)
     if row is None:
         row = _by_alias.first(session, domain=domain_id, code=code.lower())
-    if row is None:
-        return None
-    rules = _rules(session, row) if row[_HAS_RULES] else ()
-    return _entry(shortener, domain_id, code, row, rules)
+    return None if row is None else _entry(session, shortener, domain_id, code, row)
 
 
-def _entry(
-    shortener: Shortener, domain_id: int, code: str, row: tuple[Any, ...], rules: tuple[EntryRule, ...]
-) -> Entry:
+def _entry(session: ReadSession, shortener: Shortener, domain_id: int, code: str, row: tuple[Any, ...]) -> Entry:
     (
-        link_id, link_domain, short_code, long_url, location, title, created_at, updated_at, changed_at, starts_at,
-        expires_at, expired_url, max_visits, visits_left, password_hash, status, forward, crawlable, utm, _has_rules,
-        warning, disabled, last_click_at, alias_key,
+        link_id, link_domain, short_code, target, updated_at, last_click_at, starts_at, expires_at, expired_url,
+        max_visits, visits_left, password_hash, status, forward, crawlable, utm, has_rules, warning, disabled,
+        alias_key,
     ) = row  # fmt: skip
-    target = location or long_url
     if utm:
         target = merge_utm(target, utm)
-    unused = shortener.settings.unused_days
-    touched = max(filter(None, (last_click_at, updated_at)))
+    rules = _rules(session, link_id, utm) if has_rules else ()
     limited = max_visits is not None
     return Entry(
         key=entry_key(domain_id, code) if alias_key is None else alias_entry_key(domain_id, alias_key),
         link_id=link_id,
         domain_id=link_domain,
         code=short_code,
-        long_url=long_url,
         location=target,
         status=status,
         headers=redirect_headers(target, crawlable),
@@ -183,7 +192,7 @@ def _entry(
         forward=forward,
         starts_at=_milliseconds(starts_at, -math.inf),
         expires_at=_milliseconds(expires_at, math.inf),
-        unused_at=touched.timestamp() * 1000 + unused * 86_400_000 if unused else math.inf,
+        unused_at=_unused_at(shortener, updated_at, last_click_at),
         disabled=disabled,
         exhausted=visits_left == 0,
         limited=limited,
@@ -192,14 +201,45 @@ def _entry(
         warning=warning,
         crawlable=crawlable,
         rules=rules,
-        title=title,
-        created_at=created_at,
-        target_changed_at=changed_at,
     )
 
 
-def _rules(session: ReadSession, row: tuple[Any, ...]) -> tuple[EntryRule, ...]:
-    link_id, utm = row[_ID], row[_UTM]
+def _plain_entry(shortener: Shortener, domain_id: int, code: str, row: tuple[Any, ...]) -> Entry:
+    """The same of a row of `_plain_by_code`: nearly all links are so, and this is what a first visit waits for."""
+    link_id, target, status, forward, crawlable, expires_at, expired_url, updated_at, last_click_at = row
+    return Entry(
+        key=entry_key(domain_id, code),
+        link_id=link_id,
+        domain_id=domain_id,
+        code=code,
+        location=target,
+        status=status,
+        headers=redirect_headers(target, crawlable),
+        plain=True,
+        forward=forward,
+        starts_at=-math.inf,
+        expires_at=_milliseconds(expires_at, math.inf),
+        unused_at=_unused_at(shortener, updated_at, last_click_at),
+        disabled=None,
+        exhausted=False,
+        limited=False,
+        expired_url=expired_url,
+        password_hash=None,
+        warning=None,
+        crawlable=crawlable,
+        rules=(),
+    )
+
+
+def _unused_at(shortener: Shortener, updated_at: datetime, last_click_at: datetime | None) -> float:
+    days = shortener.settings.unused_days
+    if not days:
+        return math.inf
+    touched = updated_at if last_click_at is None else max(last_click_at, updated_at)
+    return touched.timestamp() * 1000 + days * 86_400_000
+
+
+def _rules(session: ReadSession, link_id: int, utm: dict[str, str] | None) -> tuple[EntryRule, ...]:
     found = []
     for rule_id, location, warning, conditions in _rules_of.rows(session, link=link_id):
         tests = tuple(read_condition(condition) for condition in conditions)
@@ -213,12 +253,7 @@ def _milliseconds(moment: datetime | None, otherwise: float) -> float:
 
 def redirect_headers(location: str, crawlable: bool) -> Headers:
     """The headers of a redirect."""
-    headers = (
-        ("location", location),
-        ("cache-control", CACHE_CONTROL),
-        ("referrer-policy", "no-referrer-when-downgrade"),
-    )
-    return headers if crawlable else (*headers, ("x-robots-tag", ROBOTS))
+    return (("location", location), *(_HEADERS if crawlable else _UNLISTED_HEADERS))
 
 
 # Looking entries up
@@ -240,11 +275,11 @@ def read_now(shortener: Shortener, database: Database, domain_id: int, code: str
     """Load and keep an entry in this thread; a stale one while the database is away. For SQLite, where it is quick."""
     mark = shortener.entries.mark()
     try:
-        row = database.read(lambda session: _by_code.first_alone(session, domain=domain_id, code=code))
-        if row is None or row[_HAS_RULES]:
-            entry = database.read(lambda session: load(session, shortener, domain_id, code))
+        row = database.read(lambda session: _plain_by_code.first_alone(session, domain=domain_id, code=code))
+        if row is not None:
+            entry: Entry | None = _plain_entry(shortener, domain_id, code, row)
         else:
-            entry = _entry(shortener, domain_id, code, row, ())
+            entry = database.read(lambda session: load(session, shortener, domain_id, code))
     except Unavailable:
         entry = stale(shortener, domain_id, code)
         if entry is None:

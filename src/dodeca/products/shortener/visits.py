@@ -24,7 +24,7 @@ from dodeca.products.shortener.agents import Kind
 from dodeca.products.shortener.aliases import RESERVED
 from dodeca.products.shortener.hosts import judge_host
 from dodeca.products.shortener.journal import Recorded
-from dodeca.products.shortener.models import SHARED_DOMAIN, ShortCode
+from dodeca.products.shortener.models import SHARED_DOMAIN, Link, ShortCode
 from dodeca.products.shortener.redirect import Asked, Decision, Entry
 from dodeca.products.shortener.service.hosting import HostTable
 from dodeca.products.shortener.service.installation import Shortener, of
@@ -271,10 +271,14 @@ async def _preview(shortener: Shortener, call: Call, domain_id: int, code: str) 
         return Page("shortener/missing.html", status=404, headers=NO_INDEX, code=code[:64], suggestion=None)
     hidden = entry.password_hash is not None or stopped is not None
     table = await shortener.db.aread(shortener.hosts)
+    link = await shortener.db.aread(lambda session: session.get(Link, entry.link_id))
+    if link is None:  # removed a moment ago
+        return await _missing(shortener, call, domain_id, code)
     return Page(
         "shortener/preview.html",
         headers=NO_INDEX,
-        entry=entry,
+        link=link,
+        warning=entry.warning,
         short_url=shortener.short_url(entry.code, table.host_of(entry.domain_id)),
         location=None if hidden else entry.location,
         host="" if hidden else urlsplit(entry.location).hostname or "",
