@@ -6,11 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import Cookie
 from tests.support.platform import Client, Factory
 
 from dodeca import app as composition
+from dodeca.kernel.http import Access, get, open_to_all
 from dodeca.kernel.http.answers import JsonAnswer
 from dodeca.kernel.http.application import Application
 from dodeca.kernel.http.bridge import ANSWER
@@ -20,8 +21,10 @@ from dodeca.kernel.platform import Platform
 HOST = (b"host", b"127.0.0.1:8000")
 
 
-def called(application: Any, path: str, *, method: str = "GET", headers: Any = (HOST,)) -> tuple[int, Any, bytes]:
-    """Status, headers and body of a request."""
+def called(
+    application: Any, path: str, *, method: str = "GET", headers: Any = (HOST,), extensions: Any = ()
+) -> tuple[int, Any, bytes]:
+    """Status, headers and body of a request, as messages gave them."""
     messages: list[Any] = []
 
     async def receive() -> Any:
@@ -33,7 +36,7 @@ def called(application: Any, path: str, *, method: str = "GET", headers: Any = (
     scope = {
         "type": "http", "http_version": "1.1", "method": method, "scheme": "http", "path": path,
         "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": list(headers),
-        "client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", 8000), "extensions": {}, "state": {},
+        "client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", 8000), "extensions": dict(extensions), "state": {},
     }  # fmt: skip
     asyncio.run(application(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in messages[1:])
@@ -91,6 +94,21 @@ def test_a_host_that_is_no_host_is_refused(platform: Platform) -> None:
     assert status == 400
 
 
+def test_middleware_sees_the_answers_of_its_routes(platform: Platform) -> None:
+    @get("/sum", access=Access.PUBLIC)
+    def sum_of() -> dict[str, int]:
+        return {"sum": 2}
+
+    application = composition.application(platform)
+    application.register(Router("/open", route_handlers=[sum_of], middleware=[open_to_all(["GET"])]))
+    pieces: list[Any] = []
+
+    status, headers, body = called(application, "/open/sum", extensions={ANSWER: lambda *piece: pieces.append(piece)})
+
+    assert (status, body, pieces) == (200, b'{"sum":2}', [])
+    assert dict(headers)[b"access-control-allow-origin"] == b"*"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_answer_in_one_piece_is_the_same_as_in_messages(method: str) -> None:
     answer = JsonAnswer(b'{"a":1}', 201, "</next>; rel=next")
@@ -101,9 +119,9 @@ def test_an_answer_in_one_piece_is_the_same_as_in_messages(method: str) -> None:
     async def send(message: Any) -> None:
         messages.append(message)
 
-    asyncio.run(answer.send({"method": method, "extensions": {ANSWER: lambda *piece: pieces.append(piece)}}, send))
+    asyncio.run(answer.send({"method": method}, send, lambda *piece: pieces.append(piece)))
     assert messages == []
-    asyncio.run(answer.send({"method": method, "extensions": {}}, send))
+    asyncio.run(answer.send({"method": method}, send))
 
     (status, headers, body) = pieces[0]
     start, end = messages

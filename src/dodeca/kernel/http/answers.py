@@ -11,7 +11,6 @@ from litestar import Response
 from litestar.datastructures import Cookie
 
 from dodeca.kernel.db import ReadSession
-from dodeca.kernel.http.bridge import ANSWER
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.pages import Page, Redirect
 from dodeca.kernel.http.security import PAGE_HEADERS
@@ -38,8 +37,9 @@ class JsonAnswer(Response[bytes]):
 
         return answer
 
-    async def send(self, scope: Any, send: Any) -> None:
-        """Send the answer: in one piece where the server takes it so (`bridge.ANSWER`), else in ASGI's messages."""
+    async def send(self, scope: Any, send: Any, at_once: Any = None) -> None:
+        """Send the answer: in one piece by `at_once` (`bridge.ANSWER`) where that is given, else in ASGI's messages,
+        which middleware sees."""
         body = b"" if scope["method"] == "HEAD" else self.content
         headers = [*_JSON_HEADERS, ("content-length", str(len(self.content)))]
         if self.link:
@@ -47,9 +47,8 @@ class JsonAnswer(Response[bytes]):
         for cookie in self.cookies:
             name, value = cookie.to_encoded_header()
             headers.append((name.decode("latin-1"), value.decode("latin-1")))
-        answer = scope["extensions"].get(ANSWER) if "extensions" in scope else None
-        if answer is not None:
-            answer(self.status_code, headers, body)
+        if at_once is not None:
+            at_once(self.status_code, headers, body)
             return
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         await send({"type": "http.response.start", "status": self.status_code, "headers": encoded})

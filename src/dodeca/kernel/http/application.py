@@ -20,6 +20,7 @@ from litestar.utils import normalize_path
 from litestar.utils.scope.state import ScopeState
 
 from dodeca.kernel.http.answers import JsonAnswer
+from dodeca.kernel.http.bridge import ANSWER
 from dodeca.kernel.http.metrics import count_answer
 from dodeca.kernel.http.routes import PlannedHandler
 
@@ -79,7 +80,7 @@ class Application(Litestar):
         answer = await handler.fn(**values)
         if isinstance(answer, JsonAnswer):
             send.note(answer.status_code)
-            await answer.send(scope, send.send)
+            await answer.send(scope, send.send, scope.get("extensions", {}).get(ANSWER))
         else:
             response: Any = await handler.to_response(app=self, data=answer, request=request)
             await response(scope, receive, send)
