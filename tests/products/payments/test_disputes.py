@@ -18,7 +18,7 @@ from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.payments import acquirers
 from dodeca.products.payments.models import Dispute, Document, Payment, PaymentEvent
-from dodeca.products.payments.service import disputes, documents, ledger, settlements
+from dodeca.products.payments.service import disputes, documents, ledger, recon, settlements
 from dodeca.products.payments.service.ledger import Balance, Place
 
 __all__ = ["prepared_url", "settings", "shop"]
@@ -85,7 +85,7 @@ def test_an_accepted_dispute_is_taken_off_the_next_settlement(shop: Shop) -> Non
     settled = shop.platform.db.write(lambda s: settlements.on_demand(s, shop.desk, "INR"))
     assert settled.amount == before + 200_000 - 4720 - 50_000
     start = clock.now() - timedelta(days=1)
-    lines = shop.platform.db.read(lambda s: settlements.recon(s, shop.desk, start, start + timedelta(days=2)))
+    lines = shop.platform.db.read(lambda s: recon.lines(s, shop.desk, start, start + timedelta(days=2), 0, 1000))
     assert sum(line["credit"] - line["debit"] for line in lines) == settled.amount
     assert [line["dispute_id"] for line in lines if line["type"] == "adjustment"] == [dispute.id]
     assert merchants(shop).posted == 0

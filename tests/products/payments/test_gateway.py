@@ -8,6 +8,7 @@ import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from dodeca.products.payments.service import (
     captures,
     ledger,
     purse,
+    recon,
     refunds,
     risk,
     routing,
@@ -483,9 +485,75 @@ def test_settlements_pay_the_net_two_days_later(shop: Shop) -> None:
     assert row.amount == 50_000 - 1180 + 10_000 - 236 - 4000
     assert earned(shop) == 0
     start, end = clock.ago(days=1), clock.ahead(days=1)
-    lines = shop.platform.db.read(lambda s: settlements.recon(s, shop.desk, start, end))
+    lines = shop.platform.db.read(lambda s: recon.lines(s, shop.desk, start, end, 0, 1000))
     assert sum(x["credit"] - x["debit"] for x in lines) == row.amount
     assert shop.payment(first.id).settlement_id == row.id
+
+
+def settled(shop: Shop, *others: Shop) -> list[tuple[str, int, str]]:
+    """Merchant, amount and kinds of lines of all settlements two days later; the lines' sums are checked."""
+    clock.advance(2 * 86_400 + 3700)
+    shop.work()
+    found = []
+    for one in (shop, *others):
+        wanted = one.desk.owned(Settlement).order_by(Settlement.created_at)
+        for row in shop.platform.db.read(lambda s, w=wanted: list(s.scalars(w))):  # type: ignore[misc]
+            start, end = row.created_at, row.created_at + timedelta(milliseconds=1)
+            lines = shop.platform.db.read(
+                lambda s, d=one.desk, a=start, b=end: recon.lines(s, d, a, b, 0, 1000)  # type: ignore[misc]
+            )
+            assert sum(x["credit"] - x["debit"] for x in lines) == row.amount
+            found.append((one.desk.merchant.name, row.amount, " ".join(x["type"] for x in lines)))
+    return found
+
+
+def test_a_share_is_paid_out_once_and_to_whom_it_belongs_after_its_hold(shop: Shop) -> None:
+    courier, agent = Shop(shop.platform, "courier"), Shop(shop.platform, "agent")
+    wanted = [
+        {"merchant_id": courier.desk.merchant.id, "amount": 9000, "hold_until": clock.ahead(days=5).isoformat()},
+        {"merchant_id": agent.desk.merchant.id, "amount": 1000, "hold_until": None},
+    ]
+    order = shop.order(50_000, splits=tuple(wanted), capture="automatic")
+    shop.pay(order_id=order.id)
+    assert (earned(shop), earned(courier), earned(agent)) == (50_000 - 1180 - 10_000, 0, 1000)
+
+    first = settled(shop, courier, agent)
+    assert first == [
+        ("Corner Shop", 38_820, "payment transfer transfer"),
+        ("Corner Shop", 1000, "transfer"),
+    ]
+    assert [settled(shop, courier, agent)[-1:], earned(courier)] == [first[-1:], 0]  # four days: still held
+
+    clock.advance(86_400)
+    shop.work()
+    assert earned(courier) == 9000
+    assert settled(courier) == [("Corner Shop", 9000, "transfer")]
+    assert (earned(shop), earned(courier), earned(agent)) == (0, 0, 0)
+
+
+def test_what_was_paid_out_before_is_not_settled_again(shop: Shop) -> None:
+    shop.capture(shop.pay())
+    clock.advance(2 * 86_400 + 60)
+    target = {"name": "Shop", "iban": "DE89370400440532013000"}
+    with pytest.raises(ledger.InsufficientFunds):
+        shop.platform.db.write(lambda s: settlements.pay_out(s, shop.desk, 48_821, "INR", target))
+    shop.platform.db.write(lambda s: settlements.pay_out(s, shop.desk, 40_000, "INR", target))
+    shop.capture(shop.pay(amount=10_000))
+
+    assert sum(amount for _name, amount, _kinds in settled(shop)) == 50_000 - 1180 - 40_000 + 10_000 - 236
+    assert earned(shop) == 0
+
+
+def test_merchants_payouts_at_once_take_what_is_due_once(shop: Shop) -> None:
+    shop.capture(shop.pay())
+    clock.advance(2 * 86_400 + 60)
+    target = {"name": "Shop", "iban": "DE89370400440532013000"}
+
+    results = at_once(
+        lambda: shop.platform.db.write(lambda s: settlements.pay_out(s, shop.desk, 10_000, "INR", target)), times=8
+    )
+
+    assert sum(not isinstance(r, Exception) for r in results) == 4
 
 
 def test_strangers_see_nothing_of_a_merchant(shop: Shop) -> None:

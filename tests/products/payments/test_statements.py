@@ -13,7 +13,7 @@ from sqlalchemy import select
 from tests.products.payments.gateway import Shop
 
 from dodeca.kernel import clock
-from dodeca.kernel.errors import Conflict, Invalid, Unprocessable
+from dodeca.kernel.errors import Conflict, Invalid, PaymentRequired, Unprocessable
 from dodeca.kernel.platform import Platform
 from dodeca.products.payments import invariants
 from dodeca.products.payments.models import Order, Payment, StatementLine
@@ -180,7 +180,9 @@ def test_a_transfer_with_its_reference_pays_the_order_once(desk: Desk, kind: str
     assert (again.matched, again.unmatched, again.duplicates) == (0, 0, first.lines)
     assert desk.shop.fresh_order(order).status == "paid"
     payment = desk.platform.db.read(lambda s: s.scalars(select(Payment)).one())
-    assert (payment.method, payment.status, payment.fee) == ("bank_transfer", "captured", 100)
+    assert (payment.method, payment.status, payment.fee) == ("bank_transfer", "captured", 0)
+    with pytest.raises(PaymentRequired, match="no balance"):  # the merchant's own bank account has it already
+        desk.platform.db.write(lambda s: settlements.on_demand(s, desk.shop.desk, "EUR"))
     assert desk.platform.db.read(invariants.audit) == {}
 
 

@@ -7,16 +7,18 @@ import hmac
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 from tests.products.payments.gateway import Shop
-from tests.products.payments.test_gateway import _no_exploration, prepared_url, settings, shop
+from tests.products.payments.test_gateway import _no_exploration, configure, prepared_url, settings, shop
 
 from dodeca.kernel import clock
+from dodeca.products.payments import acquirers, entities
 from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
-from dodeca.products.payments.service import events
+from dodeca.products.payments.service import downtimes, events
 
 __all__ = ["_no_exploration", "prepared_url", "settings", "shop"]
 
@@ -68,6 +70,41 @@ def test_a_webhook_is_signed_in_both_ways(shop: Shop, receiver: Receiver) -> Non
     ((headers, body),) = receiver.got
     assert headers["x-razorpay-signature"] == hmac.new(b"whisper", body, hashlib.sha256).hexdigest()
     assert StandardWebhook(b"whisper").verify(body.decode(), headers)["event"] == "payment.captured"
+
+
+def test_a_method_that_no_acquirer_takes_is_a_downtime_until_it_works_again(shop: Shop) -> None:
+    box = events.secret_box(shop.platform.keyring)
+    kinds = ["payment.downtime.started", "payment.downtime.resolved"]
+    values = {"url": "http://127.0.0.1:9/hook", "events": kinds}
+    shop.platform.db.write(lambda s: events.set_webhook(s, shop.desk, box, values).id)
+
+    def told() -> list[tuple[str, dict[str, Any]]]:
+        rows = shop.platform.db.read(
+            lambda s: list(s.scalars(shop.desk.owned(PaymentEvent).where(PaymentEvent.type.in_(kinds))))
+        )
+        return [(row.type, row.body["payload"]["payment.downtime"]["entity"]) for row in rows]
+
+    for name in acquirers.SIMULATORS:
+        configure(shop, name, outage=True)
+    for _ in range(2):
+        assert shop.pay().status == "failed"
+    shop.work()
+    ((kind, entity),) = told()
+    assert (kind, entity["method"], entity["status"], entity["end"]) == (kinds[0], "card", "started", None)
+
+    for name in acquirers.SIMULATORS:
+        configure(shop, name, outage=False)
+    clock.advance(60)
+    assert shop.pay(method="upi", vpa="success@razorpay").status == "created"
+    shop.work()
+    assert len(told()) == 1  # by UPI it worked all the time
+    shop.pay()
+    clock.advance(60)
+    shop.work()
+    assert [(kind, entity["status"]) for kind, entity in told()][1:] == [(kinds[1], "resolved")]
+    (listed,) = shop.platform.db.read(lambda s: list(downtimes.listed(s, "test")))
+    assert entities.downtime(listed)["end"] is not None
+    assert shop.platform.db.read(lambda s: list(downtimes.listed(s, "live"))) == []
 
 
 def test_a_webhook_that_fails_is_tried_again_and_then_turned_off(shop: Shop, receiver: Receiver) -> None:

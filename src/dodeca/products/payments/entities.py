@@ -14,6 +14,7 @@ from dodeca.products.payments.models import (
     Customer,
     Dispute,
     Document,
+    Downtime,
     Order,
     Payment,
     Refund,
@@ -94,6 +95,7 @@ _REFUND = Shape(
     "refund", "amount currency payment_id receipt status", notes=True, batch_id=None, speed_processed="normal"
 )
 _DISPUTE = Shape("dispute", "payment_id amount currency reason_code status phase", moments="respond_by created_at")
+_DOWNTIME = Shape("payment.downtime", "method", moments="updated_at", scheduled=False, severity="high")
 _DOCUMENT = Shape("document", "purpose name mime_type size")
 _BANK_ACCOUNT = Shape("bank_account", "ifsc name account_number", moments="", notes=True)
 _FUND_ACCOUNT = Shape("fund_account", "customer_id", account_type="bank_account", batch_id=None, active=True)
@@ -191,6 +193,18 @@ def dispute(row: Dispute) -> dict[str, Any]:
         "submitted_at": unix(row.submitted_at),
     }
     return _DISPUTE.of(row, amount_deducted=row.amount if row.status == "lost" else 0, evidence=evidence)
+
+
+def downtime(row: Downtime) -> dict[str, Any]:
+    """Payments.RazorpayPaymentDowntime"""
+    return _DOWNTIME.of(
+        row,
+        begin=unix(row.began_at),
+        end=unix(row.ended_at),
+        status="started" if row.ended_at is None else "resolved",
+        instrument={},
+        created_at=unix(row.began_at),
+    )
 
 
 def document(row: Document) -> dict[str, Any]:

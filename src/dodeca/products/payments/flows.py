@@ -262,7 +262,7 @@ async def charge(platform: Platform, order_id: str, account_id: str, method_id: 
         if order.attempts or order.status == "paid":
             return None
         desk = desk_by_id(session, order.merchant_id, order.mode)
-        row = methods.method(session, account_id, method_id)
+        row = methods.chargeable(session, account_id, method_id)
         request = PayRequest(
             amount=order.amount,
             currency=order.currency,

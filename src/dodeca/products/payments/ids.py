@@ -5,8 +5,15 @@ The first eight are the time in milliseconds, so that keys append to their index
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from dodeca.kernel import clock
 from dodeca.kernel.ids import base62, random_base62
+
+
+def earliest(prefix: str, moment: datetime) -> str:
+    """What no id of this prefix that was made after the moment is smaller than."""
+    return f"{prefix}_{base62(int(moment.timestamp() * 1000), 8)}"
 
 
 def new(prefix: str) -> str:

@@ -22,6 +22,7 @@ from dodeca.products.payments.service import (
     billing,
     captures,
     disputes,
+    downtimes,
     events,
     invoices,
     ledger,
@@ -29,6 +30,7 @@ from dodeca.products.payments.service import (
     purse,
     receivers,
     settlements,
+    splits,
 )
 
 log = structlog.get_logger(__name__)
@@ -155,6 +157,20 @@ async def settle(context: JobContext, _nothing: Nothing) -> None:
             pass
 
 
+@job("payments.review_downtimes", every=30)
+async def review_downtimes(context: JobContext, _nothing: Nothing) -> None:
+    """See which methods work again, and tell merchants."""
+    while await context.platform.db.awrite(downtimes.review):
+        pass
+
+
+@job("payments.release_splits", every=60)
+async def release_splits(context: JobContext, _nothing: Nothing) -> None:
+    """Give what was held long enough to its merchants."""
+    while await context.platform.db.awrite(splits.release):
+        pass
+
+
 @job("payments.fold_ledger", every=10)
 async def fold_ledger(context: JobContext, _nothing: Nothing) -> None:
     """Add the tails of hot accounts up."""
@@ -215,6 +231,8 @@ jobs: list[Job[Any]] = [
     finish_disputes,
     expire_authorisations,
     settle,
+    release_splits,
+    review_downtimes,
     fold_ledger,
     bill,
     expire_offers,

@@ -130,12 +130,12 @@ def create_order(
 def charge(session: WriteSession, order_id: str, payer_id: str, method_id: str | None = None) -> str | None:
     """Pay an order at once from the payer's purse; gives the payment's id. With a saved method a job charges it.
 
-    Raises InsufficientFunds, Conflict where it is paid already, NotFound."""
+    Raises InsufficientFunds, Conflict where it is paid already, Invalid for a method not to be charged, NotFound."""
     order = session.get(Order, order_id)
     if order is None:
         raise NotFound("There is no such order.")
     if method_id is not None:
-        methods.method(session, payer_id, method_id)
+        methods.chargeable(session, payer_id, method_id)
         outside.charge_later(session, order_id, payer_id, method_id)
         return None
     request = PayRequest(

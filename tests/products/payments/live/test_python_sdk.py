@@ -102,6 +102,8 @@ def test_a_card_is_kept_without_a_payment(client: Any) -> None:
     assert client.token.fetchToken({"id": token["id"]})["customer_id"] == customer["id"]
     by_number = client.card.requestCardReference({"number": CARD["number"]})["payment_account_reference"]
     assert client.card.requestCardReference({"token": token["id"]})["payment_account_reference"] == by_number
+    data = client.token.processPaymentOnAlternatePAorPG({"id": token["id"]})
+    assert (len(data["token_number"]), data["card"]["last4"]) == (16, "4242")
     assert client.token.cancel(customer["id"], token["id"])["status"] == "cancellation_initiated"
     assert client.token.deleteToken({"id": token["id"]}) == []
 

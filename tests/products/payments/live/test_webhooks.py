@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 from tests.products.payments.live.conftest import Hook, Shop
@@ -55,6 +57,41 @@ def test_a_failed_delivery_comes_again_and_by_hand_once_more(
     done = run(live, *arguments, first["x-razorpay-event-id"])
     assert "Sent again" in done.stdout
     assert hook.next("payment.captured")[1] == body
+
+
+def seen(shop: Shop, last_id: str = "") -> dict[str, str]:
+    """The fields of the first event of a merchant's stream: of one that was missed, else of a payment made for it."""
+    headers = {"last-event-id": last_id} if last_id else {}
+    fields: dict[str, str] = {}
+    with httpx.stream("GET", f"{shop.url}/api/payments/events/stream", auth=shop.key, headers=headers, timeout=60) as s:
+        assert s.headers["content-type"].startswith("text/event-stream")
+        for line in pays_while_nothing_comes(shop, s.iter_lines()) if not last_id else s.iter_lines():
+            name, _, value = line.partition(": ")
+            if line:
+                fields[name] = value
+            elif "data" in fields:
+                return fields
+    raise AssertionError("The stream ended.")
+
+
+def pays_while_nothing_comes(shop: Shop, lines: Iterator[str]) -> Iterator[str]:
+    """The stream's lines; a comment comes every 20 seconds, so that a payment before it listened is not waited for."""
+    shop.paid()
+    for line in lines:
+        if line.startswith(":"):
+            shop.paid()
+        yield line
+
+
+def test_events_are_streamed_as_they_happen_and_after_a_break(shop: Shop) -> None:
+    first = seen(shop)
+    event_id = json.loads(first["data"])["id"]
+    known = httpx.get(f"{shop.url}/api/payments/events/{event_id}", auth=shop.key).json()
+    assert known["type"] == json.loads(first["data"])["type"] == "payment.authorized"
+
+    missed = seen(shop, first["id"])
+
+    assert json.loads(missed["data"])["type"] == "payment.captured"
 
 
 def run(live: LiveServer, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -92,6 +92,15 @@ Result = Approved | Challenge | Declined | Unavailable | Unknown
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionData:
+    """What another gateway needs to charge a kept card once: the network's token in place of the card's number, and a
+    cryptogram that is good for one payment. Passed on, never stored."""
+
+    token_number: str = field(repr=False)
+    cryptogram: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an acquirer takes. `currencies` None: all. Its price is `fee_basis_points` of an amount plus `fee_fixed`."""
 
@@ -136,6 +145,10 @@ class Acquirer(Protocol):
 
     async def tokenise(self, card: CardData) -> str:
         """Put a card into the vault; gives the reference that is charged later."""
+        ...
+
+    async def transaction_data(self, vault: str) -> TransactionData:
+        """What another gateway needs to charge a kept card once."""
         ...
 
     async def authorise(self, ask: Ask) -> Result:

@@ -8,12 +8,14 @@ answer, before and after a crash.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import random
 import secrets
 from typing import Literal
 
 import msgspec
+from stdnum import luhn
 
 from dodeca.kernel import clock
 from dodeca.products.payments.acquirers.protocol import (
@@ -25,6 +27,7 @@ from dodeca.products.payments.acquirers.protocol import (
     Challenge,
     Declined,
     Result,
+    TransactionData,
     Unavailable,
     Unknown,
 )
@@ -84,6 +87,14 @@ class Simulator:
         """A reference that says what the card does, and nothing of the card."""
         scenario = SCENARIOS.get(card.number, "approve")
         return f"{self.name}:{scenario}:{secrets.token_hex(6)}"
+
+    async def transaction_data(self, vault: str) -> TransactionData:
+        """Numbers of a range that no network has given out (ISO/IEC 7812 leaves 9 to national standards)."""
+        await self._wait()
+        digits = f"99{int(self._digest(vault), 16) % 10**13:013}"
+        return TransactionData(
+            digits + luhn.calc_check_digit(digits), base64.b64encode(secrets.token_bytes(20)).decode()
+        )
 
     async def authorise(self, ask: Ask) -> Result:
         """As the instrument, the settings and the seed say."""

@@ -197,9 +197,12 @@ def tell(session: DbWrite, desk: Till, data: JSONBody[Message]) -> dict[str, Any
     if person is None or paid is None or session.scalar(paid) is None:
         raise NotFound("Nobody of this id has paid you.", field="user_id")
     name = desk.merchant.name
-    notice = Notice(product="payments", kind="merchant_message", title=f"Message from {name}", body=data.message)
+    key = new_id("ntf")
+    notice = Notice(
+        product="payments", kind="merchant_message", title=f"Message from {name}", body=data.message, key=key
+    )
     notify(session, person.id, notice)
-    return {"notification_id": new_id("ntf"), "status": "sent"}
+    return {"notification_id": key, "status": "sent"}
 
 
 routes = [

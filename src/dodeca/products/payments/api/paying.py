@@ -14,9 +14,10 @@ from dodeca.kernel.money import decimal_text
 from dodeca.products.payments import acquirers, entities, flows, idempotent, links
 from dodeca.products.payments.acting import Till, flow_desk
 from dodeca.products.payments.models import Card, Payment, Refund, RoutingDecision
-from dodeca.products.payments.service import attempts, paybody, refunds, returning, routing
+from dodeca.products.payments.service import attempts, methods, paybody, refunds, returning, routing
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import amount_of
+from dodeca.products.payments.service.steps import PURSE
 
 Text = Annotated[str, msgspec.Meta(max_length=256)]
 Number = int | float | str
@@ -41,7 +42,8 @@ class CustomerDetails(ClosedRequest):
 
 
 class NewPayment(ClosedRequest):
-    """A payment to be."""
+    """A payment to be. `payment_method_id`: one of the caller's own, in place of the card or address; then `method` is
+    not read."""
 
     amount: Number
     currency: Text
@@ -53,6 +55,7 @@ class NewPayment(ClosedRequest):
     bank: Text | None = None
     wallet: Text | None = None
     description: Text | None = None
+    payment_method_id: Text | None = None
     notes: dict[str, Text] | None = None
     capture: bool | None = None
 
@@ -82,8 +85,14 @@ def _view(session: ReadSession, payment: Payment) -> dict[str, Any]:
 async def create_payment(call: Calling, data: JSONBody[NewPayment]) -> Response[bytes]:
     """Take a payment. 402 when it is declined, 502 when no acquirer can take it; both with the payment's id."""
     desk = await flow_desk(call)
-    body = msgspec.to_builtins(data)
-    request, card = paybody.read(body, ip=call.address, capture=data.capture)
+    body, me = msgspec.to_builtins(data), call.member().account_id
+    more: dict[str, Any] = {"payer_account_id": me if data.wallet == PURSE else None}
+    if data.payment_method_id is not None:
+        wanted = data.payment_method_id
+        saved = await call.platform.db.aread(lambda session: methods.chargeable(session, me, wanted))
+        body |= {"method": saved.method_type, "vpa": saved.vpa}
+        more = {"payer_account_id": me, "kept_card_id": saved.card_id}
+    request, card = paybody.read(body, ip=call.address, capture=data.capture, **more)
 
     async def work() -> tuple[int, bytes]:
         payment_id = await flows.pay(call.platform, desk, request, card)

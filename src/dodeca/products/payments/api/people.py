@@ -138,11 +138,8 @@ async def create_transaction(call: Calling, user_id: FromPath[str], data: JSONBo
             if payee is None or payee.id == account.id:
                 raise NotFound("There is no such payee.", field="payee")
             desk = Desk(ensure_merchant(session, payee.id, payee.name), "test")
-        if (
-            data.payment_method_id is not None
-            and not methods.method(session, account.id, data.payment_method_id).chargeable
-        ):
-            raise Invalid("This method was given masked and cannot be charged.", field="payment_method_id")
+        if data.payment_method_id is not None:
+            methods.chargeable(session, account.id, data.payment_method_id)
         request = OrderRequest(
             amount=amount,
             currency=data.currency,

@@ -24,6 +24,7 @@ from dodeca.products.payments.models.gateway import (
     Refund,
     RoutingDecision,
     Settlement,
+    Split,
     Token,
 )
 from dodeca.products.payments.models.ledger import Journal, LedgerAccount, LedgerTail, Transfer
@@ -31,6 +32,7 @@ from dodeca.products.payments.models.merchants import (
     AcquirerSetting,
     AcquirerStat,
     Delivery,
+    Downtime,
     Merchant,
     PaymentEvent,
     Webhook,
@@ -49,6 +51,7 @@ __all__ = [
     "Delivery",
     "Dispute",
     "Document",
+    "Downtime",
     "Invoice",
     "Item",
     "Journal",
@@ -66,6 +69,7 @@ __all__ = [
     "Refund",
     "RoutingDecision",
     "Settlement",
+    "Split",
     "StatementImport",
     "StatementLine",
     "Subscription",

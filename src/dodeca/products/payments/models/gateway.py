@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dodeca.kernel import clock
 from dodeca.kernel.db import Model
 
-UNSETTLED = "settlement_id IS NULL AND captured_at IS NOT NULL"
+UNSETTLED = "unsettled_since IS NOT NULL"
 METHODS = ("card", "upi", "netbanking", "wallet", "bank_transfer")
 
 
@@ -170,6 +170,7 @@ class Order(Model):
         CheckConstraint("status IN ('created', 'attempted', 'paid')", name="status"),
         Index("ix_payments_orders_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
         present("ix_payments_orders_source_id", "source_id"),
+        partial("ix_payments_orders_receipt", "receipt IS NOT NULL", "merchant_id", "mode", "receipt"),
         present("ix_payments_orders_payer_account_id", "payer_account_id", "created_at", "id"),
     )
 
@@ -178,7 +179,10 @@ class Payment(Model):
     """One try of somebody to pay. Captured whole and once; refunds together never exceed it (check).
 
     created → authorized → captured → refunded, or failed; `service.states` has all moves. `capturing_at` is set while
-    an acquirer is asked to capture. `hold_id` is the reservation in the payer's purse where that pays."""
+    an acquirer is asked to capture. `hold_id` is the reservation in the payer's purse where that pays.
+    `unsettled_since` is when its money came, while a settlement is to pay it out: never for what went into a purse or
+    to the merchant's own bank account, and not while it is disputed. A transfer that reached a bank has its reference
+    in `acquirer_reference`, once in a merchant and mode (index)."""
 
     __tablename__ = "payments_payments"
 
@@ -221,6 +225,7 @@ class Payment(Model):
     ip: Mapped[str | None]
     callback_url: Mapped[str | None]
     settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"))
+    unsettled_since: Mapped[datetime | None]
     authorized_at: Mapped[datetime | None]
     capturing_at: Mapped[datetime | None]
     captured_at: Mapped[datetime | None]
@@ -232,11 +237,20 @@ class Payment(Model):
         CheckConstraint("status IN ('created', 'authorized', 'captured', 'refunded', 'failed')", name="status"),
         CheckConstraint("method IN ('card', 'upi', 'netbanking', 'wallet', 'bank_transfer')", name="method"),
         Index("ix_payments_payments_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
-        Index("ix_payments_payments_captured_at", "merchant_id", "mode", "captured_at"),
         Index("ix_payments_payments_fingerprint", "merchant_id", "fingerprint", "created_at"),
         partial("ix_payments_payments_failed", "status = 'failed'", "merchant_id", "fingerprint", "created_at"),
         partial("ix_payments_payments_authorized", "status = 'authorized'", "expires_at"),
-        partial("ix_payments_payments_unsettled", UNSETTLED, "merchant_id", "mode", "currency", "captured_at"),
+        partial(
+            "ix_payments_payments_unsettled_since", UNSETTLED, "merchant_id", "mode", "currency", "unsettled_since"
+        ),
+        partial(
+            "uq_payments_payments_bank_reference",
+            "acquirer = 'bank'",
+            "merchant_id",
+            "mode",
+            "acquirer_reference",
+            unique=True,
+        ),
         present("ix_payments_payments_capturing_at", "capturing_at"),
         present("ix_payments_payments_payer_account_id", "payer_account_id"),
         present("ix_payments_payments_settlement_id", "settlement_id"),
@@ -268,6 +282,35 @@ class Attempt(Model):
             "outcome IN ('asked', 'challenge', 'approved', 'declined', 'unavailable', 'unknown')", name="outcome"
         ),
         partial("ix_payments_attempts_asked", "outcome = 'asked'", "created_at"),
+    )
+
+
+class Split(Model):
+    """Another merchant's share of a payment: a commission, or money in escrow (`hold_until`).
+
+    The ledger moved it when the payment was captured: to the other's account, or, while it is held, to the other's
+    reserve, from where it is released once (`released_at`). `settlement_id` is the other's settlement; the payment's
+    own settlement pays out what the splits leave."""
+
+    __tablename__ = "payments_splits"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments_payments.id"), index=True)
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
+    mode: Mapped[str]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    hold_until: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+    unsettled_since: Mapped[datetime | None]
+    settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        partial("ix_payments_splits_held", "released_at IS NULL", "hold_until"),
+        partial("ix_payments_splits_unsettled_since", UNSETTLED, "merchant_id", "mode", "currency", "unsettled_since"),
+        present("ix_payments_splits_settlement_id", "settlement_id"),
     )
 
 
@@ -314,6 +357,13 @@ class Refund(Model):
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("status IN ('pending', 'processed', 'failed')", name="status"),
         Index("ix_payments_refunds_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        partial(
+            "ix_payments_refunds_unsettled",
+            "settlement_id IS NULL AND status = 'processed'",
+            "merchant_id",
+            "mode",
+            "currency",
+        ),
     )
 
 
@@ -346,7 +396,8 @@ class Settlement(Model):
 class Payout(Model):
     """Money on its way from a purse or a merchant to a bank account; the account's details are kept masked.
 
-    created → initiated → processed, failed or reversed. `owner` and `code` name the ledger account that pays."""
+    created → initiated → processed, failed or reversed. `owner` and `code` name the ledger account that pays. What a
+    merchant was paid so is taken off a settlement, which it then names."""
 
     __tablename__ = "payments_payouts"
 
@@ -359,6 +410,7 @@ class Payout(Model):
     destination: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(default="created")
     reference: Mapped[str | None]
+    settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     processed_at: Mapped[datetime | None]
 
@@ -367,4 +419,12 @@ class Payout(Model):
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("status IN ('created', 'initiated', 'processed', 'failed', 'reversed')", name="status"),
         Index("ix_payments_payouts_owner_created_at", "owner", "created_at", "id"),
+        present("ix_payments_payouts_settlement_id", "settlement_id"),
+        partial(
+            "ix_payments_payouts_unsettled",
+            "settlement_id IS NULL AND status = 'processed' AND code = 'merchant'",
+            "owner",
+            "mode",
+            "currency",
+        ),
     )

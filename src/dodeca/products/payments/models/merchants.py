@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
@@ -106,6 +106,36 @@ class AcquirerSetting(Model):
     enabled: Mapped[bool] = mapped_column(default=True)
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Downtime(Model):
+    """A time in which no acquirer took a method. At most one of a mode and method goes on at a time (index).
+
+    `told` is the state that merchants were told of last: none, started or resolved."""
+
+    __tablename__ = "payments_downtimes"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    mode: Mapped[str]
+    method: Mapped[str]
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    told: Mapped[str] = mapped_column(default="none")
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        CheckConstraint("mode IN ('test', 'live')", name="mode"),
+        CheckConstraint("told IN ('none', 'started', 'resolved')", name="told"),
+        Index(
+            "uq_payments_downtimes_going_on",
+            "mode",
+            "method",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_payments_downtimes_began_at", "mode", "began_at"),
+    )
 
 
 class AcquirerStat(Model):

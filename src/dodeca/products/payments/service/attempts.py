@@ -27,7 +27,7 @@ from dodeca.products.payments.acquirers.protocol import (
     Unknown,
 )
 from dodeca.products.payments.models import Attempt, Payment, RoutingDecision
-from dodeca.products.payments.service import captures, events, orders, routing, states, tokens
+from dodeca.products.payments.service import captures, downtimes, events, orders, routing, states, tokens
 from dodeca.products.payments.service.steps import Step, Work, card_of, locked
 
 MOST_ATTEMPTS = 3
@@ -215,6 +215,8 @@ def fail(session: WriteSession, work: Work, reason: str) -> Step:
     payment.error = {"code": code, "description": text, "source": source, "step": step, "reason": reason}
     payment.challenge = None
     work.store(session)
+    if reason == "no_acquirer":
+        downtimes.note(session, payment, work.decision or session.get(RoutingDecision, payment.id))
     events.emit(session, work.desk, "payment.failed", {"payment": entities.payment(payment)})
     if order is not None and order.source in hooks.on_failed:
         hooks.on_failed[order.source](session, work.desk, order, payment)

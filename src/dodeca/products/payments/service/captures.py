@@ -17,11 +17,11 @@ from dodeca.kernel.errors import Conflict, Invalid, Upstream
 from dodeca.kernel.money import formatted, half_up, share
 from dodeca.products.payments import acquirers, entities, hooks, outside
 from dodeca.products.payments.acquirers.protocol import Approved, Declined, Result, Unavailable
-from dodeca.products.payments.models import Order, Payment
-from dodeca.products.payments.service import disputes, events, ledger, orders, states
+from dodeca.products.payments.models import Payment
+from dodeca.products.payments.service import disputes, events, ledger, orders, splits, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
-from dodeca.products.payments.service.steps import OWN, Step, Work, card_of, locked
+from dodeca.products.payments.service.steps import BANK, OWN, Step, Work, card_of, earned_by, locked
 
 FEE_BASIS_POINTS = 200
 TAX_PERCENT = {"INR": 18}
@@ -113,21 +113,26 @@ def finish(session: WriteSession, work: Work, result: Result) -> Step:
 
 def _book(session: WriteSession, work: Work) -> None:
     """Move the money and the states."""
-    desk, payment, order = work.desk, work.payment, work.order
+    payment, order = work.payment, work.order
     states.move("payment", payment, "captured")
     payment.captured_at, payment.capturing_at = clock.now(), None
-    fee = Fee(0, 0)
-    key = f"capture:{payment.id}"
+    to_purse = order is not None and order.payee_account_id is not None
+    shares = [] if to_purse else splits.of_order(order, payment)
+    also = [splits.entry_of(share, payment) for share in shares]
+    fee, key = Fee(0, 0), f"capture:{payment.id}"
     if payment.hold_id is not None:
-        ledger.post_pending(session, key, payment.hold_id, also=_splits(desk, order, payment))
-    elif order is not None and order.payee_account_id is not None:
-        purse = Place(order.payee_account_id, "purse", payment.currency, payment.mode)
-        ledger.post(session, key, [Entry(_owed(payment), purse, payment.amount, "deposit")], payment_id=payment.id)
+        ledger.post_pending(session, key, payment.hold_id, also=also)
+    elif to_purse:
+        ledger.post(
+            session, key, [Entry(_owed(payment), earned_by(work), payment.amount, "deposit")], payment_id=payment.id
+        )
     else:
-        fee = fee_of(payment.amount, payment.currency)
-        entries = [*_earned(desk, payment, fee), *_splits(desk, order, payment)]
-        ledger.post(session, key, entries, payment_id=payment.id)
+        fee = Fee(0, 0) if _is_to_own_bank(work) else fee_of(payment.amount, payment.currency)
+        ledger.post(session, key, [*_earned(work, fee), *also], payment_id=payment.id)
     payment.fee, payment.tax = fee.total, fee.tax
+    if not to_purse and not _is_to_own_bank(work):
+        payment.unsettled_since = payment.captured_at
+    session.store(*shares)
     if order is not None:
         order.amount_capturing -= payment.amount
         order.amount_paid += payment.amount
@@ -135,33 +140,28 @@ def _book(session: WriteSession, work: Work) -> None:
             states.move("order", order, "paid")
 
 
+def _is_to_own_bank(work: Work) -> bool:
+    """Whether the payer's transfer reached the merchant's own bank account, so that there is nothing to pay out."""
+    return work.payment.acquirer == BANK and work.order is not None and work.order.source != "virtual_account"
+
+
 def _owed(payment: Payment) -> Place:
     """What the acquirer owes for captures."""
     return Place(payment.acquirer or "", "receivable", payment.currency, payment.mode)
 
 
-def _earned(desk: Desk, payment: Payment, fee: Fee) -> list[Entry]:
+def _earned(work: Work, fee: Fee) -> list[Entry]:
     """The merchant gets the amount and pays the fee and its tax."""
-    merchant = Place(desk.merchant.id, "merchant", payment.currency, payment.mode)
+    payment = work.payment
+    merchant = earned_by(work)
     entries = [Entry(_owed(payment), merchant, payment.amount, "capture")]
+    if _is_to_own_bank(work):
+        bank = Place("bank", "bank", payment.currency, payment.mode)
+        entries.append(Entry(merchant, bank, payment.amount, "own_bank"))
     for code, amount in (("fees", fee.base), ("tax", fee.tax)):
         if amount:
             entries.append(Entry(merchant, Place(ledger.PLATFORM, code, payment.currency, payment.mode), amount, code))
     return entries
-
-
-def _splits(desk: Desk, order: Order | None, payment: Payment) -> list[Entry]:
-    """Shares of other merchants in a whole payment of the order; those that are held wait in reserve."""
-    if order is None or payment.amount != order.amount:
-        return []
-    mine = Place(desk.merchant.id, "merchant", payment.currency, payment.mode)
-    found = []
-    for split in order.splits:
-        code = "reserve" if split.get("hold_until") else "merchant"
-        other = Place(split["merchant_id"], code, payment.currency, payment.mode)
-        if other != mine:
-            found.append(Entry(mine, other, int(split["amount"]), "split"))
-    return found
 
 
 def _tell(session: WriteSession, work: Work) -> None:

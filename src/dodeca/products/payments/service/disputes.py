@@ -50,7 +50,8 @@ def begin(session: WriteSession, work: Work) -> Dispute:
         hold_id=ledger.hold(session, f"dispute:{dispute_id}", entry, payment_id=payment.id),
         respond_by=clock.ahead(days=RESPOND_DAYS),
     )
-    session.store(dispute)
+    payment.unsettled_since = None
+    session.store(payment, dispute)
     _tell(session, work.desk, dispute, payment, "created")
     return dispute
 
@@ -179,8 +180,13 @@ def _decide(session: WriteSession, desk: Desk, dispute: Dispute, outcome: Outcom
         ledger.post_pending(session, f"disputed:{dispute.id}", dispute.hold_id)
     else:
         ledger.void(session, f"undisputed:{dispute.id}", dispute.hold_id)
-    session.store(dispute)
-    _tell(session, desk, dispute, session.get_one(Payment, dispute.payment_id), outcome)
+    payment = session.get_locked(Payment, dispute.payment_id)
+    if payment is None:
+        raise LookupError("A dispute is of a payment.")
+    if payment.settlement_id is None:
+        payment.unsettled_since = payment.captured_at
+    session.store(dispute, payment)
+    _tell(session, desk, dispute, payment, outcome)
 
 
 def _tell(session: WriteSession, desk: Desk, dispute: Dispute, payment: Payment, what: str) -> None:

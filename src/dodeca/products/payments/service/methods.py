@@ -17,11 +17,6 @@ from dodeca.products.payments.service.cards import CardFacts
 MOST = 50
 
 
-def visible_to(account_id: str) -> object:
-    """A person's own methods."""
-    return select(PaymentMethod).where(PaymentMethod.account_id == account_id)
-
-
 def methods_of(session: ReadSession, account_id: str) -> Sequence[PaymentMethod]:
     """A person's methods, the default first, then newest first."""
     mine = select(PaymentMethod).where(PaymentMethod.account_id == account_id)
@@ -34,6 +29,14 @@ def method(session: ReadSession, account_id: str, method_id: str) -> PaymentMeth
     row = session.get(PaymentMethod, method_id)
     if row is None or row.account_id != account_id:
         raise NotFound("Payment method not found", field="payment_method_id")
+    return row
+
+
+def chargeable(session: ReadSession, account_id: str, method_id: str) -> PaymentMethod:
+    """The same, where it can be charged. Raises Invalid, NotFound."""
+    row = method(session, account_id, method_id)
+    if not row.chargeable:
+        raise Invalid("This method was given masked and cannot be charged.", field="payment_method_id")
     return row
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import billing_entities, entities, hooks, ids
@@ -257,8 +257,9 @@ def credit(
 ) -> Payment:
     """Book a transfer that reached the bank: a captured payment, for an order or a virtual account.
 
-    The same `reference` gives the first payment again. Raises Conflict for a closed account or a foreign payer."""
-    same = (Payment.acquirer == BANK, Payment.acquirer_reference == reference)
+    The same `reference` gives the first payment again. Raises Conflict for an order that does not want the amount, a
+    closed account, a foreign payer."""
+    same = (Payment.acquirer == literal_column(f"'{BANK}'"), Payment.acquirer_reference == reference)
     known = session.scalar(desk.owned(Payment).where(*same))
     if known is not None:
         return known
@@ -268,6 +269,7 @@ def credit(
     if order is None:
         raise Invalid("A transfer is for an order or a virtual account.", field="reference")
     order = session.get_one(Order, order.id, with_for_update=True, populate_existing=True)
+    _check_wanted(order, amount, currency)
     payment = Payment(
         id=ids.new("pay"),
         merchant_id=desk.merchant.id,
@@ -284,15 +286,26 @@ def credit(
         description=order.description,
         risk={"score": 0, "outcome": "allow", "reasons": []},
         auto_capture=True,
+        acquirer=BANK,
+        acquirer_reference=reference,
         created_at=clock.now(),
     )
-    session.add(payment)
+    with claiming(session, Payment, otherwise=Conflict("This transfer is being booked already.", field="reference")):
+        session.add(payment)
     order.attempts += 1
     if order.status == "created":
         order.status = "attempted"
     session.flush()
     attempts.authorise(session, Work(desk, payment, order), BANK, reference)
     return payment
+
+
+def _check_wanted(order: Order, amount: int, currency: str) -> None:
+    due = order.amount - order.amount_paid
+    if order.currency != currency or amount > due or orders.is_over(order):
+        raise Conflict("The order does not want this amount.", field="amount")
+    if not order.partial_payment and amount != due:
+        raise Conflict("The order is paid whole or not at all.", field="amount")
 
 
 def _order_of(session: WriteSession, desk: Desk, account: VirtualAccount, amount: int, currency: str) -> Order:

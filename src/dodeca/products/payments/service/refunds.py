@@ -16,7 +16,7 @@ from dodeca.products.payments.service import disputes, events, ledger, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.events import Happened
 from dodeca.products.payments.service.ledger import Entry, Place
-from dodeca.products.payments.service.steps import OWN, PURSE, Work, earned_by, locked
+from dodeca.products.payments.service.steps import BANK, OWN, PURSE, Work, earned_by, locked
 
 REPEAT_SECONDS = 30
 
@@ -37,6 +37,8 @@ def begin(
     payment = work.payment
     if disputes.keeps_money(disputes.of_payment(session, payment)):
         raise Conflict("The payment is disputed, so its money does not go back a second time.")
+    if payment.acquirer == BANK and payment.unsettled_since is None and payment.settlement_id is None:
+        raise Conflict("This payment reached your own bank account. Send it back from there.")
     wanted = _claimed(payment, amount)
     refund = session.fresh(
         Refund,

@@ -82,9 +82,10 @@ def _usual_amount(session: ReadSession, merchant: Merchant, mode: str, currency:
             Payment.merchant_id == merchant.id,
             Payment.mode == mode,
             Payment.currency == currency,
-            Payment.captured_at > clock.ago(days=30),
+            Payment.created_at > clock.ago(days=30),
+            Payment.captured_at.is_not(None),
         )
-        .order_by(Payment.captured_at.desc())
+        .order_by(Payment.created_at.desc())
         .limit(USUAL_PAYMENTS)
         .subquery()
     )

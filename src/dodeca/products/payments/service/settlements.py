@@ -2,74 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, literal_column, select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import Invalid, PaymentRequired
+from dodeca.kernel.errors import PaymentRequired
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import entities, ids
-from dodeca.products.payments.models import Card, Dispute, LedgerAccount, Merchant, Order, Payment, Refund, Settlement
-from dodeca.products.payments.service import events, ledger, states
+from dodeca.products.payments.models import (
+    Dispute,
+    LedgerAccount,
+    Merchant,
+    Order,
+    Payment,
+    Payout,
+    Refund,
+    Settlement,
+    Split,
+)
+from dodeca.products.payments.service import events, ledger, purse, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 
+T = TypeVar("T")
 AFTER_DAYS = 2
-BATCH = 500
+BATCHES = (500, 5000, 50_000)
+"""Items of a kind in one settlement: more where debits would eat up a smaller one."""
+CHUNK = 5000
+"""Keys in one statement."""
 
 
 def due(session: ReadSession) -> list[tuple[str, str, str]]:
     """Merchant, mode and currency of all that may have something to settle: one look into an index for each account
     that ever earned, however many payments wait."""
     earned = LedgerAccount
-    waits = (
-        select(Payment.id)
-        .where(
-            Payment.merchant_id == earned.owner,
-            Payment.mode == earned.mode,
-            Payment.currency == earned.currency,
-            Payment.settlement_id.is_(None),
-            Payment.captured_at <= clock.ago(days=AFTER_DAYS),
+
+    def waits(kind: type[Payment | Split]) -> ColumnElement[bool]:
+        return (
+            select(kind.id)
+            .where(
+                kind.merchant_id == earned.owner,
+                kind.mode == earned.mode,
+                kind.currency == earned.currency,
+                kind.unsettled_since <= clock.ago(days=AFTER_DAYS),
+            )
+            .exists()
         )
-        .exists()
-    )
-    rows = select(earned.owner, earned.mode, earned.currency).where(earned.code == "merchant", waits)
-    return [(row[0], row[1], row[2]) for row in session.execute(rows)]
 
-
-def _settleable(until: datetime) -> tuple[Any, ...]:
-    own = Order.payee_account_id.is_(None)
-    return Payment.settlement_id.is_(None), Payment.captured_at <= until, own
+    accounts = select(earned.owner, earned.mode, earned.currency).where(earned.code == "merchant")
+    return [(row[0], row[1], row[2]) for row in session.execute(accounts.where(waits(Payment) | waits(Split)))]
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a settlement is made of: what was taken, what went back, and disputes that were lost."""
+    """What a settlement is made of: what was taken or shared by others, and what others were given of that, what went
+    back, disputes that were lost, and what was paid out before."""
 
     payments: Sequence[Payment]
+    shares: Sequence[Split]
+    given: int
     refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
+    payouts: Sequence[Payout]
 
     @property
     def amount(self) -> int:
         """Credits minus debits, in minor units."""
-        credit = sum(p.amount - (p.fee or 0) for p in self.payments)
-        return credit - sum(r.amount for r in self.refunds) - sum(d.amount for d in self.disputes)
+        credit = sum(p.amount - (p.fee or 0) for p in self.payments) + sum(s.amount for s in self.shares)
+        back = sum(r.amount for r in self.refunds) + sum(d.amount for d in self.disputes)
+        return credit - self.given - back - sum(p.amount for p in self.payouts)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was earned."""
+        return not self.payments and not self.shares
 
 
 def settle(
     session: WriteSession, merchant_id: str, mode: str, currency: str, *, until: datetime | None = None
 ) -> Settlement | None:
-    """Settle one batch; None when nothing is left or debits exceed it. Items stay for the next time then."""
-    merchant = session.get_one(Merchant, merchant_id, with_for_update=True)
+    """Settle one batch; None when nothing is left, debits exceed it, or the account does not have it (a refund may be
+    under way). Items stay for the next time then."""
+    merchant = session.get_locked(Merchant, merchant_id)
+    if merchant is None:
+        raise LookupError("There is no such merchant.")
     desk = Desk(merchant, mode)
-    batch = _batch(session, desk, currency, until or clock.ago(days=AFTER_DAYS))
-    if not batch.payments or batch.amount <= 0:
+    batch = _fitting(session, desk, currency, until or clock.ago(days=AFTER_DAYS))
+    if batch is None:
         return None
     row = Settlement(
         id=ids.new("setl"),
@@ -85,14 +109,7 @@ def settle(
     )
     session.add(row)
     session.flush()
-    kinds: tuple[tuple[Any, Sequence[Any]], ...] = (
-        (Payment, batch.payments),
-        (Refund, batch.refunds),
-        (Dispute, batch.disputes),
-    )
-    for kind, items in kinds:
-        if items:
-            session.execute(update(kind).where(kind.id.in_([i.id for i in items])).values(settlement_id=row.id))
+    _mark(session, batch, row)
     owed, bank = Place(merchant.id, "merchant", currency, mode), Place("bank", "bank", currency, mode)
     ledger.post(session, f"settle:{row.id}", [Entry(owed, bank, row.amount, "settlement")])
     states.move("settlement", row, "processed")
@@ -102,40 +119,79 @@ def settle(
     return row
 
 
-def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime) -> _Batch:
-    """What was captured until then and is in no settlement yet, and all that is to be taken off it."""
-    paid = (
-        desk.owned(Payment)
-        .join(Order, Order.id == Payment.order_id, isouter=True)
-        .where(Payment.currency == currency, *_settleable(until))
-        .order_by(Payment.captured_at)
-        .limit(BATCH)
-    )
-    backs = (
-        desk.owned(Refund)
-        .join(Payment, Payment.id == Refund.payment_id)
-        .join(Order, Order.id == Payment.order_id, isouter=True)
-        .where(
-            Refund.currency == currency,
-            Refund.status == "processed",
-            Refund.settlement_id.is_(None),
-            Order.payee_account_id.is_(None),
+def _mark(session: WriteSession, batch: _Batch, row: Settlement) -> None:
+    """Let all items name the settlement."""
+    for kind, items, earned in (
+        (Payment, batch.payments, True),
+        (Split, batch.shares, True),
+        (Refund, batch.refunds, False),
+        (Dispute, batch.disputes, False),
+        (Payout, batch.payouts, False),
+    ):
+        values = {"settlement_id": row.id} | ({"unsettled_since": None} if earned else {})
+        for some in _chunks([item.id for item in items]):
+            table: Any = kind
+            session.execute(update(table).where(table.id.in_(some)).values(**values))
+
+
+def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), CHUNK):
+        yield names[start : start + CHUNK]
+
+
+def _fitting(session: ReadSession, desk: Desk, currency: str, until: datetime) -> _Batch | None:
+    """A batch that pays something out and that the account has; a larger one where a smaller is eaten up by debits."""
+    able = ledger.balance(session, Place(desk.merchant.id, "merchant", currency, desk.mode)).available
+    for most in BATCHES:
+        batch = _batch(session, desk, currency, until, most)
+        if 0 < batch.amount <= able and not batch.is_empty:
+            return batch
+        if len(batch.payments) < most and len(batch.shares) < most:
+            return None
+    return None
+
+
+def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime, most: int) -> _Batch:
+    """What was earned until then and is in no settlement yet, and all that is to be taken off it."""
+
+    def earned(kind: type[T]) -> Sequence[T]:
+        table: Any = kind
+        mine = desk.owned(kind).where(table.currency == currency, table.unsettled_since <= until)
+        return session.scalars(mine.order_by(table.unsettled_since).limit(most)).all()
+
+    def owed(kind: type[T], *where: ColumnElement[bool]) -> Sequence[T]:
+        """Refunds and disputes of payments that did not go into a purse."""
+        table: Any = kind
+        mine = (
+            desk.owned(kind)
+            .join(Payment, Payment.id == table.payment_id)
+            .join(Order, Order.id == Payment.order_id, isouter=True)
+            .where(table.currency == currency, table.settlement_id.is_(None), Order.payee_account_id.is_(None))
         )
-        .limit(BATCH)
+        return session.scalars(mine.where(*where).limit(most)).all()
+
+    paid_out = select(Payout).where(
+        Payout.owner == desk.merchant.id,
+        Payout.mode == desk.mode,
+        Payout.currency == currency,
+        Payout.code == literal_column("'merchant'"),
+        Payout.status == literal_column("'processed'"),
+        Payout.settlement_id.is_(None),
     )
-    lost = (
-        desk.owned(Dispute)
-        .join(Payment, Payment.id == Dispute.payment_id)
-        .join(Order, Order.id == Payment.order_id, isouter=True)
-        .where(
-            Dispute.currency == currency,
-            Dispute.status == "lost",
-            Dispute.settlement_id.is_(None),
-            Order.payee_account_id.is_(None),
-        )
-        .limit(BATCH)
+    payments = earned(Payment)
+    return _Batch(
+        payments,
+        earned(Split),
+        sum(_given(session, some) for some in _chunks([payment.id for payment in payments])),
+        owed(Refund, Refund.status == literal_column("'processed'")),
+        owed(Dispute, Dispute.status == "lost"),
+        session.scalars(paid_out.limit(most)).all(),
     )
-    return _Batch(session.scalars(paid).all(), session.scalars(backs).all(), session.scalars(lost).all())
+
+
+def _given(session: ReadSession, payment_ids: Sequence[str]) -> int:
+    """What others have of these payments."""
+    return int(session.scalar(select(func.sum(Split.amount)).where(Split.payment_id.in_(payment_ids))) or 0)
 
 
 def on_demand(session: WriteSession, desk: Desk, currency: str) -> Settlement:
@@ -151,14 +207,7 @@ def balance(session: ReadSession, desk: Desk) -> list[dict[str, Any]]:
     """By currency: what is captured and not due yet, what can be paid out, what is reserved."""
     found = []
     for currency, money in ledger.balances_of(session, desk.merchant.id, "merchant", desk.mode).items():
-        recent = select(func.sum(Payment.amount - func.coalesce(Payment.fee, 0) - Payment.amount_refunded)).where(
-            Payment.merchant_id == desk.merchant.id,
-            Payment.mode == desk.mode,
-            Payment.currency == currency,
-            Payment.captured_at > clock.ago(days=AFTER_DAYS),
-            Payment.settlement_id.is_(None),
-        )
-        pending = min(max(int(session.scalar(recent) or 0), 0), max(money.available, 0))
+        pending = min(max(_recent(session, desk, currency), 0), max(money.available, 0))
         found.append(
             {
                 "currency": currency,
@@ -170,60 +219,25 @@ def balance(session: ReadSession, desk: Desk) -> list[dict[str, Any]]:
     return found
 
 
-def recon(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> list[dict[str, Any]]:
-    """The lines of all settlements of a time: credits minus debits are their amounts."""
-    if (end - start).days > 32:
-        raise Invalid("Ask for a day or a month.", field="month")
-    within = desk.owned(Settlement).where(Settlement.created_at >= start, Settlement.created_at < end)
-    rows = {row.id: row for row in session.scalars(within)}
-    paid = (
-        select(Payment, Card, Order)
-        .outerjoin(Card, Card.id == Payment.card_id)
-        .outerjoin(Order, Order.id == Payment.order_id)
-        .where(Payment.settlement_id.in_(rows))
-        .order_by(Payment.captured_at)
-    )
-    lines = [_line(rows[p.settlement_id or ""], p, p, card, order) for p, card, order in session.execute(paid)]
-    back = select(Refund, Payment).join(Payment, Payment.id == Refund.payment_id).where(Refund.settlement_id.in_(rows))
-    lines += [_line(rows[r.settlement_id or ""], p, r, None, None) for r, p in session.execute(back)]
-    lost = select(Dispute, Payment).join(Payment, Payment.id == Dispute.payment_id)
-    lost = lost.where(Dispute.settlement_id.in_(rows))
-    return lines + [_line(rows[d.settlement_id or ""], p, d, None, None) for d, p in session.execute(lost)]
+def _recent(session: ReadSession, desk: Desk, currency: str) -> int:
+    """What was earned and is not due yet."""
+
+    def total(kind: type[Payment | Split], what: Any, *joined: Any) -> int:
+        mine = desk.owned(kind).with_only_columns(func.sum(what)).select_from(kind)
+        for join in joined:
+            mine = mine.join(*join)
+        since = kind.unsettled_since > clock.ago(days=AFTER_DAYS)
+        return int(session.scalar(mine.where(kind.currency == currency, since)) or 0)
+
+    kept = Payment.amount - func.coalesce(Payment.fee, 0) - Payment.amount_refunded
+    given = total(Payment, Split.amount, (Split, Split.payment_id == Payment.id))
+    return total(Payment, kept) + total(Split, Split.amount) - given
 
 
-_KINDS: Mapping[type, str] = {Payment: "payment", Refund: "refund", Dispute: "adjustment"}
-
-
-def _line(
-    settlement: Settlement, payment: Payment, item: Payment | Refund | Dispute, card: Card | None, order: Order | None
-) -> dict[str, Any]:
-    is_credit = isinstance(item, Payment)
-    fee, tax = (payment.fee or 0, payment.tax or 0) if is_credit else (0, 0)
-    return {
-        "entity_id": item.id,
-        "type": _KINDS[type(item)],
-        "debit": 0 if is_credit else item.amount,
-        "credit": item.amount - fee if is_credit else 0,
-        "amount": item.amount,
-        "currency": item.currency,
-        "fee": fee,
-        "tax": tax,
-        "on_hold": False,
-        "settled": True,
-        "created_at": entities.unix(item.created_at),
-        "settled_at": entities.unix(settlement.processed_at),
-        "settlement_id": settlement.id,
-        "posted_at": None,
-        "credit_type": "default",
-        "description": payment.description,
-        "notes": entities.notes({} if isinstance(item, Dispute) else item.notes),
-        "payment_id": None if is_credit else payment.id,
-        "settlement_utr": settlement.utr,
-        "order_id": payment.order_id,
-        "order_receipt": order.receipt if order is not None else None,
-        "method": payment.method,
-        "card_network": card.network if card is not None else None,
-        "card_issuer": None,
-        "card_type": card.type if card is not None else None,
-        "dispute_id": item.id if isinstance(item, Dispute) else None,
-    }
+def pay_out(session: WriteSession, desk: Desk, amount: int, currency: str, target: Mapping[str, Any]) -> Payout:
+    """Send what a merchant has earned, and what is due, to a bank account. Raises Invalid, InsufficientFunds."""
+    session.get_locked(Merchant, desk.merchant.id)
+    able = next((b["available"] for b in balance(session, desk) if b["currency"] == currency), 0)
+    if amount > able:
+        raise ledger.InsufficientFunds(f"Only {able} can be paid out now.", field="amount")
+    return purse.withdraw(session, desk.merchant.id, "merchant", amount, currency, desk.mode, target)

@@ -6,7 +6,8 @@ from typing import Any
 
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
-from dodeca.products.payments import entities, flows
+from dodeca.products.payments import acquirers, entities, flows
+from dodeca.products.payments.acquirers.protocol import Acquirer
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.pay import listed
 from dodeca.products.payments.compat.razorpay.requests import Context
@@ -125,6 +126,31 @@ def delete_token_by_id(session: WriteSession, ctx: Context) -> list[Any]:
     """End it."""
     _cancel(session, ctx.desk.find(session, Token, str(ctx.body.get("id") or "")))
     return []
+
+
+@call("POST", "/tokens/service_provider_tokens/token_transactional_data", "flow")
+async def transactional_data(ctx: Context) -> dict[str, Any]:
+    """What a kept card is charged with at another gateway, once; from the first vault that holds it."""
+    token_id = text_of(ctx.body.get("id"), "id", 40) or ""
+
+    def find(session: ReadSession) -> tuple[Card, Acquirer, str]:
+        token = ctx.till(session).find(session, Token, token_id)
+        card = session.get(Card, token.card_id) if token.card_id and token.status == "active" else None
+        if card is None or not card.vault:
+            raise Invalid("This token has no card.", field="id")
+        name, reference = min(card.vault.items())
+        return card, acquirers.acquirer(session, name), reference
+
+    card, acquirer, reference = await ctx.platform.db.aread(find)
+    data = await acquirer.transaction_data(reference)
+    return {
+        "token_number": data.token_number,
+        "cryptogram_value": data.cryptogram,
+        "cvv": "",
+        "token_expiry_month": card.expiry_month,
+        "token_expiry_year": card.expiry_year,
+        "card": {**entities.card(card), "expiry_year": card.expiry_year},
+    }
 
 
 def _token(session: ReadSession, ctx: Context, customer_id: str, token_id: str) -> Token:

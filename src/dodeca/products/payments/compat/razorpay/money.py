@@ -13,8 +13,10 @@ from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.pay import listed
 from dodeca.products.payments.compat.razorpay.requests import Context
 from dodeca.products.payments.models import Settlement
-from dodeca.products.payments.service import settlements
+from dodeca.products.payments.service import recon, settlements
 from dodeca.products.payments.service.inputs import number_of
+
+MOST_LINES = 1000
 
 
 @call("GET", "/settlements", "read")
@@ -24,7 +26,7 @@ def list_settlements(session: ReadSession, ctx: Context) -> dict[str, Any]:
 
 
 @call("GET", "/settlements/recon/combined", "read")
-def recon(session: ReadSession, ctx: Context) -> dict[str, Any]:
+def combined(session: ReadSession, ctx: Context) -> dict[str, Any]:
     """The lines of a day's or month's settlements."""
     year = number_of(ctx.query.get("year"), "year", 2000, 2999)
     month = number_of(ctx.query.get("month"), "month", 1, 12)
@@ -38,8 +40,8 @@ def recon(session: ReadSession, ctx: Context) -> dict[str, Any]:
     end = start + timedelta(days=1) if day else (start + timedelta(days=32)).replace(day=1)
     count = number_of(ctx.query.get("count"), "count", 0, 10**9)
     skip = number_of(ctx.query.get("skip"), "skip", 0, 10**9) or 0
-    lines = settlements.recon(session, ctx.desk, start, end)
-    return entities.collection(lines[skip : skip + min(1000 if count is None else count, 1000)])
+    most = min(MOST_LINES if count is None else count, MOST_LINES)
+    return entities.collection(recon.lines(session, ctx.desk, start, end, skip, most))
 
 
 def _on_demand(row: Settlement) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.requests import Context
 from dodeca.products.payments.models import Card, Order, Payment, Refund, Subscription, Token
-from dodeca.products.payments.service import billing, orders, paybody, refunds, returning
+from dodeca.products.payments.service import billing, downtimes, orders, paybody, refunds, returning
 from dodeca.products.payments.service.inputs import LONGEST_RECEIPT, amount_of, flag_of, notes_of, number_of, text_of
 from dodeca.products.payments.service.orders import OrderRequest
 from dodeca.products.payments.service.paying import PayRequest
@@ -120,15 +120,15 @@ def list_payments(session: ReadSession, ctx: Context) -> dict[str, Any]:
 
 
 @call("GET", "/payments/downtimes", "read")
-def downtimes(session: ReadSession, ctx: Context) -> dict[str, Any]:
-    """Methods that no acquirer can take now."""
-    return entities.collection([])
+def list_downtimes(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Methods that no acquirer takes now, or took lately."""
+    return entities.collection([entities.downtime(row) for row in downtimes.listed(session, ctx.mode)])
 
 
 @call("GET", "/payments/downtimes/{}", "read")
-def downtime(session: ReadSession, ctx: Context, downtime_id: str) -> dict[str, Any]:
+def fetch_downtime(session: ReadSession, ctx: Context, downtime_id: str) -> dict[str, Any]:
     """One of them."""
-    raise NotFound("The id provided does not exist", field="id")
+    return entities.downtime(downtimes.downtime(session, ctx.mode, downtime_id))
 
 
 @call("POST", "/payments/create/json", "flow")

@@ -28,7 +28,7 @@ from dodeca.products.payments.models import (
     StatementLine,
     VirtualAccount,
 )
-from dodeca.products.payments.service import orders, receivers
+from dodeca.products.payments.service import receivers
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.statements.comparing import midnight
 from dodeca.products.payments.service.statements.parsed import Line, Statement
@@ -213,13 +213,6 @@ def _is_taken(session: ReadSession, target_id: str) -> bool:
 
 def _credit(session: WriteSession, desk: Desk, row: dict[str, Any], target: Any) -> str:
     """Money that came for an order or a virtual account; gives the payment. Raises Conflict, Invalid."""
-    order = target if isinstance(target, Order) else None
-    if order is not None:
-        due = order.amount - order.amount_paid
-        if order.currency != row["currency"] or row["amount"] > due or orders.is_over(order):
-            raise Conflict("The order does not want this amount.")
-        if not order.partial_payment and row["amount"] != due:
-            raise Conflict("The order is paid whole or not at all.")
     payment = receivers.credit(
         session,
         desk,
@@ -227,7 +220,7 @@ def _credit(session: WriteSession, desk: Desk, row: dict[str, Any], target: Any)
         row["currency"],
         reference=f"statement:{row['id']}",
         payer=row["counterparty"],
-        order=order,
+        order=target if isinstance(target, Order) else None,
         account=target if isinstance(target, VirtualAccount) else None,
     )
     return payment.id
@@ -284,7 +277,7 @@ def _entity(session: ReadSession, desk: Desk, entity_id: str) -> Any:
     prefix = entity_id.partition("_")[0]
     if prefix == "pout":
         payout = session.get(Payout, entity_id)
-        if payout is not None and payout.owner == desk.merchant.id:
+        if payout is not None and (payout.owner, payout.mode) == (desk.merchant.id, desk.mode):
             return payout
     if prefix not in kinds:
         raise NotFound("There is no such settlement, payout, order, payment or account.", field="entity_id")
