@@ -112,12 +112,27 @@ def test_a_decline_is_402_and_no_acquirer_502(anna: Person) -> None:
     assert nobody.status_code == 502
 
 
-def test_a_repeated_key_pays_once(anna: Person) -> None:
-    body = {"amount": 1000, "currency": "INR", "method": "card", "card": CARD}
-    answers = [anna.ask("POST", "/payments", body, **{"idempotency-key": "k"}).json() for _ in range(2)]
+@pytest.mark.parametrize("number", [CARD["number"], "4000000000000002"])
+def test_a_repeated_key_pays_or_is_declined_once(anna: Person, number: str) -> None:
+    body = {"amount": 1000, "currency": "INR", "method": "card", "card": {**CARD, "number": number}}
+    answers = [anna.ask("POST", "/payments", body, **{"idempotency-key": "k"}) for _ in range(2)]
 
-    assert answers[0] == answers[1]
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].json() == answers[1].json()
     assert len(anna.ask("GET", "/reports/transactions").json()) == 1
+
+
+def test_a_saved_method_pays_and_nobody_elses(anna: Person, bert: Person) -> None:
+    card = {"method_type": "card", "card_number": CARD["number"], "expiry_date": "12/40"}
+    saved = anna.ask("POST", "/users/me/payment_methods", card).json()
+    masked = anna.ask("POST", "/users/me/payment_methods", {**card, "card_number": "**** **** **** 4242"}).json()
+
+    def pay(person: Person, method: dict[str, Any]) -> Any:
+        body = {"amount": 1000, "currency": "INR", "method": "card", "capture": True}
+        return person.ask("POST", "/payments", {**body, "payment_method_id": method["payment_method_id"]})
+
+    assert pay(anna, saved).json()["status"] == "captured"
+    assert (pay(anna, masked).status_code, pay(bert, saved).status_code) == (400, 404)
 
 
 @pytest.mark.parametrize("amount", [10.5, True, "x", 0, -1, 10**20, None, 99])

@@ -87,6 +87,42 @@ def test_an_empty_dashboard_says_where_to_begin(shop: Browser) -> None:
         assert "<h1" in shop.get(f"/dashboard{path}")
 
 
+def test_the_first_test_payment_needs_no_program(shop: Browser, payer: Browser) -> None:
+    page = shop.post("/dashboard/developers/keys")
+    secret = re.search(r"rzp_test_\w+&#34;, &#34;(\w{24})&#34;", page)
+    assert secret is not None  # in the code that is to be copied
+    assert secret[1] not in shop.get("/dashboard/developers")
+
+    checkout = shop.post("/dashboard/developers/orders")
+
+    assert "Test order" in checkout
+    order = re.search(r"order_\w{14}", checkout)
+    assert order is not None
+    paid = payer.post(f"/checkout/{order[0]}", form=CARD)
+    assert "has your payment" in paid
+    assert "₹500.00" in shop.get("/dashboard")
+
+
+def test_the_purse_is_sent_from_and_withdrawn(shop: Browser, payer: Browser) -> None:
+    checkout = payer.post("/purse/deposits", amount="100.00")
+    order = re.search(r"order_\w{14}", checkout)
+    assert order is not None
+    payer.post(f"/checkout/{order[0]}", form=CARD)
+    assert "/payments/purse/transfers" in payer.get("/")
+
+    payer.post("/purse/transfers", to=shop.name, amount="30")
+    refused = payer.post("/purse/transfers", status=402, to=shop.name, amount="71")
+    nobody = payer.post("/purse/transfers", status=404, to="nobody at all", amount="1")
+    payer.post("/purse/withdrawals", name="P", account_number="DE89370400440532013000", amount="20")
+    wrong = payer.post("/purse/withdrawals", status=400, name="P", account_number="DE00", amount="1")
+
+    assert "not enough money" in refused
+    assert "nobody of this name" in nobody
+    assert "not a valid IBAN" in wrong
+    assert "₹50.00" in payer.get("/purse/withdrawals")
+    assert "₹30.00" in shop.get("/")
+
+
 def test_a_link_is_made_paid_in_three_steps_and_found_everywhere(shop: Browser, payer: Browser) -> None:
     link = link_of(shop.post("/dashboard/links", amount="120.50", description="Tea", email="p@example.org"))
 

@@ -116,7 +116,7 @@ def test_a_webhook_that_fails_is_tried_again_and_then_turned_off(shop: Shop, rec
         clock.advance(seconds + 1)
         shop.work()
 
-    assert len(receiver.got) == 9
+    assert len(receiver.got) == 10
     (row,) = shop.platform.db.read(lambda s: list(s.scalars(select(Delivery))))
     assert row.state == "given_up"
     found = shop.platform.db.read(lambda s: s.get_one(Webhook, hook_id))

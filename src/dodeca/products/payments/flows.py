@@ -87,8 +87,12 @@ async def _followed(
     step, found = await platform.db.awrite(unit)
     if step.kind == "done":
         return step, cast(T, found)
-    last = await go_on(platform, step, card)
-    return last, await platform.db.aread(lambda session: show(session, session.get_one(Payment, last.payment_id)))
+    try:
+        last = await go_on(platform, step, card)
+        return last, await platform.db.aread(lambda session: show(session, session.get_one(Payment, last.payment_id)))
+    except DodecaError as error:
+        error.details.setdefault("payment_id", step.payment_id)  # it was begun: asking again would begin another
+        raise
 
 
 async def go_on(platform: Platform, step: Step, card: CardData | None = None) -> Step:

@@ -1,7 +1,8 @@
 """Idempotency keys for work that takes several units: the key is claimed first, the answer stored with it last.
 
-A process that dies in between leaves the claim: the same request is then refused until the key's day is over, for
-nobody can know what the client was charged; the payment itself is finished by the jobs.
+A process that dies in between, or fails in a way that nobody foresaw, leaves the claim: the same request is then
+refused until the key's day is over, for nobody can know what the client was charged; the payment itself is finished by
+the jobs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession, claiming
-from dodeca.kernel.errors import Conflict, Invalid
+from dodeca.kernel.errors import Conflict, DodecaError, Invalid
 from dodeca.kernel.http.idempotency import KEPT_HOURS, LONGEST_KEY, IdempotencyKey, KeyReused
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ async def once(
     key: str | None,
     body: bytes,
     work: Callable[[], Awaitable[tuple[int, bytes]]],
+    refused: Callable[[DodecaError], tuple[int, bytes]],
 ) -> tuple[int, bytes]:
-    """Do `work`, or give its first answer. Raises Invalid, KeyReused, Conflict while the first is being worked on."""
+    """Do `work`, or give its first answer. Raises Invalid, KeyReused, Conflict while the first is being worked on.
+
+    An error that names a payment came after something was done: `refused` makes the answer of it that is kept."""
     if key is None:
         return await work()
     if not key.isprintable() or not 1 <= len(key) <= LONGEST_KEY:
@@ -40,9 +44,11 @@ async def once(
         return first
     try:
         status, answer = await work()
-    except BaseException:
-        await platform.db.awrite(lambda session: session.delete(session.get_one(IdempotencyKey, identity)))
-        raise
+    except DodecaError as error:
+        if "payment_id" not in error.details:
+            await platform.db.awrite(lambda session: session.delete(session.get_one(IdempotencyKey, identity)))
+            raise
+        status, answer = refused(error)
 
     def store(session: WriteSession) -> None:
         row = session.get_one(IdempotencyKey, identity)

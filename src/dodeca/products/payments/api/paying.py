@@ -8,8 +8,8 @@ import msgspec
 from litestar import Response
 
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import Invalid
-from dodeca.kernel.http import Access, Calling, ClosedRequest, DbRead, FromPath, JSONBody, get, post
+from dodeca.kernel.errors import DodecaError, Invalid
+from dodeca.kernel.http import Access, Calling, ClosedRequest, DbRead, FromPath, JSONBody, get, post, problems
 from dodeca.kernel.money import decimal_text
 from dodeca.products.payments import acquirers, entities, flows, idempotent, links
 from dodeca.products.payments.acting import Till, flow_desk
@@ -116,8 +116,15 @@ async def create_payment(call: Calling, data: JSONBody[NewPayment]) -> Response[
 async def _once(call: Any, route: str, work: Any) -> Response[bytes]:
     key = call.request.headers.get("idempotency-key")
     raw = await call.request.body()
-    status, answer = await idempotent.once(call.platform, call.member().account_id, f"api {route}", key, raw, work)
-    return Response(answer, status_code=status, media_type="application/json")
+    caller = call.member().account_id
+    status, answer = await idempotent.once(call.platform, caller, f"api {route}", key, raw, work, _refused)
+    kind = "application/json" if status < 400 else "application/problem+json"
+    return Response(answer, status_code=status, media_type=kind)
+
+
+def _refused(error: DodecaError) -> tuple[int, bytes]:
+    status = problems.status_of(error)
+    return status, msgspec.json.encode(problems.problem(status, error))
 
 
 @get("/payments/{payment_id:str}", access=Access.MEMBER)

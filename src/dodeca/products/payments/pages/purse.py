@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select
 
+from dodeca.commons.accounts import public as accounts
 from dodeca.commons.accounts.public import Actor, MaybeActor
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import NotFound
@@ -40,6 +42,24 @@ class DepositForm(ClosedRequest):
     """Money to pay into the purse, in major units."""
 
     amount: str
+    currency: str = "INR"
+
+
+class GiftForm(ClosedRequest):
+    """Money of the purse for somebody, in major units."""
+
+    to: str
+    amount: str
+    currency: str = "INR"
+
+
+class WithdrawalForm(ClosedRequest):
+    """Money of the purse for a bank account: an IBAN, or a number and IFSC."""
+
+    amount: str
+    name: str
+    account_number: str
+    ifsc: str = ""
     currency: str = "INR"
 
 
@@ -115,6 +135,53 @@ def deposit(session: DbWrite, account: Actor, data: AnyBody[DepositForm]) -> Red
     return Redirect(made.checkout_url)
 
 
+def _purse_form(*, withdraws: bool) -> Callable[[ReadSession, Call, FormState], Page]:
+    """The page of a form that takes money out of the purse."""
+
+    def show(session: ReadSession, call: Call, state: FormState) -> Page:
+        found = purse.balances(session, call.member().account_id, "test")
+        balances = [formatted(balance.available, currency) for currency, balance in found.items()]
+        return Page("payments/purse.html", withdraws=withdraws, balances=balances, form=state.form)
+
+    return show
+
+
+_show_transfer, _show_withdrawal = _purse_form(withdraws=False), _purse_form(withdraws=True)
+
+
+@get("/purse/transfers", access=Access.MEMBER)
+def transfer_form(session: DbRead, call: Calling, account: Actor) -> Page:
+    """Whom to send money to."""
+    return _show_transfer(session, call, FormState())
+
+
+@get("/purse/withdrawals", access=Access.MEMBER)
+def withdrawal_form(session: DbRead, call: Calling, account: Actor) -> Page:
+    """Which bank account to send money to."""
+    return _show_withdrawal(session, call, FormState())
+
+
+@post("/purse/transfers", access=Access.MEMBER, status=200, form=_show_transfer)
+def give(session: DbWrite, account: Actor, data: AnyBody[GiftForm]) -> Redirect:
+    """Send money of one's purse to somebody's."""
+    amount = amount_of(parse_decimal(data.amount, data.currency), data.currency, least=1)
+    taker = accounts.account_by_name(session, data.to.strip().removeprefix("@"))
+    if taker is None or not taker.is_active:
+        raise NotFound("There is nobody of this name.", field="to")
+    purse.give(session, account.id, taker.id, amount, data.currency, "test")
+    return Redirect("/payments/", toast=f"Sent {formatted(amount, data.currency)} to {taker.name}.")
+
+
+@post("/purse/withdrawals", access=Access.MEMBER, status=200, form=_show_withdrawal)
+def withdraw(session: DbWrite, account: Actor, data: AnyBody[WithdrawalForm]) -> Redirect:
+    """Send money of one's purse to a bank account."""
+    amount = amount_of(parse_decimal(data.amount, data.currency), data.currency, least=1)
+    with_ifsc = {"account_number": data.account_number, "ifsc": data.ifsc}
+    number = with_ifsc if data.ifsc.strip() else {"iban": data.account_number}
+    purse.withdraw(session, account.id, "purse", amount, data.currency, "test", {"name": data.name, **number})
+    return Redirect("/payments/", toast=f"{formatted(amount, data.currency)} is on its way to the bank.")
+
+
 @get("/purse/subscriptions/{subscription_id:str}/cancellation", access=Access.MEMBER)
 def ask_cancel(session: DbRead, account: Actor, subscription_id: FromPath[str]) -> Page:
     """Whether to end a subscription."""
@@ -139,4 +206,4 @@ def _mine(session: ReadSession, account_id: str, subscription_id: str) -> Subscr
     return row
 
 
-routes = [home, deposit, ask_cancel, cancel]
+routes = [home, deposit, transfer_form, give, withdrawal_form, withdraw, ask_cancel, cancel]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import Table, bindparam, select
 
+from dodeca.commons.accounts import public as accounts
 from dodeca.kernel import clock
 from dodeca.kernel.crypto import Box, Keyring
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.products.payments import entities, ids, outside
-from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
+from dodeca.products.payments.models import Delivery, Merchant, PaymentEvent, Webhook
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import email_of
 from dodeca.products.payments.service.rows import insert_rows
 
-RETRY_SECONDS = (10, 60, 300, 900, 3600, 7200, 14_400, 28_800)
-"""Pauses after each failure; together they end within 24 hours."""
+RETRY_SECONDS = (10, 60, 300, 900, 3600, 7200, 14_400, 28_800, 31_130)
+"""Pauses after each failure; together 24 hours."""
+OFF_AFTER_HOURS = 24
 MOST_WEBHOOKS = 30
 TYPES = (
     "payment.authorized",
@@ -87,9 +90,9 @@ def emit_all(session: WriteSession, desk: Desk, happened: Sequence[Happened]) ->
             "mode": mode,
             "type": kind,
             "body": _body(merchant_id, kind, payload, entities.unix(now)),
-            "created_at": now,
+            "created_at": now + timedelta(microseconds=place),  # lists are in the order of things
         }
-        for kind, payload in happened
+        for place, (kind, payload) in enumerate(happened)
     ]
     insert_rows(session, _events, rows)
     hooks = _webhooks_on.rows(session, merchant_id=merchant_id, mode=mode)
@@ -134,7 +137,7 @@ def replay(session: WriteSession, desk: Desk, event_id: str) -> int:
 
 
 def delivered(session: WriteSession, delivery_id: str, status: int | None, error: str | None) -> str | None:
-    """Record a sending; gives an address to alert when the webhook was turned off by it."""
+    """Record a sending; gives an address to alert when the webhook was turned off by it: its own, or the merchant's."""
     row = session.get(Delivery, delivery_id, with_for_update=True)
     if row is None or row.state != "waiting":
         return None
@@ -150,10 +153,16 @@ def delivered(session: WriteSession, delivery_id: str, status: int | None, error
         outside.deliver_later(session, row.id, clock.ahead(seconds=pause), row.attempts)
         return None
     row.state = "given_up"
-    if hook.disabled_at is None and hook.failing_since <= clock.ago(hours=8):
+    if hook.disabled_at is None and hook.failing_since <= clock.ago(hours=OFF_AFTER_HOURS):
         hook.disabled_at = clock.now()
-        return hook.alert_email
+        return hook.alert_email or _merchants_address(session, hook)
     return None
+
+
+def _merchants_address(session: ReadSession, hook: Webhook) -> str | None:
+    account_id = session.get_one(Merchant, hook.merchant_id).account_id
+    account = accounts.account_by_id(session, account_id) if account_id is not None else None
+    return account.email if account is not None else None
 
 
 def secret_box(keyring: Keyring) -> Box:

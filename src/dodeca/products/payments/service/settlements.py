@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import PaymentRequired
+from dodeca.kernel.errors import Invalid, PaymentRequired
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import entities, ids
 from dodeca.products.payments.models import (
@@ -234,10 +234,15 @@ def _recent(session: ReadSession, desk: Desk, currency: str) -> int:
     return total(Payment, kept) + total(Split, Split.amount) - given
 
 
-def pay_out(session: WriteSession, desk: Desk, amount: int, currency: str, target: Mapping[str, Any]) -> Payout:
-    """Send what a merchant has earned, and what is due, to a bank account. Raises Invalid, InsufficientFunds."""
+def pay_out(session: WriteSession, desk: Desk, amount: int, currency: str, target: Mapping[str, Any] | None) -> Payout:
+    """Send what a merchant has earned, and what is due, to a bank account, the merchant's own where none is given.
+
+    Raises Invalid, InsufficientFunds."""
     session.get_locked(Merchant, desk.merchant.id)
     able = next((b["available"] for b in balance(session, desk) if b["currency"] == currency), 0)
     if amount > able:
         raise ledger.InsufficientFunds(f"Only {able} can be paid out now.", field="amount")
-    return purse.withdraw(session, desk.merchant.id, "merchant", amount, currency, desk.mode, target)
+    account = target or desk.merchant.bank_account
+    if account is None:
+        raise Invalid("Give a bank account, or set your own: PATCH /api/payments/merchant.", field="bank_account")
+    return purse.withdraw(session, desk.merchant.id, "merchant", amount, currency, desk.mode, account)

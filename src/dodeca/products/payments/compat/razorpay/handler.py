@@ -114,7 +114,7 @@ async def _answer(asked: Asked) -> tuple[int, bytes]:
     key = next((found for name in KEY_HEADERS if (found := asked.headers.get(name)) is not None), None)
     if call.kind == "flow":
         work = partial(_flow, context, call, parameters)
-        return await idempotent.once(platform, principal.account_id, route, key, asked.body, work)
+        return await idempotent.once(platform, principal.account_id, route, key, asked.body, work, refused)
 
     def unit(session: WriteSession) -> tuple[int, bytes]:
         def write() -> tuple[int, bytes]:
@@ -141,12 +141,7 @@ def _result(session: ReadSession, context: Context, call: calls.Call, parameters
 
 async def _flow(context: Context, call: calls.Call, parameters: tuple[str, ...]) -> tuple[int, bytes]:
     """What a call that opens its own units of work answers."""
-    try:
-        return 200, msgspec.json.encode(await call.handler(context, *parameters))
-    except errors.DodecaError as error:
-        if "payment_id" not in error.details:  # nothing was charged: an idempotency key stays free
-            raise
-        return refused(error)
+    return 200, msgspec.json.encode(await call.handler(context, *parameters))
 
 
 async def _sign_in(
