@@ -29,6 +29,7 @@ from dodeca.products.payments.models import (
     Settlement,
 )
 from dodeca.products.payments.service import (
+    attempts,
     captures,
     ledger,
     purse,
@@ -258,6 +259,20 @@ def test_a_refund_waits_for_an_acquirer_outside_with_its_money_reserved(shop: Sh
 
     found = shop.platform.db.read(lambda s: s.get_one(Refund, refund.id))
     assert (found.status, shop.payment(payment.id).amount_refunded) == ("processed", 20_000)
+
+
+def test_what_a_payer_leaves_at_the_bank_fails_after_an_hour(shop: Shop) -> None:
+    payment = shop.pay("4111111111111111")
+    clock.advance(attempts.UNANSWERED_SECONDS - 600)
+    shop.work()
+    assert shop.payment(payment.id).status == "created"
+
+    clock.advance(1200)
+    shop.work()
+    left = shop.payment(payment.id)
+    assert (left.status, (left.error or {})["reason"]) == ("failed", "payment_timed_out")
+    with pytest.raises(Conflict):
+        shop.answer(payment, "1234")
 
 
 def test_an_uncaptured_authorisation_is_voided_after_five_days(shop: Shop) -> None:

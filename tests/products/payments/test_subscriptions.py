@@ -175,9 +175,12 @@ def test_a_trial_is_agreed_to_for_nothing_and_charged_when_it_ends(platform: Pla
 
     name = tea.subscribe(start_at=starts)
     before = tea.row(name)
-    tea.advance(14)
+    tea.advance(10)
+    assert tea.row(name).trial_told_at is None  # the platform's clock is years behind and says nothing of it
+    tea.advance(4)
 
     assert (before.status, before.paid_count) == ("authenticated", 0)
+    assert tea.row(name).trial_told_at == tea.begins + timedelta(days=14)
     after = tea.row(name)
     assert (after.status, after.paid_count, after.current_start) == ("active", 1, after.start_at)
     amounts = platform.db.read(lambda s: s.execute(select(Payment.amount, Payment.status)).all())

@@ -45,6 +45,12 @@ def upgrade() -> None:
         "unsettled_since IS NOT NULL",
     )
     _partial(
+        "ix_payments_payments_challenged",
+        "payments_payments",
+        ["created_at"],
+        "status = 'created' AND challenge IS NOT NULL",
+    )
+    _partial(
         "uq_payments_payments_bank_reference",
         "payments_payments",
         ["merchant_id", "mode", "acquirer_reference"],
@@ -135,6 +141,7 @@ def downgrade() -> None:
         payouts.drop_column("settlement_id")
     op.drop_index("ix_payments_orders_receipt", "payments_orders")
     op.drop_index("uq_payments_payments_bank_reference", "payments_payments")
+    op.drop_index("ix_payments_payments_challenged", "payments_payments")
     op.drop_index("ix_payments_payments_unsettled_since", "payments_payments")
     _partial(
         "ix_payments_payments_unsettled",

@@ -297,7 +297,12 @@ async def bill(platform: Platform, subscription_id: str) -> None:
 
 
 async def bill_all(platform: Platform, clock_id: str | None = None) -> int:
-    """Take all that is due for all subscriptions, cycle after cycle; gives how many charges were begun."""
+    """Take all that is due for all subscriptions, cycle after cycle; gives how many charges were begun.
+
+    Those whose trial ends are told before, and what nobody agreed to in time is over."""
+    for step in (billing.tell_trial_ends, billing.expire):
+        while await platform.db.awrite(lambda session, s=step: s(session, clock_id)):  # type: ignore[misc]
+            pass
     total = 0
     while names := await platform.db.aread(lambda session: billing.due(session, clock_id)):
         for name in names:

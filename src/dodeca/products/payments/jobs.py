@@ -19,7 +19,6 @@ from dodeca.products.payments.models import Delivery, PaymentEvent, Webhook
 from dodeca.products.payments.outside import AttemptDue, DeliveryDue, DisputeDue, PaymentDue, PayoutDue, RefundDue
 from dodeca.products.payments.service import (
     attempts,
-    billing,
     captures,
     disputes,
     downtimes,
@@ -138,6 +137,13 @@ async def finish_attempts(context: JobContext, _nothing: Nothing) -> None:
         await flows.inquire(context.platform, attempt_id, 0)
 
 
+@job("payments.give_up", every=300)
+async def give_up(context: JobContext, _nothing: Nothing) -> None:
+    """Fail what payers left at their bank's page."""
+    while await context.platform.db.awrite(attempts.give_up):
+        pass
+
+
 @job("payments.expire_authorisations", every=300)
 async def expire_authorisations(context: JobContext, _nothing: Nothing) -> None:
     """Void what was not captured in time."""
@@ -194,14 +200,12 @@ async def charge(context: JobContext, due: outside.ChargeDue) -> None:
 async def bill(context: JobContext, _nothing: Nothing) -> None:
     """Charge the subscriptions whose time has come, and write to those whose trial ends soon."""
     await flows.bill_all(context.platform)
-    while await context.platform.db.awrite(billing.tell_trial_ends):
-        pass
 
 
 @job("payments.expire_offers", every=60)
 async def expire_offers(context: JobContext, _nothing: Nothing) -> None:
-    """Close links, invoices, codes, accounts and subscriptions whose time is over; remind of links that end soon."""
-    steps = (payment_links.remind, payment_links.expire, invoices.expire, receivers.expire, billing.expire)
+    """Close links, invoices, codes and accounts whose time is over; remind of links that end soon."""
+    steps = (payment_links.remind, payment_links.expire, invoices.expire, receivers.expire)
     for step in steps:
         while await context.platform.db.awrite(step):
             pass
@@ -229,6 +233,7 @@ jobs: list[Job[Any]] = [
     finish_captures,
     finish_attempts,
     finish_disputes,
+    give_up,
     expire_authorisations,
     settle,
     release_splits,

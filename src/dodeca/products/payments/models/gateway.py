@@ -240,6 +240,7 @@ class Payment(Model):
         Index("ix_payments_payments_fingerprint", "merchant_id", "fingerprint", "created_at"),
         partial("ix_payments_payments_failed", "status = 'failed'", "merchant_id", "fingerprint", "created_at"),
         partial("ix_payments_payments_authorized", "status = 'authorized'", "expires_at"),
+        partial("ix_payments_payments_challenged", "status = 'created' AND challenge IS NOT NULL", "created_at"),
         partial(
             "ix_payments_payments_unsettled_since", UNSETTLED, "merchant_id", "mode", "currency", "unsettled_since"
         ),

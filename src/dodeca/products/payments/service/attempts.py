@@ -39,6 +39,8 @@ INQUIRE_AFTER = (10, 30, 60, 300, 900, 3600, 21_600, 86_400)
 FORGOTTEN_SECONDS = 60
 """After so long an attempt that is still being asked belongs to a process that died."""
 POLL_SECONDS = 3
+UNANSWERED_SECONDS = 3600
+"""How long a payer may take for an OTP or at the bank's page; who approves in an app is inquired about."""
 REASONS: Mapping[str, tuple[str, str]] = {
     "payment_declined": ("Your payment was declined by the bank. Try another card or method.", "bank"),
     "insufficient_funds": ("Your payment could not be completed due to insufficient account balance.", "customer"),
@@ -295,6 +297,24 @@ def forgotten(session: ReadSession) -> Sequence[str]:
     return session.scalars(
         select(Attempt.id).where(Attempt.outcome == literal_column("'asked'"), Attempt.created_at <= since).limit(100)
     ).all()
+
+
+def give_up(session: WriteSession, limit: int = 100) -> int:
+    """Fail payments whose payer never answered; gives how many. What the bank says of one that was just answered still
+    counts."""
+    due = select(Payment.id).where(
+        Payment.status == literal_column("'created'"),
+        Payment.challenge.is_not(None),
+        Payment.created_at <= clock.ago(seconds=UNANSWERED_SECONDS),
+    )
+    ended = 0
+    for payment_id in sorted(session.scalars(due.limit(limit))):
+        work = locked(session, payment_id)
+        if work.payment.status == "created" and not _is_polled(work.payment):
+            fail(session, work, "payment_timed_out")
+            work.store(session)
+            ended += 1
+    return ended
 
 
 _of_payment = Finding(Attempt, Attempt.payment_id == bindparam("payment_id"))

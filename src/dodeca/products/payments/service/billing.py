@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from dodeca.kernel import clock, mail
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -18,7 +18,7 @@ from dodeca.kernel.errors import Conflict
 from dodeca.kernel.ids import random_base62
 from dodeca.kernel.money import formatted
 from dodeca.products.payments import entities, hooks, ids, outside
-from dodeca.products.payments.models import Customer, Invoice, Order, Payment, Subscription
+from dodeca.products.payments.models import Customer, Invoice, Order, Payment, Subscription, TestClock
 from dodeca.products.payments.service import cycles, invoices, states, subscriptions
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.inputs import LEAST
@@ -149,10 +149,7 @@ def _invoice(
 
 def due(session: ReadSession, clock_id: str | None = None, limit: int = 200) -> list[str]:
     """Subscriptions whose time has come: all of the platform's clock, or those of a test clock."""
-    from dodeca.products.payments.models import TestClock
-
-    now = clock.now() if clock_id is None else session.get_one(TestClock, clock_id).now
-    same = Subscription.test_clock_id.is_(None) if clock_id is None else Subscription.test_clock_id == clock_id
+    now, same = _present(session, clock_id)
     wanted = select(Subscription.id).where(
         same,
         Subscription.charge_at <= now,
@@ -160,6 +157,13 @@ def due(session: ReadSession, clock_id: str | None = None, limit: int = 200) -> 
         Subscription.status.in_(("authenticated", "active", "pending")),
     )
     return list(session.scalars(wanted.order_by(Subscription.charge_at, Subscription.id).limit(limit)))
+
+
+def _present(session: ReadSession, clock_id: str | None) -> tuple[datetime, ColumnElement[bool]]:
+    """The time of the platform's clock or of a test clock, and which subscriptions live by it."""
+    if clock_id is None:
+        return clock.now(), Subscription.test_clock_id.is_(None)
+    return session.get_one(TestClock, clock_id).now, Subscription.test_clock_id == clock_id
 
 
 def begin_charge(session: WriteSession, subscription_id: str) -> Step | None:
@@ -347,21 +351,22 @@ def _authorised(session: WriteSession, desk: Desk, payment: Payment) -> None:
         tell(session, desk, row, "authenticated")
 
 
-def tell_trial_ends(session: WriteSession, limit: int = 100) -> int:
-    """Mail those whose first charge is three days away, once; gives how many."""
+def tell_trial_ends(session: WriteSession, clock_id: str | None = None, limit: int = 100) -> int:
+    """Mail those whose first charge is three days away, once, before it is taken; gives how many."""
+    now, same = _present(session, clock_id)
     soon = (
         select(Subscription)
         .where(
+            same,
             Subscription.status == "authenticated",
             Subscription.trial_told_at.is_(None),
-            Subscription.charge_at <= clock.now() + TRIAL_TOLD,
-            Subscription.charge_at > clock.now(),
+            Subscription.charge_at <= now + TRIAL_TOLD,
         )
         .limit(limit)
     )
     rows = list(session.scalars(soon.with_for_update(skip_locked=True)))
     for row in rows:
-        row.trial_told_at = clock.now()
+        row.trial_told_at = now
         if row.email and row.customer_notify and row.charge_at is not None:
             terms, desk = terms_of(session, row), desk_by_id(session, row.merchant_id, row.mode)
             total = formatted(terms.total, terms.item.currency)
@@ -376,13 +381,14 @@ def tell_trial_ends(session: WriteSession, limit: int = 100) -> int:
     return len(rows)
 
 
-def expire(session: WriteSession, limit: int = 100) -> int:
+def expire(session: WriteSession, clock_id: str | None = None, limit: int = 100) -> int:
     """End what nobody agreed to in time; gives how many."""
-    old = select(Subscription).where(Subscription.status == "created", Subscription.expire_by <= clock.now())
+    now, same = _present(session, clock_id)
+    old = select(Subscription).where(same, Subscription.status == "created", Subscription.expire_by <= now)
     rows = list(session.scalars(old.limit(limit).with_for_update(skip_locked=True)))
     for row in rows:
         states.move("subscription", row, "expired")
-        row.ended_at = clock.now()
+        row.ended_at = now
     return len(rows)
 
 

@@ -17,6 +17,8 @@ MOST_NOTES = 15
 LONGEST_NOTE = 256
 LONGEST_RECEIPT = 40
 FORBIDDEN_NOTES = frozenset({"cvv", "cvc", "cvv2", "pan", "card_number", "cardnumber"})
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f]")
+"""All but tabulators and line feeds."""
 _CARD_LIKE = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 
 
@@ -46,7 +48,7 @@ def text_of(raw: object, field: str, longest: int = 255) -> str | None:
     value = str(raw).strip() if isinstance(raw, (str, int)) and not isinstance(raw, bool) else None
     if value is None or len(value) > longest:
         raise Invalid(f"The {field} must be a text of at most {longest} characters.", field=field)
-    if any(ord(c) < 32 and c not in "\n\t" for c in value):
+    if _CONTROLS.search(value):
         raise Invalid(f"The {field} contains characters that cannot be used.", field=field)
     if looks_like_card(value):
         raise Invalid(f"The {field} contains what looks like a card number. It must not be stored.", field=field)
