@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
-from tests.support.platform import Factory
+from tests.support.platform import Factory, mails
 
 from dodeca import app as composition
 from dodeca.kernel.settings import Config
@@ -87,7 +87,7 @@ def test_an_empty_dashboard_says_where_to_begin(shop: Browser) -> None:
         assert "<h1" in shop.get(f"/dashboard{path}")
 
 
-def test_the_first_test_payment_needs_no_program(shop: Browser, payer: Browser) -> None:
+def test_the_first_test_payment_needs_no_program(shop: Browser, payer: Browser, make: Factory) -> None:
     page = shop.post("/dashboard/developers/keys")
     secret = re.search(r"rzp_test_\w+&#34;, &#34;(\w{24})&#34;", page)
     assert secret is not None  # in the code that is to be copied
@@ -98,9 +98,17 @@ def test_the_first_test_payment_needs_no_program(shop: Browser, payer: Browser) 
     assert "Test order" in checkout
     order = re.search(r"order_\w{14}", checkout)
     assert order is not None
-    paid = payer.post(f"/checkout/{order[0]}", form=CARD)
+    paid = payer.post(f"/checkout/{order[0]}", form=CARD, email="first@example.org")
     assert "has your payment" in paid
-    assert "₹500.00" in shop.get("/dashboard")
+    payment = re.search(r"pay_\w{14}", shop.get("/dashboard"))
+    assert payment is not None
+
+    shop.post(f"/dashboard/payments/{payment[0]}/refund", amount="250")
+
+    inbox = payer.http.get("/inbox", headers={**payer.headers, "accept": "text/html"}).text
+    told = [f"Receipt: ₹500.00 to {shop.name}", f"Refund: ₹250.00 from {shop.name}"]
+    assert [title in inbox for title in told] == [True, True]
+    assert sorted(mail.subject for mail in mails(make.platform, "first@example.org")) == told
 
 
 def test_the_purse_is_sent_from_and_withdrawn(shop: Browser, payer: Browser) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -284,6 +285,12 @@ async def charge(platform: Platform, order_id: str, account_id: str, method_id: 
         await go_on(platform, step)
 
 
+async def exhaust(platform: Platform, step: Callable[[WriteSession], int]) -> None:
+    """Do a step that takes a batch, each time in a unit of its own, until there is nothing left for it."""
+    while await platform.db.awrite(step):
+        pass
+
+
 async def bill(platform: Platform, subscription_id: str) -> None:
     """Take what is due for a subscription, if anything is."""
 
@@ -301,8 +308,7 @@ async def bill_all(platform: Platform, clock_id: str | None = None) -> int:
 
     Those whose trial ends are told before, and what nobody agreed to in time is over."""
     for step in (billing.tell_trial_ends, billing.expire):
-        while await platform.db.awrite(lambda session, s=step: s(session, clock_id)):  # type: ignore[misc]
-            pass
+        await exhaust(platform, partial(step, clock_id=clock_id))
     total = 0
     while names := await platform.db.aread(lambda session: billing.due(session, clock_id)):
         for name in names:

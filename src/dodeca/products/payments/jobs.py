@@ -140,15 +140,13 @@ async def finish_attempts(context: JobContext, _nothing: Nothing) -> None:
 @job("payments.give_up", every=300)
 async def give_up(context: JobContext, _nothing: Nothing) -> None:
     """Fail what payers left at their bank's page."""
-    while await context.platform.db.awrite(attempts.give_up):
-        pass
+    await flows.exhaust(context.platform, attempts.give_up)
 
 
 @job("payments.expire_authorisations", every=300)
 async def expire_authorisations(context: JobContext, _nothing: Nothing) -> None:
     """Void what was not captured in time."""
-    while await context.platform.db.awrite(captures.expire):
-        pass
+    await flows.exhaust(context.platform, captures.expire)
 
 
 @job("payments.settle", every=3600)
@@ -159,29 +157,25 @@ async def settle(context: JobContext, _nothing: Nothing) -> None:
         def one(session: WriteSession, m: str = merchant_id, o: str = mode, c: str = currency) -> bool:
             return settlements.settle(session, m, o, c) is not None
 
-        while await context.platform.db.awrite(one):
-            pass
+        await flows.exhaust(context.platform, one)
 
 
 @job("payments.review_downtimes", every=30)
 async def review_downtimes(context: JobContext, _nothing: Nothing) -> None:
     """See which methods work again, and tell merchants."""
-    while await context.platform.db.awrite(downtimes.review):
-        pass
+    await flows.exhaust(context.platform, downtimes.review)
 
 
 @job("payments.release_splits", every=60)
 async def release_splits(context: JobContext, _nothing: Nothing) -> None:
     """Give what was held long enough to its merchants."""
-    while await context.platform.db.awrite(splits.release):
-        pass
+    await flows.exhaust(context.platform, splits.release)
 
 
 @job("payments.fold_ledger", every=10)
 async def fold_ledger(context: JobContext, _nothing: Nothing) -> None:
     """Add the tails of hot accounts up."""
-    while await context.platform.db.awrite(ledger.fold):
-        pass
+    await flows.exhaust(context.platform, ledger.fold)
 
 
 @job("payments.capture", payload=PaymentDue)
@@ -207,8 +201,7 @@ async def expire_offers(context: JobContext, _nothing: Nothing) -> None:
     """Close links, invoices, codes and accounts whose time is over; remind of links that end soon."""
     steps = (payment_links.remind, payment_links.expire, invoices.expire, receivers.expire)
     for step in steps:
-        while await context.platform.db.awrite(step):
-            pass
+        await flows.exhaust(context.platform, step)
 
 
 outside.jobs.update(

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import literal_column, select
 
-from dodeca.kernel import clock, mail, outbox
+from dodeca.kernel import clock, outbox
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, Upstream
-from dodeca.kernel.money import formatted, half_up, share
+from dodeca.kernel.money import half_up, share
 from dodeca.products.payments import acquirers, entities, hooks, outside
 from dodeca.products.payments.acquirers.protocol import Approved, Declined, Result, Unavailable
 from dodeca.products.payments.models import Payment
-from dodeca.products.payments.service import disputes, events, ledger, orders, splits, states
+from dodeca.products.payments.service import disputes, events, ledger, notices, orders, splits, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 from dodeca.products.payments.service.steps import BANK, OWN, Step, Work, card_of, earned_by, locked
@@ -178,21 +178,7 @@ def _tell(session: WriteSession, work: Work) -> None:
         if order.reference is not None:
             told = outside.PaymentCaptured(payment_id=payment.id, order_id=order.id, reference=order.reference)
             outbox.add(session, told)
-    if payment.mail_receipt and payment.email:
-        _send_receipt(session, desk, payment)
-
-
-def _send_receipt(session: WriteSession, desk: Desk, payment: Payment) -> None:
-    amount, what = formatted(payment.amount, payment.currency), payment.description or "your payment"
-    mail.send(
-        session,
-        to=payment.email,
-        subject=f"Receipt: {amount} to {desk.merchant.name}"[:150],
-        text=f"You paid {amount} to {desk.merchant.name} for {what}.\n\n"
-        f"Payment {payment.id}, {payment.captured_at:%d %B %Y, %H:%M} UTC.\n"
-        + ("This was test money.\n" if payment.mode == "test" else ""),
-        key=f"receipt:{payment.id}",
-    )
+    notices.paid(session, desk, payment)
 
 
 def void(session: WriteSession, payment: Payment) -> None:

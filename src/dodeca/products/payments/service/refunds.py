@@ -12,7 +12,7 @@ from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Declined, Result, at_once, guarded
 from dodeca.products.payments.models import Payment, Refund
-from dodeca.products.payments.service import disputes, events, ledger, states
+from dodeca.products.payments.service import disputes, events, ledger, notices, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.events import Happened
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -153,6 +153,8 @@ def _conclude(
         payment.amount_refunded -= refund.amount
     session.store(payment, refund)
     events.emit_all(session, work.desk, [*before, (f"refund.{refund.status}", _told(refund, payment))])
+    if refund.status == "processed":
+        notices.refunded(session, work.desk, payment, refund)
     if refund.status == "processed" and order is not None and order.reference is not None:
         outbox.add(
             session,

@@ -74,49 +74,45 @@ def remember(session: WriteSession, desk: Desk, payment: Payment, card: Card | N
     fingerprint = card.fingerprint if card is not None else payment.vpa
     if payment.customer_id is None or fingerprint is None:
         return payment.token_id
-    same = select(Token).where(Token.customer_id == payment.customer_id, Token.fingerprint == fingerprint)
-    token = session.scalar(same)
-    if token is None:
-        token = Token(
-            id=ids.new("token"),
-            merchant_id=desk.merchant.id,
-            mode=desk.mode,
-            customer_id=payment.customer_id,
-            method=payment.method,
-            card_id=card.id if card else None,
-            fingerprint=fingerprint,
-            vpa=payment.vpa,
-        )
-        session.add(token)
-    token.status, token.used_at = "active", clock.now()
-    if card is not None:
-        token.card_id = card.id
-    session.flush()
-    return token.id
+    return _renewed(session, desk, payment.customer_id, payment.method, fingerprint, card, payment.vpa).id
 
 
 def add_card(
     session: WriteSession, desk: Desk, customer: Customer, facts: CardFacts, vaults: Mapping[str, str]
 ) -> tuple[Token, Card]:
     """Keep a card for a customer without a payment; the known token of the same card is renewed."""
-    card = cards.keep(session, desk.merchant.id, facts)
-    card.vault = dict(vaults)
-    session.flush()
-    same = select(Token).where(Token.customer_id == customer.id, Token.fingerprint == facts.fingerprint)
+    card = cards.keep(session, desk.merchant.id, facts, vaults)
+    return _renewed(session, desk, customer.id, "card", card.fingerprint, card, None), card
+
+
+def _renewed(
+    session: WriteSession,
+    desk: Desk,
+    customer_id: str,
+    method: str,
+    fingerprint: str,
+    card: Card | None,
+    vpa: str | None,
+) -> Token:
+    """A customer's token of a card or UPI address, active from now on."""
+    same = select(Token).where(Token.customer_id == customer_id, Token.fingerprint == fingerprint)
     token = session.scalar(same)
     if token is None:
         token = Token(
             id=ids.new("token"),
             merchant_id=desk.merchant.id,
             mode=desk.mode,
-            customer_id=customer.id,
-            method="card",
-            fingerprint=facts.fingerprint,
+            customer_id=customer_id,
+            method=method,
+            fingerprint=fingerprint,
+            vpa=vpa,
         )
         session.add(token)
-    token.card_id, token.status, token.used_at = card.id, "active", clock.now()
+    token.status, token.used_at = "active", clock.now()
+    if card is not None:
+        token.card_id = card.id
     session.flush()
-    return token, card
+    return token
 
 
 def tokens_of(session: ReadSession, customer: Customer) -> list[tuple[Token, Card | None]]:
