@@ -22,7 +22,6 @@ SLOW = 700
 TOGETHER = 6
 AMOUNT = 5000
 UNFINISHED = {
-    "order": "SELECT count(*) FROM payments_orders",
     "authorise": "SELECT count(*) FROM payments_attempts WHERE outcome = 'asked'",
     "capture": "SELECT count(*) FROM payments_payments WHERE capturing_at IS NOT NULL",
     "refund": "SELECT count(*) FROM payments_refunds WHERE status = 'pending'",
@@ -37,7 +36,7 @@ class Gateway:
     server: LiveServer
     admin: str
     shop: Shop = field(init=False)
-    acknowledged: dict[str, list[str]] = field(default_factory=lambda: {stage: [] for stage in UNFINISHED})
+    acknowledged: dict[str, list[str]] = field(default_factory=lambda: {stage: [] for stage in ("order", *UNFINISHED)})
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         headers = {"authorization": f"Bearer {self.admin}"}
@@ -84,8 +83,6 @@ def cycle(gateway: Gateway, stage: str) -> None:
         return
     order = gateway.post("/orders", amount=AMOUNT, currency="INR")["id"]
     seen["order"].append(order)
-    if stage == "order":
-        return
     body = {"amount": AMOUNT, "currency": "INR", "order_id": order, "method": "card", "card": CARD}
     payment = gateway.post("/payments/create/json", **body)["razorpay_payment_id"]
     seen["authorise"].append(payment)
@@ -105,7 +102,7 @@ def tried(call: Callable[[], None]) -> None:
         return
 
 
-@pytest.mark.parametrize("stage", list(UNFINISHED))
+@pytest.mark.parametrize("stage", ["authorise", "capture", "refund", "withdrawal"])
 def test_what_kill_9_interrupts_is_finished_once_and_nothing_acknowledged_is_lost(gateway: Gateway, stage: str) -> None:
     before = gateway.count(UNFINISHED[stage])
     with ThreadPoolExecutor(TOGETHER) as pool:
@@ -154,13 +151,3 @@ def payments_of(gateway: Gateway) -> list[dict[str, Any]]:
     url = f"{gateway.server.url}/payments/v1/payments?count=100"
     items: list[dict[str, Any]] = httpx.get(url, auth=gateway.shop.key, timeout=30).raise_for_status().json()["items"]
     return items
-
-
-def test_the_books_hold_what_the_file_says(gateway: Gateway) -> None:
-    """The same audit, by the command, on the stopped server's data."""
-    gateway.server.stop()
-    try:
-        audit = dodeca("payments", "audit", data=gateway.server.data)
-        assert audit.returncode == 0, audit.stdout + audit.stderr
-    finally:
-        gateway.server.start()

@@ -35,14 +35,17 @@ COLUMNS = (
     "customer_email",
 )
 MOST_ROWS = 100_000
+SEARCHED = 5000
 
 
 def found(desk: Desk, words: str) -> Select[Payment]:
-    """A merchant's payments by an id of theirs, their order, refund or settlement, by mail address, by a card's last
-    four digits, or by the order's receipt."""
+    """A merchant's payments by an id of theirs, their order, refund or settlement, or by the order's receipt; of the
+    latest SEARCHED also by mail address, UPI address or a card's last four digits, which have no index."""
     mine = desk.owned(Payment)
+    newest = mine.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(SEARCHED).subquery()
+    latest = Payment.id.in_(select(newest.c.id))
     if "@" in words:
-        return mine.where(or_(Payment.email == words.lower(), Payment.vpa == words))
+        return mine.where(latest, or_(Payment.email == words.lower(), Payment.vpa == words))
     by_id = {
         "pay": Payment.id == words,
         "order": Payment.order_id == words,
@@ -53,8 +56,10 @@ def found(desk: Desk, words: str) -> Select[Payment]:
     if underscore and prefix in by_id:
         return mine.where(by_id[prefix])
     receipts = desk.owned(Order).with_only_columns(Order.id).where(Order.receipt == words)
-    of_card = select(Card.id).where(Card.merchant_id == desk.merchant.id, Card.last4 == words)
-    return mine.where(or_(Payment.order_id.in_(receipts), Payment.card_id.in_(of_card)))
+    if not (len(words) == 4 and words.isdecimal()):
+        return mine.where(Payment.order_id.in_(receipts))
+    of_card = select(Card.id).where(Card.id == Payment.card_id, Card.last4 == words).exists()
+    return mine.where(or_(Payment.order_id.in_(receipts), latest & of_card))
 
 
 def transactions(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, literal, literal_column, select
+from sqlalchemy.orm import aliased
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, UtcDateTime, WriteSession
@@ -20,6 +21,8 @@ LARGE = 500_000
 UNUSUAL_TIMES = 10
 USUAL_PAYMENTS = 500
 MOST_COUNTED = 100
+LOOKED_AT = 10_000
+"""Payments among which alerts are looked for: an outcome has no index."""
 ACTIONS = ("allow", "challenge", "review", "block")
 _WEIGHT = {"challenge": 40, "review": 70, "block": 100}
 
@@ -107,10 +110,9 @@ def set_rules(session: WriteSession, merchant: Merchant, wanted: Sequence[Any]) 
 
 
 def alerts(session: ReadSession, merchant: Merchant, mode: str, limit: int = 100) -> list[Payment]:
-    """Payments that were not simply allowed, newest first."""
-    recent = (
-        select(Payment)
-        .where(Payment.merchant_id == merchant.id, Payment.mode == mode, Payment.risk["outcome"].as_string() != "allow")
-        .order_by(Payment.created_at.desc(), Payment.id.desc())
-    )
-    return list(session.scalars(recent.limit(limit)))
+    """Of the merchant's latest payments those that were not simply allowed, newest first."""
+    newest = (Payment.created_at.desc(), Payment.id.desc())
+    mine = select(Payment).where(Payment.merchant_id == merchant.id, Payment.mode == mode)
+    latest = aliased(Payment, mine.order_by(*newest).limit(LOOKED_AT).subquery())
+    stopped = select(latest).where(latest.risk["outcome"].as_string() != "allow")
+    return list(session.scalars(stopped.order_by(latest.created_at.desc(), latest.id.desc()).limit(limit)))
