@@ -194,6 +194,42 @@ class TestRedis:
 
         asyncio.run(scenario())
 
+    def test_an_edit_that_is_over_is_known_everywhere(self, redis_server: Any) -> None:
+        async def scenario() -> None:
+            buses = [RedisInvalidation(redis_server.url) for _ in range(3)]
+            here, *others = map(cache_on, buses)
+            for bus in buses:
+                bus.start()
+                await bus.connected.wait()
+
+            for number in range(50):
+                key = str(number)
+                for cache in others:
+                    cache.put(key, b"old", cache.mark())
+                await asyncio.to_thread(here.invalidate, key)
+                assert [cache.get(key) for cache in others] == [None, None]
+            for bus in buses:
+                await bus.stop()
+
+        asyncio.run(scenario())
+
+    def test_an_edit_ends_although_somebody_is_silent(self, redis_server: Any) -> None:
+        async def scenario() -> None:
+            bus = RedisInvalidation(redis_server.url)
+            cache = cache_on(bus)
+            bus.start()
+            await bus.connected.wait()
+            client: Any = redis.Redis.from_url(redis_server.url)
+            with client.pubsub() as silent:
+                silent.subscribe("dodeca:invalidation")
+                assert silent.get_message(timeout=10) is not None
+                cache.put("abc", b"old", cache.mark())
+                await asyncio.to_thread(cache.invalidate, "abc")
+            assert cache.get("abc") is None
+            await bus.stop()
+
+        asyncio.run(scenario())
+
     def test_nothing_is_fresh_while_redis_is_away(self, redis_server: Any) -> None:
         async def scenario() -> None:
             bus = RedisInvalidation(redis_server.url)

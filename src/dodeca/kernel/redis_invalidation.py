@@ -1,13 +1,16 @@
 """Invalidation between the processes of many machines, over pub/sub of Redis or Valkey.
 
-While it is disconnected the caches of this process take what they hold for stale.
+While it is disconnected the caches of this process take what they hold for stale. A publisher waits until the others
+have said that they heard, so that an edit that was answered acts on the next request at any of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -30,6 +33,8 @@ class RedisInvalidation(Invalidation):
     _CHANNEL: Final = "dodeca:invalidation"
     _PING_SECONDS: Final = 2.0
     _TIMEOUT: Final = 0.5
+    _HEARD_SECONDS: Final = 0.25
+    """How long a publisher waits for the others. One that is silent may have died: Redis will notice."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -41,7 +46,11 @@ class RedisInvalidation(Invalidation):
             socket_connect_timeout=self._TIMEOUT,
             retry=Retry(NoBackoff(), 1),
         )
+        self._own_channel = f"{self._CHANNEL}:{self._me}"
+        self._receipts = itertools.count()
+        self._awaited: dict[int, threading.Semaphore] = {}
         self._publishing_paused_until = 0.0
+        self._waiting_paused_until = 0.0
         self._listener: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
 
@@ -60,11 +69,27 @@ class RedisInvalidation(Invalidation):
         self._apply(cache, keys)
         if time.monotonic() < self._publishing_paused_until:
             return
+        receipt = next(self._receipts)
+        heard = self._awaited[receipt] = threading.Semaphore(0)
         try:
-            self._client.publish(self._CHANNEL, msgspec.msgpack.encode((self._me, cache, keys)))
+            told: Any = self._client.publish(self._CHANNEL, msgspec.msgpack.encode((self._me, receipt, cache, keys)))
+            self._wait(heard, int(told) - self.connected.is_set())
         except redis.RedisError as error:
             self._publishing_paused_until = time.monotonic() + self._TIMEOUT
             log.warning("invalidation.not_published", cache=cache, error=str(error))
+        finally:
+            del self._awaited[receipt]
+
+    def _wait(self, heard: threading.Semaphore, others: int) -> None:
+        """Until `others` have heard; not in the thread of the event loop, which takes in what they say."""
+        until = time.monotonic() + self._HEARD_SECONDS
+        if until - self._HEARD_SECONDS < self._waiting_paused_until or _in_event_loop():
+            return
+        for _ in range(others):
+            if not heard.acquire(timeout=max(0.0, until - time.monotonic())):
+                self._waiting_paused_until = time.monotonic() + 1.0
+                log.warning("invalidation.not_heard_in_time", others=others)
+                return
 
     def start(self) -> None:
         """Begin to listen, in the running event loop."""
@@ -86,8 +111,8 @@ class RedisInvalidation(Invalidation):
             client = redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=self._TIMEOUT)
             try:
                 async with client, client.pubsub() as pubsub:
-                    await pubsub.subscribe(self._CHANNEL)
-                    await self._receive(pubsub)
+                    await pubsub.subscribe(self._own_channel, self._CHANNEL)
+                    await self._receive(client, pubsub)
             except (redis.RedisError, OSError, TimeoutError) as error:
                 if self.connected.is_set():
                     log.warning("invalidation.disconnected", error=str(error))
@@ -99,7 +124,7 @@ class RedisInvalidation(Invalidation):
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
-    async def _receive(self, pubsub: Any) -> None:
+    async def _receive(self, client: redis.asyncio.Redis, pubsub: Any) -> None:
         """Take in messages until the connection is lost or silent."""
         waiting_for_pong = False
         while True:
@@ -111,18 +136,32 @@ class RedisInvalidation(Invalidation):
                 waiting_for_pong = True
                 continue
             waiting_for_pong = False
-            if message["type"] == "subscribe":
+            kind, channel = message["type"], message["channel"]  # None with a pong
+            if kind == "subscribe" and channel == self._CHANNEL.encode():
                 self.connected.set()
                 self._every(lambda cache: cache.resume())
-            elif message["type"] == "message":
-                self._take_in(message["data"])
+            elif kind == "message" and channel == self._own_channel.encode():
+                heard = self._awaited.get(int(message["data"]))
+                if heard is not None:
+                    heard.release()
+            elif kind == "message":
+                await self._take_in(client, message["data"])
 
-    def _take_in(self, data: bytes) -> None:
+    async def _take_in(self, client: redis.asyncio.Redis, data: bytes) -> None:
         try:
-            sender, cache, keys = msgspec.msgpack.decode(data, type=tuple[str, str, list[str] | None])
+            sender, receipt, cache, keys = msgspec.msgpack.decode(data, type=tuple[str, int, str, list[str] | None])
         except msgspec.DecodeError as error:
             log.warning("invalidation.unreadable", error=str(error))
             self._every(lambda attached: attached.discard(None))
             return
         if sender != self._me:
             self._apply(cache, keys)
+            await client.publish(f"{self._CHANNEL}:{sender}", receipt)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
