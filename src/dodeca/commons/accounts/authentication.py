@@ -103,9 +103,10 @@ class AccountAuthenticator:
         raw = header.encode("latin-1", "replace")
         return self.principals.get(raw) or await self._look_up(raw, bare=False)
 
-    def known_by_cookie(self, secret: str) -> Principal | None:
-        """Who was found a moment ago by this secret of a session's cookie; None where that has to be looked up."""
-        return self.principals.get(_COOKIE + secret.encode("latin-1", "replace"))
+    async def by_cookie(self, secret: str) -> Principal | None:
+        """The caller by the secret of a session's cookie alone; None where the session is over."""
+        cookie = _COOKIE + secret.encode("latin-1", "replace")
+        return self.principals.get(cookie) or await self._look_up_cookie(cookie)
 
     # Browsers
 

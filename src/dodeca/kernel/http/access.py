@@ -63,9 +63,8 @@ class Authenticator(Protocol):
         """The caller by the value of an Authorization header alone, for lanes. Raises Unauthenticated."""
         ...
 
-    def known_by_cookie(self, secret: str) -> Principal | None:
-        """Who was found a moment ago by this secret of a session's cookie, for lanes; None where that has to be
-        looked up."""
+    async def by_cookie(self, secret: str) -> Principal | None:
+        """The caller by the secret of a session's cookie alone, for lanes; None where the session is over."""
         ...
 
 

@@ -105,7 +105,7 @@ class NewsLane:
         return kept is not None and _send(kept, scope, protocol)
 
     def _for_member(self, path: str, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
-        """A list for a member whom this process has just seen, without more than cookies to look at."""
+        """A list for a member, without more than cookies to look at."""
         get = scope.headers.get
         name, header = _LISTS.get(path), get("cookie")
         if name is None or header is None or scope.query_string or self._platform.hostnames:
@@ -116,19 +116,19 @@ class NewsLane:
         secret = cookies.get(SESSION_COOKIE)
         if secret is None or TOAST_COOKIE in cookies:
             return False
-        principal = self._platform.authenticator.known_by_cookie(secret)
-        if principal is None:
-            return False
-        call = Call(cast(Any, None), self._platform, principal, "news")
-        return self._send_list(name, call, cookies.get(THEME_COOKIE, ""), self._platform.csrf_of(secret), protocol)
+        return self._send_list(name, secret, cookies.get(THEME_COOKIE, ""), protocol)
 
-    async def _send_list(self, name: str, call: Call, theme: str, csrf_token: str, protocol: Any) -> bool:
-        db = self._platform.db
+    async def _send_list(self, name: str, secret: str, theme: str, protocol: Any) -> bool:
+        db, csrf_token = self._platform.db, self._platform.csrf_of(secret)
 
         async def load() -> SharedList:
             return await db.aread(lambda session: SharedList(self._platform, session, name))
 
         try:
+            principal = await self._platform.authenticator.by_cookie(secret)
+            if principal is None:
+                return False
+            call = Call(cast(Any, None), self._platform, principal, "news")
             shared = await self._lists.read(name, load, seconds=LIST_SECONDS)
             body = await db.aread(lambda session: shared.page(session, call, theme, csrf_token)) if shared else None
             if body is None:
