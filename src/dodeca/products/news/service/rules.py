@@ -46,6 +46,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     new_votes_an_hour: int = 300
 
 
+LARGEST_LIMIT = 1_000_000
+CONSTANTS = ("gravity", "exponent", "no_url_factor")
+LARGEST_CONSTANT = 10
+"""Of the formula's constants: with larger ones the rank of an old post is no number any more."""
 SIGNUPS = ("open", "invite", "closed")
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "open": {},
@@ -80,9 +84,9 @@ def rules_of(values: Mapping[str, Any]) -> Rules:
     if rules.signup not in SIGNUPS:
         raise Invalid("signup is open, invite or closed.", field="signup")
     for name in Rules.__struct_fields__:
-        value = getattr(rules, name)
-        if isinstance(value, (int, float)) and not (0 < value <= 1_000_000 or (value == 0 and "karma" in name)):
-            raise Invalid(f"{name} must be more than 0 and at most 1,000,000.", field=name)
+        value, most = getattr(rules, name), LARGEST_CONSTANT if name in CONSTANTS else LARGEST_LIMIT
+        if isinstance(value, (int, float)) and not (0 < value <= most or (value == 0 and "karma" in name)):
+            raise Invalid(f"{name} must be more than 0 and at most {most:,}.", field=name)
     return rules
 
 
