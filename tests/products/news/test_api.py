@@ -203,7 +203,8 @@ def test_moderators_act_in_the_open(client: Client, as_alice: Client, news: News
 def test_site_settings_are_the_admins(client: Client, as_alice: Client, news: News) -> None:
     admin = client.with_token(news.make.token(news.account(username="boss", roles_too=["admin"])))
     assert as_alice.put("/api/news/settings/site", json={"preset": "hn"}).status_code == 403
-    for wrong in ({"gravity": "x"}, {"gravity": 1000}, {"posts_an_hour": 0}, {"surprise": 1}, {"reason": 5}, {}, []):
+    bad: list[Any] = [{"gravity": "x"}, {"gravity": 1000}, {"posts_an_hour": 0}, {"surprise": 1}, {"reason": 5}, {}, []]
+    for wrong in bad:
         assert admin.put("/api/news/settings/site", json=wrong).status_code == 400
     changed = admin.put("/api/news/settings/site", json={"preset": "hn", "reason": "Grown up"})
     assert changed.json()["karma_to_downvote"] == 501

@@ -14,7 +14,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.products.news import jobs
 from dodeca.products.news.models import Item
-from dodeca.products.news.service import marks
+from dodeca.products.news.service import marks, moderating
 from dodeca.products.news.service.members import Viewer
 
 
@@ -319,3 +319,20 @@ def test_a_deep_thread_is_shown(client: Client, news: News) -> None:
 )  # fmt: skip
 def test_odd_addresses_are_never_our_fault(client: Client, path: str) -> None:
     assert client.get(f"/news/{path}").status_code < 500
+
+
+def test_the_heading_of_a_thread_counts_what_is_shown(client: Client, news: News) -> None:
+    post = news.post()
+    above = news.comment(post)
+    news.comment(above)
+    moderator = news.account()
+    news.run(
+        lambda session: moderating.act(
+            session, moderator, action="kill", target_type="comment", target_id=str(above.id), reason="Spam."
+        )
+    )
+
+    page = client.get(f"/news/item?id={post.id}").text
+
+    assert "<h2>1\xa0comment</h2>" in page
+    assert page.count("<article") == 2

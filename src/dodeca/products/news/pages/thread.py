@@ -123,7 +123,8 @@ def discussion(session: ReadSession, viewer: Viewer, root: Item, top: Item, sort
         row.is_answer = row.item.id == root.accepted_id
         row.can_be_answer = may_accept and not row.is_own and row.item.state == "live"
     newest = max((node.row.id for node in walked), default=root.id)
-    return Discussion(made, len(walked), len(unread), newest, part.pages)
+    total = sum(listing.is_visible(viewer, node.row) for node in walked)  # without places of what is not shown
+    return Discussion(made, total, len(unread), newest, part.pages)
 
 
 @get("/item", access=Access.PUBLIC, guards=[not_too_long])
