@@ -16,6 +16,7 @@ from tests.support.servers import eventually
 from dodeca import app as composition
 from dodeca.commons.accounts.public import account_by_login
 from dodeca.commons.accounts.service import roles
+from dodeca.kernel.db import WriteSession
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 from dodeca.products.music.invariants import invariants
@@ -54,7 +55,7 @@ def test_a_power_cut_loses_nothing_that_was_there(tmp_path: Path) -> None:
     ada = member(live, "ada")
     number = upload(live, ada, long, title="Long", artist="Tone")
     with composed(tmp_path) as platform:
-        platform.db.write(lambda s: roles.grant(s, None, account_by_login(s, "ada"), "admin"))
+        platform.db.write(_make_admin)
     started = live.post("/api/music/libraries", headers=ada, json={"path": str(folder)})
     assert started.status_code == 201, started.text
 
@@ -76,6 +77,12 @@ def test_a_power_cut_loses_nothing_that_was_there(tmp_path: Path) -> None:
     with composed(tmp_path) as platform:
         broken = {name: rows for name, rule in invariants.items() if (rows := list(platform.db.read(rule)))}
     assert broken == {}
+
+
+def _make_admin(session: WriteSession) -> None:
+    account = account_by_login(session, "ada")
+    assert account is not None
+    roles.grant(session, None, account, "admin")
 
 
 def composed(folder: Path) -> closing[Platform]:

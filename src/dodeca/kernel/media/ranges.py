@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -132,6 +133,7 @@ def _seconds(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(microsecond=0)
 
 
+@lru_cache(maxsize=4096)
 def _common(file: Delivery) -> tuple[tuple[str, str], ...]:
     headers = [("etag", f'"{file.etag}"'), ("cache-control", file.cache_control)]
     if file.modified is not None:
@@ -139,6 +141,7 @@ def _common(file: Delivery) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
+@lru_cache(maxsize=4096)
 def _content(file: Delivery) -> tuple[tuple[str, str], ...]:
     """What keeps an uploaded file from acting as a page of this site."""
     inline = file.content_type in INLINE

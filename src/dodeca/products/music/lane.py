@@ -10,8 +10,11 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import parse_qsl
 
@@ -23,7 +26,7 @@ from dodeca.kernel.db import Prepared, ReadSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.http import Call, Principal
 from dodeca.kernel.http.access import Access, check_access, check_permissions
-from dodeca.kernel.media import answer
+from dodeca.kernel.media import Delivery, answer
 from dodeca.products.music import sound
 from dodeca.products.music.compat import signing_in
 from dodeca.products.music.models import AppPassword, LibraryFolder, Member, Song
@@ -38,42 +41,52 @@ if TYPE_CHECKING:
 _OWN: Final = re.compile(r"/api/music/songs/([1-9][0-9]{0,17})/stream")
 _SUBSONIC: Final = ("/music/rest/stream", "/music/rest/stream.view")
 _PLAIN: Final = frozenset({"u", "t", "s", "v", "c", "id", "f"})
+KEPT: Final = 20_000
+"""Opened passwords and files' headers that a process has at hand."""
 _VERSION: Final = re.compile(r"1\.(?:[0-9]|1[0-6])(?:\.[0-9]+)?")
 _ASKED: Final = ("range", "if-range", "if-none-match", "if-match", "if-modified-since", "if-unmodified-since")
 
-_song = Prepared(
-    select(
-        Song.listed,
-        Song.uploader_id,
-        Song.missing_at,
-        Song.audio_hash,
-        Song.suffix,
-        Song.content_type,
-        Song.bit_rate,
-        Song.duration_ms,
-        Song.size,
-        Song.media_key,
-        Song.path,
-        Song.library_id,
-    ).where(Song.id == bindparam("song_id"))
+_OF_SONG: Final = (
+    Song.listed,
+    Song.uploader_id,
+    Song.missing_at,
+    Song.audio_hash,
+    Song.suffix,
+    Song.content_type,
+    Song.bit_rate,
+    Song.duration_ms,
+    Song.size,
+    Song.media_key,
+    Song.path,
+    LibraryFolder.path,
 )
-_folder = Prepared(select(LibraryFolder.path).where(LibraryFolder.id == bindparam("folder_id")))
-_limit = Prepared(select(Member.max_bit_rate).where(Member.user_id == bindparam("account_id")))
-_passwords = Prepared(
-    select(
-        Account.id,
-        Account.username,
-        Account.suspended_at,
-        Account.deletion_due_at,
-        Account.deleted_at,
-        AppPassword.sealed,
-        AppPassword.used_at,
-        Member.max_bit_rate,
-    )
+_most = select(Member.max_bit_rate).where(Member.user_id == bindparam("account_id")).scalar_subquery()
+_for_member = Prepared(
+    select(_most, *_OF_SONG)
+    .select_from(Song)
+    .outerjoin(LibraryFolder, LibraryFolder.id == Song.library_id)
+    .where(Song.id == bindparam("song_id"))
+)
+_OF_APP: Final = (
+    Account.id,
+    Account.username,
+    Account.suspended_at,
+    Account.deletion_due_at,
+    Account.deleted_at,
+    AppPassword.sealed,
+    AppPassword.used_at,
+    Member.max_bit_rate,
+)
+_for_app = Prepared(
+    select(*_OF_APP, *_OF_SONG)
+    .select_from(Account)
     .join(AppPassword, AppPassword.user_id == Account.id)
     .outerjoin(Member, Member.user_id == Account.id)
+    .join(Song, Song.id == bindparam("song_id"))
+    .outerjoin(LibraryFolder, LibraryFolder.id == Song.library_id)
     .where(Account.username_key == bindparam("name"))
 )
+"""Everything in one statement: it costs about as much as each of three, and needs no transaction around it."""
 
 
 class _Asked(NamedTuple):
@@ -92,7 +105,9 @@ class SoundLane:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._accel = bool(platform.config.group(MusicSettings).accel_prefix)
-        self._open = app_passwords.opener(platform)
+        self._guesses = signing_in.guesses(platform)
+        self._open = lru_cache(KEPT)(app_passwords.opener(platform))
+        self._deliveries: OrderedDict[str, tuple[tuple[int, int, str], Delivery]] = OrderedDict()
 
     def handle(self, scope: Any, protocol: Any) -> Any:
         """Answer a plain request for sound and give True, or leave it."""
@@ -115,11 +130,13 @@ class SoundLane:
         number = values.get("id", "")
         if not fit or not values["c"] or not (number.isascii() and number.isdigit() and len(number) < 19):
             return None
-        if not _VERSION.fullmatch(values["v"]) or not values["u"].isascii() or "@" in values["u"]:
+        version, user = values["v"], values["u"]
+        if (version != "1.16.1" and not _VERSION.fullmatch(version)) or not user.isascii() or "@" in user:
             return None
-        if signing_in.is_guarded(self._platform, values["u"].strip()):
-            return None  # the route refuses the guesses, right ones too
-        return _Asked(int(number), "", values["u"].strip().lower(), values["t"].lower(), values["s"])
+        name = user.strip().lower()
+        if self._guesses.are_refused(name):
+            return None  # by the route, right ones too
+        return _Asked(int(number), "", name, values["t"].lower(), values["s"])
 
     async def _answer(self, asked: _Asked, scope: Any, protocol: Any) -> bool:
         platform = self._platform
@@ -134,11 +151,11 @@ class SoundLane:
                 return False
             account, where = found
             platform.limit(Call(cast(Any, None), platform, account, PRODUCT), None)
-            path = sound.located(platform, where)
-            if path is None:
-                return False
-            delivery = sound.delivery_of(path, where, sound.PRIVATE)
+            name = where.path if where.path is not None else platform.media.local_name(where.media_key or "")
+            delivery = self._delivery(name, where) if name is not None else None
         except DodecaError:  # said by the route, in its protocol's words
+            return False
+        if name is None or delivery is None:
             return False
         headers: Mapping[str, str] = {name: value for name in _ASKED if (value := scope.headers.get(name)) is not None}
         given = answer(delivery, headers)
@@ -148,48 +165,56 @@ class SoundLane:
         if given.end <= given.start:
             protocol.response_empty(given.status, told)
         elif given.status == 206:
-            protocol.response_file_range(206, told, os.fspath(path), given.start, given.end)
+            protocol.response_file_range(206, told, name, given.start, given.end)
         else:
-            protocol.response_file(given.status, told, os.fspath(path))
+            protocol.response_file(given.status, told, name)
         return True
+
+    def _delivery(self, name: str, where: Where) -> Delivery | None:
+        """How a file is delivered, None where it is not there; one that was not changed is known from before."""
+        try:
+            stat = os.stat(name)
+        except OSError:
+            return None
+        state = (stat.st_mtime_ns, stat.st_size, where.content_type)
+        known = self._deliveries.get(name)
+        if known is not None and known[0] == state:
+            return known[1]
+        delivery = sound.delivery_of(Path(name), where, sound.PRIVATE)
+        self._deliveries[name] = (state, delivery)
+        if len(self._deliveries) > KEPT:
+            self._deliveries.popitem(last=False)
+        return delivery
 
     def _find(self, session: ReadSession, asked: _Asked, principal: Principal | None) -> tuple[Principal, Where] | None:
         """Who asks and where the song lies, if they may hear it as it is."""
         if principal is not None:
-            account: Principal | None = principal
-            limit = _limit.first(session, account_id=principal.account_id)
-            if limit is not None and limit[0]:
+            found = _for_member.first_alone(session, account_id=principal.account_id, song_id=asked.song_id)
+            if found is None or found[0]:
                 return None  # it is converted
-        else:
-            account = self._signed_in(session, asked)
-        if account is None:
-            return None
-        row = _song.first(session, song_id=asked.song_id)
-        if row is None or row[2] is not None or row[3] is None or (not row[0] and row[1] != account.account_id):
-            return None
-        path = None
-        if row[10] is not None and row[11] is not None:
-            folder = _folder.first(session, folder_id=row[11])
-            path = os.path.join(folder[0], row[10]) if folder is not None else None
-        elif row[9] is None:
-            return None
-        kind = row[5] or "application/octet-stream"
-        where = Where(asked.song_id, "", row[3], row[4] or "", kind, row[6] or 0, row[7], row[8] or 0, row[9], path)
-        return account, where
-
-    def _signed_in(self, session: ReadSession, asked: _Asked) -> Principal | None:
-        """The account whose app password the token was made of, unless its use is to be noted."""
+            return self._heard(asked, principal, found[1:])
         hour_ago = clock.now() - timedelta(seconds=app_passwords.USE_NOTED_SECONDS)
         given = asked.token.encode("ascii", "replace")
-        rows = _passwords.rows(session, name=asked.name)
-        for account_id, username, suspended, due, deleted, sealed, used_at, most in rows:
+        for row in _for_app.rows_alone(session, name=asked.name, song_id=asked.song_id):
+            account_id, username, suspended, due, deleted, sealed, used_at, most = row[:8]
             if suspended or due or deleted or most or used_at is None or used_at < hour_ago:
-                continue
+                continue  # or the use of the password is to be noted
             text = (self._open(sealed, account_id) + asked.salt).encode("utf-8", "surrogatepass")
             made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
             if hmac.compare_digest(made, given):
-                return Principal(account_id=account_id, username=username)
+                return self._heard(asked, Principal(account_id=account_id, username=username), row[8:])
         return None
+
+    def _heard(self, asked: _Asked, who: Principal, song: Sequence[Any]) -> tuple[Principal, Where] | None:
+        """The song, if its sound is here and this one may hear it."""
+        listed, uploader_id, missing_at, audio_hash, suffix, kind, rate, duration, size, key, inside, folder = song
+        if missing_at is not None or audio_hash is None or (not listed and uploader_id != who.account_id):
+            return None
+        path = os.path.join(folder, inside) if folder is not None and inside is not None else None
+        if path is None and key is None:
+            return None
+        kind = kind or "application/octet-stream"
+        return who, Where(asked.song_id, "", audio_hash, suffix or "", kind, rate or 0, duration, size or 0, key, path)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

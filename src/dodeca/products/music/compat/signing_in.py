@@ -72,8 +72,8 @@ def identity_of(session: ReadSession, account: Account, used: AppPassword | None
 async def with_password(call: Call, name: str, password: str) -> Identity:
     """Sign in with a name and an app password, or the account's own. Raises Unauthenticated, TooMany."""
     platform = call.platform
-    guesses = _guesses(platform)
-    guesses.refuse(call, name)
+    wrong = guesses(platform)
+    wrong.refuse(call, name)
 
     def look_up(session: ReadSession) -> Identity | None:
         found = app_passwords.by_secret(session, platform, password)
@@ -90,7 +90,7 @@ async def with_password(call: Call, name: str, password: str) -> Identity:
     except (CodeNeeded, WaitingForDeletion) as error:
         raise Unauthenticated("Use an app password: the account's own is not enough.") from error
     except WrongCredentials:
-        guesses.count(call, name)
+        wrong.count(call, name)
         raise
     return await platform.db.aread(lambda session: identity_of(session, account))
 
@@ -98,8 +98,8 @@ async def with_password(call: Call, name: str, password: str) -> Identity:
 async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
     """Sign in with MD5 of an app password and a salt. Raises NoAppPassword, WrongCredentials, TooMany."""
     platform = call.platform
-    guesses = _guesses(platform)
-    guesses.refuse(call, name)
+    wrong = guesses(platform)
+    wrong.refuse(call, name)
     given = token.lower().encode("ascii", "replace")
 
     def look_up(session: ReadSession) -> Identity | None:
@@ -118,7 +118,7 @@ async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
 
     identity = await platform.db.aread(look_up)
     if identity is None:
-        guesses.count(call, name)
+        wrong.count(call, name)
         raise WrongCredentials("Wrong username or password.")
     return identity
 
@@ -126,8 +126,8 @@ async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
 async def with_key(call: Call, key: str) -> Identity:
     """Sign in with an app password alone, or a platform key of the scope music. Raises WrongCredentials, TooMany."""
     platform = call.platform
-    guesses = _guesses(platform)
-    guesses.refuse(call, "")
+    wrong = guesses(platform)
+    wrong.refuse(call, "")
 
     def look_up(session: ReadSession) -> Identity | None:
         found = app_passwords.by_secret(session, platform, key)
@@ -141,7 +141,7 @@ async def with_key(call: Call, key: str) -> Identity:
 
     identity = await platform.db.aread(look_up)
     if identity is None:
-        guesses.count(call, "")
+        wrong.count(call, "")
         raise WrongCredentials("This key is not valid.")
     return identity
 
@@ -157,14 +157,14 @@ async def note_use(call: Call, identity: Identity, client: str) -> None:
         await call.platform.db.awrite(unit)
 
 
-class _Guesses:
+class Guesses:
     """Wrong sign-ins: counted for all processes, and refused in this one while there were too many."""
 
     def __init__(self) -> None:
         self._blocked: OrderedDict[str, float] = OrderedDict()
         self._names: dict[str, float] = {}
 
-    def is_guarded(self, name: str) -> bool:
+    def are_refused(self, name: str) -> bool:
         """Whether somebody, from whatever address, may not try this name for a while."""
         return bool(self._names) and self._names.get(name.casefold()[:200], 0.0) > clock.timestamp()
 
@@ -192,16 +192,12 @@ class _Guesses:
         return f"{network(call.address)} {name.casefold()[:200]}"
 
 
-_by_platform: WeakKeyDictionary[Platform, _Guesses] = WeakKeyDictionary()
+_by_platform: WeakKeyDictionary[Platform, Guesses] = WeakKeyDictionary()
 
 
-def is_guarded(platform: Platform, name: str) -> bool:
-    """Whether guesses of a name's password are being refused: then whoever signs in under it is looked at closely."""
-    return _guesses(platform).is_guarded(name)
-
-
-def _guesses(platform: Platform) -> _Guesses:
+def guesses(platform: Platform) -> Guesses:
+    """The wrong sign-ins that this process knows of."""
     made = _by_platform.get(platform)
     if made is None:
-        made = _by_platform[platform] = _Guesses()
+        made = _by_platform[platform] = Guesses()
     return made
