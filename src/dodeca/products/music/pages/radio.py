@@ -57,7 +57,7 @@ def show_radio(session: ReadSession, call: Call, state: FormState) -> Page:
         stations=[
             (station_view(call.platform, viewer, row), now_view(session, call.platform, viewer, row)) for row in found
         ],
-        playlists=session.scalars(mine.order_by(Playlist.title)).all(),
+        playlists=[(row.id, row.title) for row in session.scalars(mine.order_by(Playlist.title))],
         curates=account is not None and stations.may_curate(session, account),
         form=state.form,
     )
