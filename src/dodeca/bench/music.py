@@ -1,32 +1,44 @@
-"""Music: starts of songs beside nginx, a scan and the next one, search, and how well recommendations guess.
+"""Music: starts of songs beside nginx, a scan and the next one, lists of albums, search, radio listeners, and how well
+recommendations guess.
 
-Options: `--listeners N` (default 2,000) who start songs, `--files N` (default 6,000) to scan, `--songs N` (default
-100,000) to search in, `--listens N` (default 1,000,000) to learn from.
+Options: `--listeners N` (default 2,000) who start songs, `--radio N` (default 2,000) who hear a station, `--files N`
+(default 6,000) to scan, `--songs N` (default 100,000) to search in, `--listens N` (default 1,000,000) to learn from,
+`--albums N` (default 100,000) to page through, `--supysonic PYTHON`: an interpreter that has Supysonic and gunicorn, to
+scan and list the same files beside us.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
-import struct
+import sys
 import tempfile
 import time
-import wave
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
-from dodeca.bench.harness import Result, Say, compared, dodeca, load, nginx, quantile
+from dodeca.bench.harness import Result, Say, compared, dodeca, free_port, load, nginx, process, quantile
+from dodeca.bench.parts import music_library, music_radio
 from dodeca.kernel.errors import Invalid
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-OPTIONS = {"listeners": 2_000, "files": 6_000, "songs": 100_000, "listens": 1_000_000}
+OPTIONS = {
+    "listeners": 2_000,
+    "radio": 2_000,
+    "files": 6_000,
+    "songs": 100_000,
+    "albums": 100_000,
+    "listens": 1_000_000,
+}
+PEER = "supysonic"
 SOUND_BYTES = 5_000_000
 SOUNDS = 40
 RANGE = {"Range": "bytes=0-65535"}
@@ -43,18 +55,21 @@ WORDS = (
 
 def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> list[Result]:
     """What section 10 of the description asks, on this machine."""
-    wanted = _read(options)
+    python = options.get(PEER, "")
+    wanted = _read({name: value for name, value in options.items() if name != PEER})
     with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as name:
         folder = Path(name)
         results = _starts(folder / "starts", wanted["listeners"], runs, seconds, say)
-        results += _scans(folder / "scans", wanted["files"], say)
+        results += _scans(folder / "scans", wanted["files"], python, runs, seconds, say)
+        results.append(_pages(folder / "pages", wanted["albums"], say))
         results.append(_search(folder / "search", wanted["songs"], say))
+        results.append(_radio(folder / "radio", wanted["radio"], seconds, say))
     return results + _taste(wanted["listens"], say)
 
 
 def _read(options: Mapping[str, str]) -> dict[str, int]:
     if unknown := sorted(set(options) - set(OPTIONS)):
-        known = ", ".join(f"--{name}" for name in OPTIONS)
+        known = ", ".join(f"--{name}" for name in (*OPTIONS, PEER))
         raise Invalid(f"There is no option --{unknown[0]}. Known: {known}.")
     if bad := [name for name, value in options.items() if not value.isdecimal() or not int(value)]:
         raise Invalid(f"--{bad[0]} is a number from 1.")
@@ -155,38 +170,196 @@ def _paths(platform: Platform, listeners: int, song_ids: list[int]) -> list[str]
     return paths
 
 
-# Scans
+# Scans and lists
 
 
-def _scans(folder: Path, files: int, say: Say) -> list[Result]:
+def _scans(folder: Path, files: int, python: str, runs: int, seconds: float, say: Say) -> list[Result]:
     from dodeca.products.music import scanning
     from dodeca.products.music.service import folders
 
     say(f"Writing {files:,} files")
     library = folder / "library"
-    for number in range(files):
-        _write_wave(library / f"Artist {number // 100}" / f"Album {number // 10}" / f"{number}.wav", number)
+    music_library.write(library, files)
     with opened(folder / "data") as platform:
         platform.db.write(lambda session: folders.add(session, str(library)))
-        rates = []
+        took = []
         for turn in ("Scanning", "Scanning again"):
             say(turn)
             began = time.perf_counter()
             done = asyncio.run(scanning.scan(platform))
-            rates.append(files / (time.perf_counter() - began))
+            took.append(time.perf_counter() - began)
             if done.error_count or done.count != files:
                 raise RuntimeError(f"{done.error_count} of {files} files were not read.")
-    return [
-        Result(name=f"Scan of {files:,} files", value=rates[0], unit="files/s"),
-        Result(name="The same again", value=rates[1], unit="files/s", target="≥ 10,000", met=rates[1] >= 10_000),
-    ]
+        paths = _paths(platform, 1, [1])
+    peer, theirs = None, 0.0
+    if python:
+        say("Supysonic scans the same")
+        peer = music_library.Supysonic(python, folder / "supysonic")
+        theirs = files / peer.scan(library)
+    else:
+        say("No --supysonic PYTHON: nothing to compare scans and lists with.")
+    again = files / took[1]
+    first = compared(f"Scan of {files:,} files", [files / took[0]], [theirs], unit="files/s", at_least=5)
+    second = Result(name="The same again", value=again, unit="files/s", target="≥ 10,000", met=again >= 10_000)
+    return [first, second, _albums(folder / "data", paths[0], files, peer, runs, seconds, say)]
 
 
-def _write_wave(path: Path, number: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(struct.pack("<400h", *[(number * 31 + i * i) % 20_000 - 10_000 for i in range(400)]))
+def _albums(
+    data: Path, path: str, files: int, peer: music_library.Supysonic | None, runs: int, seconds: float, say: Say
+) -> Result:
+    """getAlbumList2, page after page, by an app that signs in with a token."""
+    albums = files // music_library.SONGS_OF_ALBUM
+    given = dict(parse_qsl(path.partition("?")[2]))
+    own = {name: given[name] for name in ("u", "t", "s")}
+    pages = music_library.album_pages("/music/rest/getAlbumList2.view", own, albums)
+    with contextlib.ExitStack() as stack:
+        base = stack.enter_context(dodeca(data, "--only", "music", "--no-demo", environment=NO_LIMITS))
+        other = stack.enter_context(peer.serving()) if peer is not None else None
+        ours, theirs = [], []
+        for turn in range(runs):
+            say(f"Lists of albums, run {turn + 1} of {runs}")
+            measured = load(base, seconds=seconds, connections=16, paths=pages)
+            if measured.errors:
+                raise RuntimeError(f"{measured.errors} of {measured.answers} lists failed.")
+            ours.append(measured.rate)
+            if other is not None:
+                plain = {"u": music_library.NAME, "p": music_library.NAME}
+                same = music_library.album_pages("/rest/getAlbumList2.view", plain, albums)
+                theirs.append(load(other, seconds=seconds, connections=16, paths=same).rate)
+    return compared(f"getAlbumList2, {files:,} songs, beside Supysonic", ours, theirs or [0.0], at_least=30)
+
+
+def _pages(data: Path, count: int, say: Say) -> Result:
+    """Any page of many albums beside any page of a thousand, as the service reads them."""
+    from dodeca.kernel.db import ReadSession
+    from dodeca.products.music.compat.subsonic import album_pages
+
+    say(f"Adding {count:,} albums")
+    generator = random.Random(20261127)  # noqa: S311 - repeatable
+    found: dict[int, float] = {}
+    with opened(data) as platform:
+        made = 0
+        for wanted in (1_000, count):
+            made = _add_albums(platform, made, wanted)
+            times = []
+            for _ in range(QUERIES):
+                offset = generator.randrange(max(1, wanted - 20))
+
+                def unit(session: ReadSession, offset: int = offset) -> object:
+                    return album_pages.read(session, "nobody", "alphabeticalByName", size=20, offset=offset)
+
+                began = time.perf_counter()
+                platform.db.read(unit)
+                times.append(time.perf_counter() - began)
+            found[wanted] = quantile(sorted(times), 0.95)
+    ratio = found[count] / found[1_000]
+    return Result(
+        name=f"A page of {count:,} albums, p95, beside 1,000",
+        value=found[count],
+        unit="ms",
+        reference=found[1_000],
+        ratio=ratio,
+        target="≤ 1.50",
+        met=ratio <= 1.5,
+    )
+
+
+def _add_albums(platform: Platform, made: int, wanted: int) -> int:
+    from sqlalchemy import insert
+
+    from dodeca.kernel import clock
+    from dodeca.kernel.db import WriteSession
+    from dodeca.products.music.models import Album, AlbumArtist
+    from dodeca.products.music.service import catalogue
+
+    def batch(session: WriteSession, start: int) -> None:
+        artist = catalogue.artist_for(session, f"Artist {start}")
+        numbers = range(start, min(start + 1000, wanted))
+        rows = [
+            {
+                "id": number + 1,
+                "title": f"{WORDS[number % len(WORDS)]} {number}",
+                "title_key": f"{number}",
+                "sort_key": f"{WORDS[number % len(WORDS)]} {number}",
+                "artist_name": artist.name,
+                "artist_key": artist.sort_key,
+                "artists_key": str(artist.id),
+                "artist_id": artist.id,
+                "public_songs": 1,
+                "created_at": clock.now(),
+            }
+            for number in numbers
+        ]
+        session.execute(insert(Album), rows)
+        session.execute(
+            insert(AlbumArtist), [{"album_id": n + 1, "position": 0, "artist_id": artist.id} for n in numbers]
+        )
+
+    for start in range(made, wanted, 1000):
+        platform.db.write(lambda session, start=start: batch(session, start))  # type: ignore[misc]
+    return wanted
+
+
+# Radio
+
+
+def _radio(data: Path, listeners: int, seconds: float, say: Say) -> Result:
+    """What share of a core a station takes that many hear."""
+    from dodeca.commons.accounts.public import account_by_id, create_many_without_login
+    from dodeca.kernel.db import WriteSession
+    from dodeca.products.music.service import stations
+    from dodeca.products.music.service.viewers import Viewer
+
+    say(f"{listeners:,} listeners of a station")
+    _allow_files(listeners * 2 + 200)
+    sound = music_library.long_song(data.parent / "radio-sound")
+    with opened(data) as platform:
+        song_id = _sounding(platform, sound)
+
+        def unit(session: WriteSession) -> str:
+            (number,) = create_many_without_login(session, ["host"]).values()
+            account = account_by_id(session, number)
+            assert account is not None
+            viewer = Viewer(number)
+            return stations.create(session, account, viewer, title="Bench", slug="bench", song_ids=[song_id]).key
+
+        key = platform.db.write(unit)
+    port = free_port()
+    command = [sys.executable, "-m", "dodeca", "serve", "--data", str(data), "--port", str(port)]
+    command += ["--only", "music", "--no-demo"]
+    with process(command, f"http://127.0.0.1:{port}/healthz", NO_LIMITS) as server:
+        url = f"http://127.0.0.1:{port}/music/radio/bench.mp3?key={key}"
+        heard = asyncio.run(music_radio.listen(url, listeners, max(10.0, seconds), server))
+    if heard.lost or heard.bytes_each < 12_000:
+        raise RuntimeError(f"{heard.lost} listeners heard nothing; on average {heard.bytes_each:,.0f} bytes a second.")
+    share = heard.cores * 100
+    return Result(
+        name=f"{listeners:,} radio listeners", value=share, unit="% of a core", target="≤ 100", met=share <= 100
+    )
+
+
+def _allow_files(wanted: int) -> None:
+    """Let this process, and those that it starts, have so many connections."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _sounding(platform: Platform, path: Path) -> int:
+    """The id of a file's song."""
+    from dodeca.kernel.db import WriteSession
+    from dodeca.products.music import uploads
+    from dodeca.products.music.service import songs
+
+    upload = asyncio.run(uploads.receive(platform, uploads.pieces_of(path), path.name))
+
+    def unit(session: WriteSession) -> int:
+        return songs.add(session, None, upload.tags, audio=upload.audio).id
+
+    return platform.db.write(unit)
 
 
 # Search

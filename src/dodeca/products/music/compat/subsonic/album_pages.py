@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Integer, bindparam, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, bindparam, literal_column, select
 
 from dodeca.kernel.db import Prepared, ReadSession
 from dodeca.products.music.models import Album, AlbumArtist, Artist, Like, Rating, Song
@@ -51,32 +51,49 @@ class Page(NamedTuple):
     rated: dict[int, int]
 
 
+_ZERO: Final[ColumnElement[int]] = literal_column("0")
+"""Not a parameter: with it, the conditions are those of the indexes, which then answer alone."""
+
+
 class _Order:
-    """The statements of one order of albums."""
+    """The statement of one order of albums."""
 
     def __init__(self, order: Sequence[Any], *rules: Any) -> None:
-        seen = select(Album.id).where(Album.public_songs > 0, *rules).order_by(*order)
+        seen = select(Album.id).where(Album.public_songs > _ZERO, *rules).order_by(*order)
         page = seen.limit(bindparam("size", type_=Integer)).offset(bindparam("offset", type_=Integer))
         columns = [getattr(Album, name) for name in AlbumRow._fields]
         self.albums = Prepared(select(*columns).where(Album.id.in_(page)).order_by(*order))
+
+
+class _Beside:
+    """The statements for what belongs to at most so many albums; fewer ids are filled up with the last."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        ids = [bindparam(f"id_{place}", type_=BigInteger) for place in range(most)]
         by = select(AlbumArtist.album_id, Artist.id, Artist.name).join(Artist, Artist.id == AlbumArtist.artist_id)
         self.artists = Prepared(
-            by.where(AlbumArtist.album_id.in_(page)).order_by(AlbumArtist.album_id, AlbumArtist.position)
+            by.where(AlbumArtist.album_id.in_(ids)).order_by(AlbumArtist.album_id, AlbumArtist.position)
         )
         likes = select(Like.target_id, Like.created_at).where(Like.user_id == bindparam("account_id"))
-        self.liked = Prepared(likes.where(Like.kind == "album", Like.target_id.in_(page)))
+        self.liked = Prepared(likes.where(Like.kind == "album", Like.target_id.in_(ids)))
         ratings = select(Rating.target_id, Rating.rating).where(Rating.user_id == bindparam("account_id"))
-        self.rated = Prepared(ratings.where(Rating.kind == "album", Rating.target_id.in_(page)))
+        self.rated = Prepared(ratings.where(Rating.kind == "album", Rating.target_id.in_(ids)))
+
+    def bound(self, ids: Sequence[int]) -> dict[str, int]:
+        """The parameters for ids."""
+        return {f"id_{place}": ids[min(place, len(ids) - 1)] for place in range(self.most)}
 
 
 ORDERS: Final = {
     "newest": _Order((Album.created_at.desc(), Album.id.desc())),
-    "frequent": _Order((Album.play_count.desc(), Album.id.desc()), Album.play_count > 0),
+    "frequent": _Order((Album.play_count.desc(), Album.id.desc()), Album.play_count > _ZERO),
     "recent": _Order((Album.recent_at.desc(), Album.id.desc()), Album.recent_at.is_not(None)),
-    "highest": _Order((Album.rating_sum.desc(), Album.id.desc()), Album.rating_count > 0),
+    "highest": _Order((Album.rating_sum.desc(), Album.id.desc()), Album.rating_count > _ZERO),
     "alphabeticalByName": _Order((Album.sort_key, Album.id)),
     "alphabeticalByArtist": _Order((Album.artist_key, Album.sort_key, Album.id)),
 }
+_beside: Final = [_Beside(most) for most in (20, 100, 500)]
 _hidden = Prepared(select(Song.id).where(Song.uploader_id == bindparam("account_id"), ~Song.listed).limit(1))
 
 
@@ -87,12 +104,15 @@ def has_hidden_songs(session: ReadSession, account_id: str) -> bool:
 
 def read(session: ReadSession, account_id: str, order: str, *, size: int, offset: int) -> Page:
     """A page of the albums that everybody sees, in one of `ORDERS`."""
-    statements = ORDERS[order]
-    albums = [AlbumRow(*row) for row in statements.albums.rows(session, size=size, offset=offset)]
+    albums = [AlbumRow(*row) for row in ORDERS[order].albums.rows(session, size=size, offset=offset)]
     artists: dict[int, list[ArtistRow]] = {}
-    for album_id, *named in statements.artists.rows(session, size=size, offset=offset):
-        artists.setdefault(album_id, []).append(ArtistRow(*named))
-    mine = {"account_id": account_id, "size": size, "offset": offset}
-    liked = {row[0]: row[1] for row in statements.liked.rows(session, **mine)}
-    rated = {row[0]: row[1] for row in statements.rated.rows(session, **mine)}
+    liked: dict[int, datetime] = {}
+    rated: dict[int, int] = {}
+    if albums:
+        beside = next(one for one in _beside if one.most >= len(albums))
+        ids = beside.bound([album.id for album in albums])
+        for album_id, *named in beside.artists.rows(session, **ids):
+            artists.setdefault(album_id, []).append(ArtistRow(*named))
+        liked = {row[0]: row[1] for row in beside.liked.rows(session, account_id=account_id, **ids)}
+        rated = {row[0]: row[1] for row in beside.rated.rows(session, account_id=account_id, **ids)}
     return Page(albums, artists, liked, rated)
