@@ -13,20 +13,22 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import func, insert, select, update
-from tests.products.music.conftest import MakeSong
+from tests.products.music.conftest import MakeSong, viewer
 from tests.products.music.test_catalogue import audio
 from tests.products.music.test_sound import encoded, mp3, prepared_url, upload
 from tests.products.music.test_stations import opened, sounding
 from tests.support.platform import Client, Factory, work
 from tests.support.servers import object_store
 
+from dodeca.commons import following
+from dodeca.commons.notifications.models import Notification
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.media import MediaStore
 from dodeca.kernel.platform import Platform
 from dodeca.products.music import accounts, jobs, scanning, sound
 from dodeca.products.music.models import Album, Listen, Show, Song, StationLoop
-from dodeca.products.music.service import folders, searching, stations
+from dodeca.products.music.service import folders, releases, searching, songs, stations
 from dodeca.products.music.service.viewers import VISITOR
 
 __all__ = ["mp3", "prepared_url"]  # fixtures
@@ -78,6 +80,22 @@ def test_songs_whose_file_is_away_do_not_keep_others_from_being_measured(
 
     song = platform.db.read(lambda s: s.get_one(Song, number))
     assert song.analysed_at is not None
+
+
+def test_all_followers_hear_of_a_release_some_at_a_time(platform: Platform, make: Factory, make_song: MakeSong) -> None:
+    uploader = make.account()
+    song = make_song("Out", "Ann", by=uploader, audio=audio("out"), visibility="private")
+    fans = [make.account().id for _ in range(releases.TOLD_AT_ONCE + 3)]
+    artist = str(song.artist_id)
+    platform.db.write(
+        lambda s: [following.follow(s, fan, product="music", target_type="artist", target_id=artist) for fan in fans]
+    )
+
+    platform.db.write(lambda s: songs.publish(s, viewer(uploader), song.id, visibility="public"))
+    work(platform)
+
+    told = platform.db.read(lambda s: s.scalars(select(Notification.account_id)).all())
+    assert sorted(told) == sorted(fans)
 
 
 def test_an_account_with_a_long_history_can_go(session: WriteSession, make: Factory) -> None:

@@ -11,16 +11,14 @@ import msgspec
 import structlog
 from sqlalchemy import delete, select
 
-from dodeca.commons import following, notifications
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError, NotFound, Unavailable, UnsupportedMedia
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.music.demo import make_demo
-from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Song, SongCredit, TasteModel, Transcode
-from dodeca.products.music.service import loudness, songs
+from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Song, TasteModel, Transcode
+from dodeca.products.music.service import loudness, releases, songs
 from dodeca.products.music.service.searching import index_things
-from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
 
 if TYPE_CHECKING:
@@ -124,25 +122,7 @@ def release(session: WriteSession, _context: JobContext, _payload: Nothing) -> N
         Song.published_at <= clock.now(),
     )
     for song in session.scalars(due.order_by(Song.published_at).limit(RELEASED_AT_ONCE)).all():
-        if songs.relist(session, song):
-            tell_followers(session, song)
-
-
-def tell_followers(session: WriteSession, song: Song) -> None:
-    """Put a release into the inboxes of those who follow one of its artists: one notice an artist and day."""
-    credited = select(SongCredit.artist_id).where(SongCredit.song_id == song.id, SongCredit.role == "artist")
-    for artist_id in session.scalars(credited).all():
-        for account_id in session.scalars(following.followers(PRODUCT, "artist", str(artist_id))).all():
-            if account_id == song.uploader_id:
-                continue
-            notice = notifications.Notice(
-                product=PRODUCT,
-                kind="release",
-                title=f"New by {song.artist_name}: {song.title}",
-                href=f"/music/songs/{song.id}",
-                key=f"music:release:{artist_id}:{clock.now():%Y%m%d}",
-            )
-            notifications.notify(session, account_id, notice)
+        songs.relist(session, song)
 
 
 @job("music.scan", attempts=3)
@@ -253,6 +233,7 @@ jobs: list[Job[Any]] = [
     analyse_song,
     analyse_more,
     release,
+    releases.tell_some,
     scan_folders,
     scan_again,
     watch_folders,

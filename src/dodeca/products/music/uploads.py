@@ -15,7 +15,7 @@ from dodeca.kernel.errors import Forbidden, Invalid, TooLarge, UnsupportedMedia
 from dodeca.products.music.audio import probing
 from dodeca.products.music.audio.probing import Probed
 from dodeca.products.music.models import Song
-from dodeca.products.music.service import songs
+from dodeca.products.music.service import releases, songs
 from dodeca.products.music.service.songs import Audio
 from dodeca.products.music.service.tags import Tags, lenient
 from dodeca.products.music.service.viewers import Viewer
@@ -168,4 +168,6 @@ def add(
         **options,  # type: ignore[arg-type]
     )
     analyse_song.enqueue(session, SongRef(song.id), key=str(song.id))
+    if song.listed:
+        releases.tell(session, song)
     return song

@@ -23,7 +23,7 @@ from dodeca.products.music.models import (
     SongGenre,
     SongVersion,
 )
-from dodeca.products.music.service import catalogue, erasing, folding, searching
+from dodeca.products.music.service import catalogue, erasing, folding, releases, searching
 from dodeca.products.music.service import tags as tagging
 from dodeca.products.music.service.catalogue import Touched, recount
 from dodeca.products.music.service.tags import LONGEST_DURATION_MS, Tags
@@ -296,13 +296,15 @@ def approve(session: WriteSession, viewer: Viewer, song_id: int) -> Song:
 
 
 def relist(session: WriteSession, song: Song) -> bool:
-    """Bring `listed` up to date; gives whether it has just become true."""
+    """Bring `listed` up to date; gives whether it has just become true, which the artists' followers are told."""
     listed = is_listed(song)
     appeared = listed and not song.listed
     song.listed = listed
     song.updated_at = clock.now()
     session.flush()
     _after_change(session, song)
+    if appeared:
+        releases.tell(session, song)
     return appeared
 
 
