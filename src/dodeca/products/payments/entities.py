@@ -53,16 +53,15 @@ class Shape:
 
     def of(self, row: Any, **more: Any) -> dict[str, Any]:
         """A row; `more` is what its columns alone do not say."""
-        values = values_of(row).get
-        found = {"id": values("id"), "entity": self._entity, **self._fixed}
-        for name in self._columns:
-            found[name] = values(name)
+        values = values_of(row)
+        found = {"id": values["id"], "entity": self._entity, **self._fixed}
+        for name in self._columns:  # one that was never set has no value yet; a call for each would be half the work
+            found[name] = values[name] if name in values else None  # noqa: SIM401
         for name in self._moments:
-            found[name] = unix(values(name))
+            found[name] = unix(values[name]) if name in values else None
         if self._notes:
-            found["notes"] = notes(values("notes") or {})
-        found.update(more)
-        return found
+            found["notes"] = dict(values["notes"]) if values.get("notes") else []
+        return {**found, **more}
 
 
 _ORDER = Shape(
