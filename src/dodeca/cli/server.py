@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
@@ -162,8 +163,10 @@ class _Process:
         loop.run_until_complete(stop())
         self.platform.close()
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        await self.rsgi.__rsgi__(scope, protocol)
+    @property
+    def __rsgi__(self) -> Callable[[Any, Any], Awaitable[None]]:
+        """What granian calls for each request: the application's own, without a step between."""
+        return self.rsgi.__rsgi__
 
 
 def worker_application() -> _Process:
