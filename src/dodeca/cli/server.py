@@ -27,6 +27,11 @@ from dodeca.kernel.settings import Config
 log = structlog.get_logger(__name__)
 HTTP1 = HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024)
 """A client has 15 seconds to send its headers, and 64 KiB for them."""
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+CONNECTIONS = 16_384
+"""Those that a process holds at once, most of them streams of live updates that wait. By itself granian holds as many
+as may wait to be accepted: one open page more would wait for an answer for ever."""
 
 
 def free_port(host: str) -> int:
@@ -61,7 +66,8 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         interface=Interfaces.RSGI,
         http1_settings=HTTP1,
         log_level=LogLevels.error,  # its warning that embedding is experimental says nothing to our users
-        backlog=1024,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -127,6 +133,8 @@ def serve_processes(config: Config, host: str, port: int, workers: int) -> None:
         port=port,
         interface=Interfaces.RSGI,
         workers=workers,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS,
         factory=True,
         http1_settings=HTTP1,
         log_level=LogLevels.warning,
