@@ -13,7 +13,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import parse_qsl
@@ -42,7 +41,7 @@ _OWN: Final = re.compile(r"/api/music/songs/([1-9][0-9]{0,17})/stream")
 _SUBSONIC: Final = ("/music/rest/stream", "/music/rest/stream.view")
 _PLAIN: Final = frozenset({"u", "t", "s", "v", "c", "id", "f"})
 KEPT: Final = 20_000
-"""Opened passwords and files' headers that a process has at hand."""
+"""Files whose headers a process has at hand."""
 _VERSION: Final = re.compile(r"1\.(?:[0-9]|1[0-6])(?:\.[0-9]+)?")
 _ASKED: Final = ("range", "if-range", "if-none-match", "if-match", "if-modified-since", "if-unmodified-since")
 
@@ -106,7 +105,7 @@ class SoundLane:
         self._platform = platform
         self._accel = bool(platform.config.group(MusicSettings).accel_prefix)
         self._guesses = signing_in.guesses(platform)
-        self._open = lru_cache(KEPT)(app_passwords.opener(platform))
+        self._open = app_passwords.opener(platform)
         self._deliveries: OrderedDict[str, tuple[tuple[int, int, str], Delivery]] = OrderedDict()
 
     def handle(self, scope: Any, protocol: Any) -> Any:

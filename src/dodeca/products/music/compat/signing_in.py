@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import OrderedDict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 import msgspec
+from sqlalchemy import bindparam, select
 
 from dodeca.commons.accounts.public import (
     Account,
@@ -24,7 +25,7 @@ from dodeca.commons.accounts.public import (
     verify_key,
 )
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Forbidden, TooMany, Unauthenticated
 from dodeca.kernel.http import Call
 from dodeca.kernel.limits import Rate, network
@@ -60,13 +61,34 @@ class NoAppPassword(Unauthenticated):
     """A scheme that computes with a password needs an app password, and the account has none."""
 
 
+_passwords = Prepared(
+    select(Account.id, Account.username, AppPassword.id, AppPassword.sealed, AppPassword.used_at)
+    .select_from(Account)
+    .outerjoin(AppPassword, AppPassword.user_id == Account.id)
+    .where(
+        Account.username_key == bindparam("name"),
+        Account.suspended_at.is_(None),
+        Account.deletion_due_at.is_(None),
+        Account.deleted_at.is_(None),
+    )
+    .order_by(AppPassword.id.desc())
+)
+"""An active account and its app passwords: apps sign in with each request."""
+
+
 def identity_of(session: ReadSession, account: Account, used: AppPassword | None = None) -> Identity:
     """An account that has proven itself."""
-    roles = roles_of(session, account.id)
-    viewer = Viewer(account.id, bool({"admin", "moderator"} & set(roles)), "admin" in roles)
+    return _identity(session, account.id, account.username, (used.id, used.used_at) if used is not None else None)
+
+
+def _identity(
+    session: ReadSession, account_id: str, username: str, used: tuple[int, datetime | None] | None = None
+) -> Identity:
+    roles = roles_of(session, account_id)
+    viewer = Viewer(account_id, bool({"admin", "moderator"} & roles), "admin" in roles)
     hour_ago = clock.now() - timedelta(seconds=app_passwords.USE_NOTED_SECONDS)
-    due = used is not None and (used.used_at is None or used.used_at < hour_ago)
-    return Identity(account.id, account.username, viewer, used.id if used is not None and due else None)
+    due = used is not None and (used[1] is None or used[1] < hour_ago)
+    return Identity(account_id, username, viewer, used[0] if used is not None and due else None)
 
 
 async def with_password(call: Call, name: str, password: str) -> Identity:
@@ -102,18 +124,17 @@ async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
     wrong.refuse(call, name)
     given = token.lower().encode("ascii", "replace")
 
+    open_text = app_passwords.opener(platform)
+
     def look_up(session: ReadSession) -> Identity | None:
-        account = account_by_login(session, name)
-        if account is None or not account.is_active:
-            return None
-        opened = app_passwords.opened(session, platform, account.id)
-        if not opened:
+        rows = _passwords.rows(session, name=_key(session, name))
+        if rows and rows[0][2] is None:
             raise NoAppPassword("Token authentication needs an app password. Make one and use it as your password.")
-        for row, password in opened:
-            text = (password + salt).encode("utf-8", "surrogatepass")
+        for account_id, username, number, sealed, used_at in rows:
+            text = (open_text(sealed, account_id) + salt).encode("utf-8", "surrogatepass")
             made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
             if hmac.compare_digest(made, given):
-                return identity_of(session, account, row)
+                return _identity(session, account_id, username, (number, used_at))
         return None
 
     identity = await platform.db.aread(look_up)
@@ -121,6 +142,15 @@ async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
         wrong.count(call, name)
         raise WrongCredentials("Wrong username or password.")
     return identity
+
+
+def _key(session: ReadSession, login: str) -> str:
+    """How a username is stored; that of a mail address' account, or of no account."""
+    name = login.strip().lower()
+    if name.isascii() and name.isprintable() and "@" not in name:
+        return name
+    account = account_by_login(session, login)
+    return account.username.lower() if account is not None else ""
 
 
 async def with_key(call: Call, key: str) -> Identity:

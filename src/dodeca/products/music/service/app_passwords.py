@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import delete, func, select
 
@@ -25,6 +27,8 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without those that are taken for one another: people type these on televisions and in cars."""
 LENGTH = 16
 USE_NOTED_SECONDS = 3600
+OPENED = 20_000
+"""Opened passwords that a process has at hand."""
 
 
 def _box(platform: Platform) -> Box:
@@ -70,15 +74,16 @@ def remove(session: WriteSession, account_id: str, number: int) -> None:
         raise NotFound("There is no such app password.")
 
 
+_openers: WeakKeyDictionary[Platform, Callable[[str, str], str]] = WeakKeyDictionary()
+
+
 def opener(platform: Platform) -> Callable[[str, str], str]:
-    """Opens sealed passwords of accounts, one after the other: `open(sealed, account_id)`."""
-    return _box(platform).open_text
-
-
-def opened(session: ReadSession, platform: Platform, account_id: str) -> list[tuple[AppPassword, str]]:
-    """Somebody's app passwords with their texts, for schemes that compute with them."""
-    box = _box(platform)
-    return [(row, box.open_text(row.sealed, account_id)) for row in mine(session, account_id)]
+    """Opens sealed passwords of accounts: `open(sealed, account_id)`. What was opened lately is at hand: apps sign in
+    with every request."""
+    made = _openers.get(platform)
+    if made is None:
+        made = _openers[platform] = lru_cache(OPENED)(_box(platform).open_text)
+    return made
 
 
 def by_secret(session: ReadSession, platform: Platform, password: str) -> tuple[AppPassword, Account] | None:
