@@ -23,7 +23,7 @@ GROUPS: list[type[SettingsGroup]] = [
 
 def uncommented() -> str:
     """The example with every setting in force."""
-    return re.sub(r"^# (?=[a-z_]+ = )", "", EXAMPLE, flags=re.MULTILINE)
+    return re.sub(r"^# (?=[a-z0-9_]+ = )", "", EXAMPLE, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
