@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence, Sized
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -67,8 +68,9 @@ class Cache(Generic[V]):
         self._size = size or _length
         self._now = now
         self._lock = threading.Lock()
-        self._fresh: dict[str, _Entry] = {}
-        self._stale: dict[str, _Entry] = {}
+        # Plain dicts look for their first key past all that went before it: the oldest would cost more each time.
+        self._fresh: OrderedDict[str, _Entry] = OrderedDict()
+        self._stale: OrderedDict[str, _Entry] = OrderedDict()
         self._bytes = 0
         self._suspended = False
         self._discards = 0
@@ -183,10 +185,9 @@ class Cache(Generic[V]):
         while self._bytes > self._max_bytes or len(self._fresh) + len(self._stale) > self._max_entries:
             self.evictions += 1
             if self._stale:
-                self._bytes -= self._stale.pop(next(iter(self._stale))).size
+                self._bytes -= self._stale.popitem(last=False)[1].size
                 continue
-            key = next(iter(self._fresh))
-            entry = self._fresh.pop(key)
+            key, entry = self._fresh.popitem(last=False)
             if entry.used:  # second chance: to the end of the queue
                 entry.used = False
                 self._fresh[key] = entry
@@ -216,7 +217,7 @@ class Cache(Generic[V]):
             self._discards += 1
             if keys is None:
                 self._all_discarded = self._discards
-                self._fresh, self._stale, self._bytes = {}, {}, 0
+                self._fresh, self._stale, self._bytes = OrderedDict(), OrderedDict(), 0
                 self._flights = {}
                 return
             for key in keys:
@@ -233,7 +234,7 @@ class Cache(Generic[V]):
             self._suspended = True
             self._discards += 1
             self._stale.update(self._fresh)
-            self._fresh = {}
+            self._fresh = OrderedDict()
 
     def resume(self) -> None:
         """Invalidations arrive again. What was missed is unknown, so what is held stays stale."""

@@ -33,7 +33,7 @@ CACHE_CONTROL = "private, no-store"
 _HEADERS: Headers = (("cache-control", CACHE_CONTROL), ("referrer-policy", "no-referrer-when-downgrade"))
 _UNLISTED_HEADERS: Headers = (*_HEADERS, ("x-robots-tag", ROBOTS))
 _MOST_CODE = 64
-_ENTRY_BYTES = 900
+_ENTRY_BYTES = 450
 
 _columns = (
     Link.id,
