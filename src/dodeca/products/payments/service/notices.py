@@ -13,6 +13,8 @@ from dodeca.products.payments.service.desk import Desk
 
 def paid(session: WriteSession, desk: Desk, payment: Payment) -> None:
     """A payment was captured: its receipt."""
+    if not _is_told(payment):
+        return
     amount, what = formatted(payment.amount, payment.currency), payment.description or "your payment"
     moment = f"{payment.captured_at:%d %B %Y, %H:%M} UTC"
     title = f"Receipt: {amount} to {desk.merchant.name}"
@@ -21,10 +23,18 @@ def paid(session: WriteSession, desk: Desk, payment: Payment) -> None:
 
 def refunded(session: WriteSession, desk: Desk, payment: Payment, refund: Refund) -> None:
     """Money went back."""
+    if not _is_told(payment):
+        return
     amount = formatted(refund.amount, refund.currency)
     title = f"Refund: {amount} from {desk.merchant.name}"
     text = f"{desk.merchant.name} gave you back {amount} of {formatted(payment.amount, payment.currency)}."
     _tell(session, payment, "refund", title, text, of=refund.id)
+
+
+def _is_told(payment: Payment) -> bool:
+    """Whether anybody hears of it: most payments are a shop's, which tells its buyers itself, and wording a notice
+    takes a tenth of a payment."""
+    return bool(payment.mail_receipt and payment.email) or payment.payer_account_id is not None
 
 
 def _tell(session: WriteSession, payment: Payment, kind: str, title: str, text: str, *, of: str = "") -> None:
