@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, delete, literal_column, select, update
 
-from dodeca.commons import notifications
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
@@ -18,6 +17,7 @@ from dodeca.products.news.service import items, listing, rings
 from dodeca.products.news.service.members import VISITOR, insert_for
 from dodeca.products.news.service.rules import PRODUCT, current
 from dodeca.products.news.service.searching import index_item
+from dodeca.products.news.service.telling import tell_author
 
 CANDIDATE_DAYS = 4
 CANDIDATES = 3000
@@ -118,16 +118,8 @@ def _tell_released(session: WriteSession, item: Item) -> None:
     moderation.record(
         session, None, product=PRODUCT, action="release", target_type=what, target_id=str(item.id), reason=reason
     )
-    if item.author_id is not None:
-        notice = notifications.Notice(
-            product=PRODUCT,
-            kind="moderation",
-            title=f"Your {what} is shown to everybody now",
-            body=f"The site's spam rules had held it back. {reason}",
-            href=f"/news/item?id={item.id}",
-            key=f"news:released:{item.id}",
-        )
-        notifications.notify(session, item.author_id, notice)
+    body = f"The site's spam rules had held it back. {reason}"
+    tell_author(session, item, f"Your {what} is shown to everybody now", body, key=f"news:released:{item.id}")
 
 
 @job("news.find_rings", every=3600)

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
-from dodeca.commons import notifications
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
@@ -16,6 +15,7 @@ from dodeca.products.news.models import Favorite, Flag, Hide, Item, Vouch
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
 from dodeca.products.news.service.rules import PRODUCT, current
+from dodeca.products.news.service.telling import tell_author
 
 FLAG_REASONS = ("off_topic", "already_posted", "spam", "unkind")
 
@@ -62,14 +62,8 @@ def _tell_flagged(session: WriteSession, item: Item) -> None:
     counts = session.execute(statement.order_by(Flag.reason)).all()
     why = ", ".join(f"{row[0].replace('_', ' ')} × {row[1]}" for row in counts)
     what = "comment" if item.type == "comment" else "post"
-    notice = notifications.Notice(
-        product=PRODUCT,
-        kind="moderation",
-        title=f"Your {what} was hidden by members’ flags",
-        body=f"{item.reason} ({why}) Members can vouch for it. If you disagree, say so on its page.",
-        href=f"/news/item?id={item.id}",
-    )
-    notifications.notify(session, item.author_id, notice)
+    body = f"{item.reason} ({why}) Members can vouch for it. If you disagree, say so on its page."
+    tell_author(session, item, f"Your {what} was hidden by members’ flags", body)
 
 
 def vouch(session: WriteSession, account: Account, viewer: Viewer, item_id: int) -> None:

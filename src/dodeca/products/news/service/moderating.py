@@ -17,6 +17,7 @@ from dodeca.products.news.models import POST_TYPES, Flag, Item, Revision, Site, 
 from dodeca.products.news.service import items, marks, posting, voting
 from dodeca.products.news.service.members import Viewer, member
 from dodeca.products.news.service.rules import PRODUCT
+from dodeca.products.news.service.telling import tell_author
 from dodeca.products.news.urls import checked_title
 
 ITEM_ACTIONS = ("kill", "unkill", "lock", "unlock", "rename", "merge", "pool", "penalise", "clear_flags")
@@ -223,18 +224,11 @@ def _site(session: WriteSession, site: str) -> Site:
 
 def _tell(session: WriteSession, item: Item, action: str, reason: str) -> None:
     """No secret punishment: the author learns what was done and why, and where to object."""
-    if item.author_id is None:
-        return
     words = {"kill": "removed", "penalise": "ranked differently", "lock": "locked", "rename": "renamed"}
     what = "comment" if item.type == "comment" else f"post “{item.title[:80]}”"
-    notice = notifications.Notice(
-        product=PRODUCT,
-        kind="moderation",
-        title=f"Your {what} was {words.get(action, 'merged into another')} by a moderator",
-        body=f"Reason: {reason}\nIf you disagree, report the item and say why: a moderator looks again.",
-        href=f"/news/item?id={item.id}",
-    )
-    notifications.notify(session, item.author_id, notice)
+    title = f"Your {what} was {words.get(action, 'merged into another')} by a moderator"
+    body = f"Reason: {reason}\nIf you disagree, report the item and say why: a moderator looks again."
+    tell_author(session, item, title, body)
 
 
 def queue(session: ReadSession) -> Sequence[Item]:

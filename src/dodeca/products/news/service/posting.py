@@ -21,6 +21,7 @@ from dodeca.products.news.models import Item, ItemTag, Member, Revision, Site, S
 from dodeca.products.news.service import items, voting
 from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
 from dodeca.products.news.service.rules import PRODUCT, Rules, current
+from dodeca.products.news.service.telling import tell_author
 from dodeca.products.news.urls import checked_title, checked_url, kind_of, site_of, url_key
 
 LONGEST_POST = 40_000
@@ -230,15 +231,7 @@ def _tell_if_held_back(session: WriteSession, item: Item) -> None:
     if item.state == "shadow":
         title = f"Your {what} waits for a moderator"
         then = f"Until somebody looks, only you see it; without a decision it goes live by itself. {then}"
-    notice = notifications.Notice(
-        product=PRODUCT,
-        kind="moderation",
-        title=title,
-        body=f"{item.reason} {then}",
-        href=f"/news/item?id={item.id}",
-        key=f"news:{item.state}:{item.id}",
-    )
-    notifications.notify(session, item.author_id, notice)
+    tell_author(session, item, title, f"{item.reason} {then}", key=f"news:{item.state}:{item.id}")
 
 
 def _tell_author(session: WriteSession, author: Account, parent: Item, reply: Item) -> None:

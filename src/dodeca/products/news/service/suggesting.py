@@ -10,7 +10,6 @@ from typing import Literal
 import msgspec
 from sqlalchemy import delete, select, update
 
-from dodeca.commons import notifications
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
@@ -21,6 +20,7 @@ from dodeca.products.news.service import items
 from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
 from dodeca.products.news.service.posting import checked_tags, retag, retitle
 from dodeca.products.news.service.rules import PRODUCT, current
+from dodeca.products.news.service.telling import tell_author
 from dodeca.products.news.urls import checked_title
 
 
@@ -112,12 +112,5 @@ def _apply(session: WriteSession, post: Item, what: Literal["title", "tags"], va
     moderation.record(
         session, None, product=PRODUCT, action="suggested", target_type="post", target_id=str(post.id), reason=reason
     )
-    if post.author_id is not None:
-        notice = notifications.Notice(
-            product=PRODUCT,
-            kind="moderation",
-            title=f"Your post has another {what} now",
-            body=f"{reason} You can edit it for as long as you may edit what you post.",
-            href=f"/news/item?id={post.id}",
-        )
-        notifications.notify(session, post.author_id, notice)
+    body = f"{reason} You can edit it for as long as you may edit what you post."
+    tell_author(session, post, f"Your post has another {what} now", body)
