@@ -161,6 +161,32 @@ def test_an_answer_in_pieces_arrives_in_pieces(server: LiveServer) -> None:
     assert len(pieces) > 1
 
 
+def ask_all_ways(server: LiveServer) -> list[tuple[int, str]]:
+    """A lane without the loop, one within it, one that breaks, and what no lane takes."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        paths = ("/probe/lane/now", "/probe/lane/loop", "/probe/lane/broken", "/api/probe/items")
+        answers = [client.get(path) for path in paths]
+    return [(answer.status_code, answer.text if "lane/" in str(answer.url) else "") for answer in answers]
+
+
+def test_a_lane_that_waits_for_nothing_answers_without_the_event_loop(server: LiveServer) -> None:
+    answers = ask_all_ways(server)
+
+    assert answers[:2] == [(200, "at once"), (200, "in the loop")]
+    assert answers[2][0] == 404  # there is no such page: the route said it, though the lane had failed
+    assert answers[3][0] == 200
+
+
+def test_several_processes_answer_in_the_same_ways_and_stop(tmp_path: Path) -> None:
+    several = LiveServer(tmp_path / "data", "--workers", "2", probed=True, **UNLIMITED).start()
+    answers = [ask_all_ways(several) for _ in range(4)]
+    stopped = several.stop()
+
+    assert all([status for status, _ in each] == [200, 200, 404, 200] for each in answers)
+    assert {(each[0][1], each[1][1]) for each in answers} == {("at once", "in the loop")}
+    assert stopped == 0
+
+
 def test_ten_thousand_sign_in_attempts_end_in_refusals_and_do_not_grow_the_server(server: LiveServer) -> None:
     def attempts(worker: int) -> Counter[int]:
         seen: Counter[int] = Counter()

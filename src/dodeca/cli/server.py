@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
@@ -21,6 +20,7 @@ from granian.server.embed import Server
 
 from dodeca import app as composition
 from dodeca.kernel.db import migrations
+from dodeca.kernel.http.granian_workers import embedded_worker, process_worker
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 
@@ -74,7 +74,7 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         loop.add_signal_handler(number, server.stop)
     async with app.lifespan():
         worker = _start_worker(platform)
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve(spawn_target=embedded_worker))
         await _until_listening(host, port, serving)
         settle_collector()
         click.echo(f"Dodeca is ready: {platform.public_url}/")
@@ -139,7 +139,7 @@ def serve_processes(config: Config, host: str, port: int, workers: int) -> None:
         http1_settings=HTTP1,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
-    ).serve()
+    ).serve(spawn_target=process_worker)
 
 
 class _Process:
@@ -150,7 +150,8 @@ class _Process:
 
         self.platform = composition.compose(config_of(None))
         self.app = composition.application(self.platform)
-        self.rsgi = composition.rsgi(self.platform, self.app)
+        rsgi = composition.rsgi(self.platform, self.app)
+        self.at_once, self.later = rsgi.at_once, rsgi.later
         self.lifespan: Any = None
         self.worker: tuple[Any, asyncio.Task[None]] | None = None
 
@@ -170,11 +171,6 @@ class _Process:
 
         loop.run_until_complete(stop())
         self.platform.close()
-
-    @property
-    def __rsgi__(self) -> Callable[[Any, Any], Awaitable[None]]:
-        """What granian calls for each request: the application's own, without a step between."""
-        return self.rsgi.__rsgi__
 
 
 def worker_application() -> _Process:

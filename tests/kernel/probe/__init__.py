@@ -223,6 +223,37 @@ async def socket(socket: WebSocket[Any, Any, Any]) -> None:
             await socket.send_text(message["text"])
 
 
+class ProbeLane:
+    """Says how it was called. Below `/probe/lane/broken` it breaks, and the route answers."""
+
+    def answer_at_once(self, scope: Any, protocol: Any) -> bool:
+        """For paths below `/probe/lane/`."""
+        if not scope.path.startswith("/probe/lane/"):
+            return False
+        if scope.path.endswith("/broken"):
+            raise RuntimeError("the lane is broken")
+        if scope.path.endswith("/loop"):
+            return False
+        protocol.response_str(200, [("content-type", "text/plain")], _where())
+        return True
+
+    async def handle(self, scope: Any, protocol: Any) -> bool:
+        """For `/probe/lane/loop`."""
+        if scope.path != "/probe/lane/loop":
+            return False
+        await asyncio.sleep(0)
+        protocol.response_str(200, [("content-type", "text/plain")], _where())
+        return True
+
+
+def _where() -> str:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return "at once"
+    return "in the loop"
+
+
 manifest = Manifest(
     name="probe",
     title="Probe",
@@ -234,6 +265,7 @@ manifest = Manifest(
     ],
     pages=[form_page, send_form],
     root=[socket],
+    lane=lambda _platform: ProbeLane(),
     jobs=[note],
     importers={"": lambda platform, path, bar, owner="": _import(platform, path, bar)},
     exporters={"": lambda platform, owner="": _export(platform)},

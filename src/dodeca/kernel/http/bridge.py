@@ -1,6 +1,7 @@
 """RSGI in front, ASGI behind: granian speaks RSGI natively, so lanes answer hot paths without the framework.
 
-A lane is asked first. What it leaves goes through `AsgiBridge` to the Litestar application.
+Lanes are asked first: those that wait for nothing in the server's own thread (see `granian_workers`), then the others
+in the event loop. What they leave goes to the Litestar application.
 RSGI: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -46,8 +47,18 @@ class Lane(Protocol):
         ...
 
 
+@runtime_checkable
+class EarlyLane(Protocol):
+    """A lane that needs no event loop for most of what it answers."""
+
+    def answer_at_once(self, scope: Any, protocol: Any) -> bool:
+        """Answer and give True, or leave it to `Lane.handle`. The server's thread calls it, beside the loop's: it may
+        neither wait nor touch the loop, and what it shares with the loop's thread must bear two."""
+        ...
+
+
 class RsgiApplication:
-    """What granian calls."""
+    """What granian calls: `at_once` in its thread, `later` in the loop; or, elsewhere, `__rsgi__` for both."""
 
     def __init__(
         self,
@@ -59,6 +70,7 @@ class RsgiApplication:
     ) -> None:
         self._asgi = asgi
         self._lanes = tuple(lanes)
+        self._early = tuple(lane.answer_at_once for lane in lanes if isinstance(lane, EarlyLane))
         self._started = started
         self._body_seconds = body_seconds
 
@@ -67,6 +79,22 @@ class RsgiApplication:
             loop.run_until_complete(self._started())
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        if not self.at_once(scope, protocol):
+            await self.later(scope, protocol)
+
+    def at_once(self, scope: Any, protocol: Any) -> bool:
+        """Let a lane answer that needs no event loop; False where none does."""
+        if scope.proto == "http":
+            try:
+                for answer in self._early:
+                    if answer(scope, protocol):
+                        return True
+            except Exception:  # said by the route, which meets the same error or does without the lane
+                log.exception("http.lane_failed", path=scope.path)
+        return False
+
+    async def later(self, scope: Any, protocol: Any) -> None:
+        """Answer what `at_once` has left."""
         if scope.proto == "http":
             for lane in self._lanes:
                 answer = lane.handle(scope, protocol)

@@ -61,8 +61,17 @@ class NewsLane:
         self._cache = cache_of(platform)
         self._lists: Cache[SharedList] = Cache("news-lists", max_bytes=64 * _SHARED_BYTES, size=lambda _: _SHARED_BYTES)
 
+    def answer_at_once(self, scope: Any, protocol: Any) -> bool:
+        """Answer what an anonymous reader asks for, where it is kept, and give True; or leave it."""
+        path: str = scope.path
+        if not path.startswith("/news") or scope.method != "GET":
+            return False
+        key = self._key(path, scope.query_string, scope.headers)
+        kept = self._cache.get(key) if key is not None else None
+        return kept is not None and _send(kept, scope, protocol)
+
     def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
-        """Answer what an anonymous reader asks for and give True, or leave it."""
+        """Make what an anonymous reader asks for, or a member's list, and give True; or leave it."""
         path: str = scope.path
         if scope.method == "POST":
             return self._votes.handle(scope, protocol)
@@ -71,9 +80,6 @@ class NewsLane:
         key = self._key(path, scope.query_string, scope.headers)
         if key is None:
             return self._for_member(path, scope, protocol)
-        kept = self._cache.get(key)
-        if kept is not None:
-            return _send(kept, scope, protocol)
         return self._make_and_send(key, scope, protocol)
 
     def _key(self, path: str, query: str, headers: Any) -> str | None:

@@ -38,28 +38,33 @@ class RedirectLane:
         self._count = metrics.outcomes[metrics.REDIRECT].inc
         self._answered = 0
 
-    def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
-        """Answer a plain redirect and give True, or leave it."""
-        method: str = scope.method
+    def answer_at_once(self, scope: Any, protocol: Any) -> bool:
+        """Answer a plain redirect that is in memory, or in SQLite, and give True; or leave it."""
         place = self._place(scope)
-        if place is None or method not in _METHODS:
+        if place is None:
             return False
         domain_id, code = place
         entry = redirect.cached(self._shortener, domain_id, code)
-        if entry is not None:
-            return self._answer(entry, scope, protocol, method)
-        if not _may_be_code(code):
+        if entry is None:
+            if not self._inline or not _may_be_code(code):
+                return False
+            try:
+                entry = redirect.read_now(self._shortener, self._shortener.db, domain_id, code)
+            except Unavailable:
+                return False
+        return entry is not None and self._answer(entry, scope, protocol)
+
+    def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
+        """Read what is not in memory from PostgreSQL, and answer it if it is plain."""
+        place = None if self._inline else self._place(scope)
+        if place is None or not _may_be_code(place[1]) or redirect.cached(self._shortener, *place) is not None:
             return False
-        if not self._inline:
-            return self._read_and_answer(domain_id, code, scope, protocol, method)
-        try:
-            entry = redirect.read_now(self._shortener, self._shortener.db, domain_id, code)
-        except Unavailable:
-            return False
-        return entry is not None and self._answer(entry, scope, protocol, method)
+        return self._read_and_answer(*place, scope, protocol)
 
     def _place(self, scope: Any) -> tuple[int, str] | None:
         """Domain and code that a request names; None where it asks for something else."""
+        if scope.method not in _METHODS:
+            return None
         path: str = scope.path
         table = self._shortener.known_hosts()
         if table is None:
@@ -70,14 +75,14 @@ class RedirectLane:
             return table.domain_of(host), path[1:]
         return None
 
-    async def _read_and_answer(self, domain_id: int, code: str, scope: Any, protocol: Any, method: str) -> bool:
+    async def _read_and_answer(self, domain_id: int, code: str, scope: Any, protocol: Any) -> bool:
         try:
             entry = await redirect.read(self._shortener, domain_id, code)
         except Unavailable:
             return False
-        return entry is not None and self._answer(entry, scope, protocol, method)
+        return entry is not None and self._answer(entry, scope, protocol)
 
-    def _answer(self, entry: Entry, scope: Any, protocol: Any, method: str) -> bool:
+    def _answer(self, entry: Entry, scope: Any, protocol: Any) -> bool:
         now = clock.timestamp() * 1000
         if not entry.plain or now >= entry.until:
             return False
@@ -91,7 +96,7 @@ class RedirectLane:
                 source = recording.QR
             if entry.forward:
                 headers = redirect.redirect_headers(forward_query(entry.location, query), entry.crawlable)
-        kind = _VISIT if method == "GET" else _HEAD
+        kind = _VISIT if scope.method == "GET" else _HEAD
         if kind == _VISIT and any(map(get, _PREFETCH_HEADERS)) and _is_prefetch(get):
             kind = _PREFETCH
         peer = scope.client
