@@ -246,7 +246,7 @@ def _pages(data: Path, count: int, say: Say) -> Result:
                 offset = generator.randrange(max(1, wanted - 20))
 
                 def unit(session: ReadSession, offset: int = offset) -> object:
-                    return album_pages.read(session, "nobody", "alphabeticalByName", size=20, offset=offset)
+                    return album_pages.read(session, platform, "nobody", "alphabeticalByName", size=20, offset=offset)
 
                 began = time.perf_counter()
                 platform.db.read(unit)

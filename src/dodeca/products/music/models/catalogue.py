@@ -20,6 +20,12 @@ def partial(name: str, where: str, *columns: str, unique: bool = False) -> Index
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
+def _of_listed(name: str, *columns: str, listed: bool = True) -> Index:
+    """An index over the songs that everybody sees, or over the others, in the words in which queries ask for them."""
+    sqlite, postgresql = ("listed = 1", "listed") if listed else ("listed = 0", "NOT listed")
+    return Index(name, *columns, sqlite_where=text(sqlite), postgresql_where=text(postgresql))
+
+
 class Artist(Model):
     """Somebody who makes music: one row a MusicBrainz id (unique), else one a folded name (partial unique index).
 
@@ -192,10 +198,11 @@ class Song(Model):
         partial("ix_music_songs_mbid", "mbid IS NOT NULL", "mbid"),
         partial("ix_music_songs_isrc", "isrc IS NOT NULL", "isrc"),
         partial("ix_music_songs_audio", "audio_hash IS NOT NULL", "audio_hash"),
-        partial("ix_music_songs_newest", "listed", "created_at", "id"),
-        partial("ix_music_songs_popular", "listed", "play_count", "id"),
-        partial("ix_music_songs_title", "listed", "title_key", "id"),
-        partial("ix_music_songs_waiting", "NOT listed AND visibility = 'public'", "published_at"),
+        _of_listed("ix_music_songs_newest", "created_at", "id"),
+        _of_listed("ix_music_songs_popular", "play_count", "id"),
+        _of_listed("ix_music_songs_title", "title_key", "id"),
+        _of_listed("ix_music_songs_waiting", "visibility", "published_at", listed=False),
+        _of_listed("ix_music_songs_hidden", "uploader_id", listed=False),
         partial("ix_music_songs_unanalysed", "analysed_at IS NULL AND audio_hash IS NOT NULL", "id"),
     )
 
@@ -262,6 +269,17 @@ class SongVersion(Model):
     editor_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
     tags: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Catalogue(Model):
+    """The one row (check) whose `version` grows with every change of what is in lists, or of their order by name."""
+
+    __tablename__ = "music_catalogue"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
 
 
 class LibraryFolder(Model):

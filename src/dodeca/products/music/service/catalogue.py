@@ -11,7 +11,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.products.music.models import Album, AlbumArtist, AlbumSong, Artist, Genre, Song, SongCredit, SongGenre
-from dodeca.products.music.service import folding, loudness
+from dodeca.products.music.service import folding, loudness, places
 from dodeca.products.music.service.tags import Tags
 from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for, insert_for
 
@@ -170,6 +170,7 @@ def recount(session: WriteSession, touched: Touched) -> None:
         albums = select(func.count()).select_from(Album).where(Album.genre_key == key, Album.public_songs > 0)
         counts = {"songs": songs.scalar_subquery(), "albums": albums.scalar_subquery()}
         session.execute(_set(update(Genre).where(Genre.key == key).values(counts)))
+    places.catalogue_changed(session)  # last: the row is held until the commit
     for kind in (Artist, Album, Genre):
         for row in [row for row in session.identity_map.values() if isinstance(row, kind)]:
             session.expire(row)

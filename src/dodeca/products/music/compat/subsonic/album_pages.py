@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, bindparam, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, select
 
 from dodeca.kernel.db import Prepared, ReadSession
 from dodeca.products.music.models import Album, AlbumArtist, Artist, Like, Rating, Song
+from dodeca.products.music.service.places import ZERO, Order
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
 
 
 class AlbumRow(NamedTuple):
@@ -51,18 +55,28 @@ class Page(NamedTuple):
     rated: dict[int, int]
 
 
-_ZERO: Final[ColumnElement[int]] = literal_column("0")
-"""Not a parameter: with it, the conditions are those of the indexes, which then answer alone."""
+class _List:
+    """The statements of one order of albums: from the beginning, and from a known place on."""
 
+    def __init__(self, *columns: Any, rules: Sequence[ColumnElement[bool]] = (), **options: bool) -> None:
+        self._order = Order(*columns, rules=(Album.public_songs > ZERO, *rules), **options)
+        shown = [getattr(Album, name) for name in AlbumRow._fields]
+        self._first, self._later = (
+            Prepared(
+                select(*shown)
+                .where(Album.id.in_(self._order.page(following=following)))
+                .order_by(*self._order.ordering)
+            )
+            for following in (False, True)
+        )
 
-class _Order:
-    """The statement of one order of albums."""
-
-    def __init__(self, order: Sequence[Any], *rules: Any) -> None:
-        seen = select(Album.id).where(Album.public_songs > _ZERO, *rules).order_by(*order)
-        page = seen.limit(bindparam("size", type_=Integer)).offset(bindparam("offset", type_=Integer))
-        columns = [getattr(Album, name) for name in AlbumRow._fields]
-        self.albums = Prepared(select(*columns).where(Album.id.in_(page)).order_by(*order))
+    def page(self, session: ReadSession, platform: Platform, size: int, offset: int) -> list[AlbumRow]:
+        place = self._order.before(session, platform, offset)
+        if place is None:
+            rows = self._first.rows(session, size=size, offset=offset)
+        else:
+            rows = self._later.rows(session, size=size, offset=place[1], **place[0])
+        return [AlbumRow._make(row) for row in rows]
 
 
 class _Beside:
@@ -86,12 +100,12 @@ class _Beside:
 
 
 ORDERS: Final = {
-    "newest": _Order((Album.created_at.desc(), Album.id.desc())),
-    "frequent": _Order((Album.play_count.desc(), Album.id.desc()), Album.play_count > _ZERO),
-    "recent": _Order((Album.recent_at.desc(), Album.id.desc()), Album.recent_at.is_not(None)),
-    "highest": _Order((Album.rating_sum.desc(), Album.id.desc()), Album.rating_count > _ZERO),
-    "alphabeticalByName": _Order((Album.sort_key, Album.id)),
-    "alphabeticalByArtist": _Order((Album.artist_key, Album.sort_key, Album.id)),
+    "newest": _List(Album.created_at, Album.id, descending=True),
+    "frequent": _List(Album.play_count, Album.id, rules=[Album.play_count > ZERO], descending=True, lively=True),
+    "recent": _List(Album.recent_at, Album.id, rules=[Album.recent_at.is_not(None)], descending=True, lively=True),
+    "highest": _List(Album.rating_sum, Album.id, rules=[Album.rating_count > ZERO], descending=True, lively=True),
+    "alphabeticalByName": _List(Album.sort_key, Album.id),
+    "alphabeticalByArtist": _List(Album.artist_key, Album.sort_key, Album.id),
 }
 _beside: Final = [_Beside(most) for most in (20, 100, 500)]
 _hidden = Prepared(select(Song.id).where(Song.uploader_id == bindparam("account_id"), ~Song.listed).limit(1))
@@ -102,9 +116,9 @@ def has_hidden_songs(session: ReadSession, account_id: str) -> bool:
     return _hidden.first(session, account_id=account_id) is not None
 
 
-def read(session: ReadSession, account_id: str, order: str, *, size: int, offset: int) -> Page:
+def read(session: ReadSession, platform: Platform, account_id: str, order: str, *, size: int, offset: int) -> Page:
     """A page of the albums that everybody sees, in one of `ORDERS`."""
-    albums = [AlbumRow(*row) for row in ORDERS[order].albums.rows(session, size=size, offset=offset)]
+    albums = ORDERS[order].page(session, platform, size, offset)
     artists: dict[int, list[ArtistRow]] = {}
     liked: dict[int, datetime] = {}
     rated: dict[int, int] = {}

@@ -16,6 +16,7 @@ from dodeca.products.music.compat.subsonic.schema import Node, node
 from dodeca.products.music.models import Album, AlbumSong, Artist, Like, Song, SongGenre
 from dodeca.products.music.service import browsing, listens, searching, songs
 from dodeca.products.music.service.folding import folded
+from dodeca.products.music.service.places import ZERO, Order
 from dodeca.products.music.service.viewers import albums_for, artists_for, songs_for
 
 MOST_ALBUMS: Final = 500
@@ -96,7 +97,7 @@ def album_list_2(session: ReadSession, asked: Asked) -> Node:
     kind = asked.required("type")
     if kind in album_pages.ORDERS and _sees_what_all_see(session, asked):
         size, offset = _page(asked)
-        page = album_pages.read(session, asked.account_id, kind, size=size, offset=offset)
+        page = album_pages.read(session, asked.call.platform, asked.account_id, kind, size=size, offset=offset)
         made = [
             shapes.album_node(row, page.artists.get(row.id, []), page.liked.get(row.id), page.rated.get(row.id, 0))
             for row in page.albums
@@ -192,18 +193,36 @@ def starred(session: ReadSession, asked: Asked) -> Node:
 
 
 def _found(session: ReadSession, asked: Asked, kind: str, table: Any, rule: ColumnElement[bool]) -> list[Any]:
-    """A page of what fits the query; the empty one, `""` too, is all there is, in the order of its arrival."""
+    """A page of what fits the query; the empty one, `""` too, is all there is: songs in the order of their arrival,
+    albums and artists by name."""
     size = asked.number(f"{kind}Count", 20, 0, MOST_SONGS)
     offset = asked.number(f"{kind}Offset", 0, 0, FURTHEST)
     text = asked.text("query").strip().strip('"').strip()
     if not size:
         return []
     if not text:
-        ids = list(session.scalars(select(table.id).where(rule).order_by(table.id).limit(size).offset(offset)))
+        ids = _all_ids(session, asked, kind, table, rule, size, offset)
     else:
         ids = searching.find(session, asked.viewer, text[:300], kind, limit=size, offset=offset)
     rows = {row.id: row for row in session.scalars(select(table).where(table.id.in_(ids), rule))}
     return [rows[number] for number in ids if number in rows]
+
+
+_EVERYTHING: Final = {
+    "song": Order(Song.created_at, Song.id, rules=[Song.listed.expression]),
+    "album": Order(Album.sort_key, Album.id, rules=[Album.public_songs > ZERO]),
+    "artist": Order(Artist.sort_key, Artist.id, rules=[Artist.public_songs > ZERO]),
+}
+"""What everybody sees: apps page through all of it to have a copy."""
+
+
+def _all_ids(
+    session: ReadSession, asked: Asked, kind: str, table: Any, rule: ColumnElement[bool], size: int, offset: int
+) -> list[int]:
+    if _sees_what_all_see(session, asked):
+        return _EVERYTHING[kind].ids(session, asked.call.platform, size, offset)
+    order = (Song.created_at, Song.id) if kind == "song" else (table.sort_key, table.id)
+    return list(session.scalars(select(table.id).where(rule).order_by(*order).limit(size).offset(offset)))
 
 
 @reading("search2", "search3")
