@@ -1,8 +1,8 @@
-"""The raw lane of sound: a song's file as it is, or a range of it, to whoever is known at once.
+"""The raw lanes: of sound, a song's file as it is, or a range of it, and of what Subsonic's apps read.
 
-It takes `/api/music/songs/ID/stream` with a bearer token and Subsonic's `/music/rest/stream` with token and salt, where
-the file lies on this machine and nothing has to be converted. Whether the caller may hear the song is asked each time.
-Everything else, and every refusal, is left to the routes, which say it in their own words."""
+The first takes `/api/music/songs/ID/stream` with a bearer token and Subsonic's `/music/rest/stream` with token and
+salt, where the file lies on this machine and nothing has to be converted. Whether the caller may hear the song is asked
+each time. Everything else, and every refusal, is left to the routes, which say it in their own words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 from urllib.parse import parse_qsl
 
 from sqlalchemy import bindparam, select
@@ -28,7 +28,11 @@ from dodeca.kernel.http.access import Access, check_access, check_permissions
 from dodeca.kernel.media import Delivery, answer
 from dodeca.products.music import sound
 from dodeca.products.music.compat import signing_in
+from dodeca.products.music.compat.subsonic.answering import HEADERS, written
+from dodeca.products.music.compat.subsonic.asking import METHODS, Asked, Parameters
+from dodeca.products.music.compat.subsonic.schema import Node
 from dodeca.products.music.models import AppPassword, LibraryFolder, Member, Song
+from dodeca.products.music.sending import SOUND_HEADERS
 from dodeca.products.music.service import app_passwords
 from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
@@ -43,6 +47,11 @@ _PLAIN: Final = frozenset({"u", "t", "s", "v", "c", "id", "f"})
 KEPT: Final = 20_000
 """Files whose headers a process has at hand."""
 _VERSION: Final = re.compile(r"1\.(?:[0-9]|1[0-6])(?:\.[0-9]+)?")
+_REST: Final = "/music/rest/"
+_ANSWERED: Final = [(name.lower(), value) for name, value in HEADERS.items()] + [
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", SOUND_HEADERS),
+]
 _ASKED: Final = ("range", "if-range", "if-none-match", "if-match", "if-modified-since", "if-unmodified-since")
 
 _OF_SONG: Final = (
@@ -123,19 +132,14 @@ class SoundLane:
             return _Asked(int(own[1]), header) if header is not None and not scope.query_string else None
         if path not in _SUBSONIC:
             return None
-        pairs = _pairs(scope.query_string)
+        pairs = pairs_of(scope.query_string)
         values = dict(pairs)
         fit = len(values) == len(pairs) and values.keys() <= _PLAIN and {"u", "t", "s", "v", "c", "id"} <= values.keys()
         number = values.get("id", "")
         if not fit or not values["c"] or not (number.isascii() and number.isdigit() and len(number) < 19):
             return None
-        version, user = values["v"], values["u"]
-        if (version != "1.16.1" and not _VERSION.fullmatch(version)) or not user.isascii() or "@" in user:
-            return None
-        name = user.strip().lower()
-        if self._guesses.are_refused(name):
-            return None  # by the route, right ones too
-        return _Asked(int(number), "", name, values["t"].lower(), values["s"])
+        name = plain_name(self._guesses, values["v"], values["u"])
+        return None if name is None else _Asked(int(number), "", name, values["t"].lower(), values["s"])
 
     async def _answer(self, asked: _Asked, scope: Any, protocol: Any) -> bool:
         platform = self._platform
@@ -216,13 +220,95 @@ class SoundLane:
         return who, Where(asked.song_id, "", audio_hash, suffix or "", kind, rate or 0, duration, size or 0, key, path)
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+class ReadingLane:
+    """Methods of Subsonic that only read, for apps that sign in with token and salt, in one unit of work."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._guesses = signing_in.guesses(platform)
+
+    def handle(self, scope: Any, protocol: Any) -> Any:
+        """Answer a plain request that only reads and give True, or leave it."""
+        path: str = scope.path
+        if scope.method != "GET" or not path.startswith(_REST) or self._platform.hostnames:
+            return False
+        method = path[len(_REST) :].removesuffix(".view")
+        how, function = METHODS.get(method, ("", None))
+        if how != "read" or function is None:
+            return False
+        values: dict[str, list[str]] = {"_method": [method]}
+        for key, value in pairs_of(scope.query_string):
+            values.setdefault(key, []).append(value)
+        given = Parameters(values)
+        if not given.text("t") or not given.text("s") or not given.text("c") or given.has("p") or given.has("apiKey"):
+            return False
+        name = plain_name(self._guesses, given.text("v"), given.text("u"))
+        format = given.text("f", "xml")
+        if name is None or format not in ("xml", "json"):
+            return False
+        return self._answer(name, given, format, function, protocol)
+
+    async def _answer(self, name: str, given: Parameters, format: str, function: Any, protocol: Any) -> bool:
+        platform = self._platform
+
+        def unit(session: ReadSession) -> Node | Literal[False] | None:
+            who = signing_in.by_token(session, platform, name, given.text("t"), given.text("s"))
+            if who is None or who.note_password is not None:
+                return False
+            principal = Principal(account_id=who.account_id, username=who.username)
+            call = Call(cast(Any, None), platform, principal, PRODUCT)
+            platform.limit(call, None)
+            asked = Asked(
+                given.values,
+                call=call,
+                viewer=who.viewer,
+                account_id=who.account_id,
+                username=who.username,
+                client=given.text("c")[:100],
+            )
+            return cast(Node | None, function(session, asked))
+
+        try:
+            made = await platform.db.aread(unit)
+        except DodecaError:  # said by the route, in Subsonic's words
+            return False
+        if made is False:
+            return False
+        content, media_type = written("ok", made, format)
+        protocol.response_bytes(200, [*_ANSWERED, ("content-type", media_type)], content)
+        return True
+
+
+class MusicLane:
+    """Both."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._lanes = SoundLane(platform), ReadingLane(platform)
+
+    def handle(self, scope: Any, protocol: Any) -> Any:
+        """Ask the one, then the other; no request is for both."""
+        if not scope.path.startswith(("/music/rest/", "/api/music/songs/")):
+            return False
+        sound, reading = self._lanes
+        answer = sound.handle(scope, protocol)
+        return reading.handle(scope, protocol) if answer is False else answer
+
+
+def plain_name(guesses: signing_in.Guesses, version: str, user: str) -> str | None:
+    """The name as it is stored, where the lane may look it up: not for what the routes refuse, or read otherwise."""
+    if (version != "1.16.1" and not _VERSION.fullmatch(version)) or not user.isascii() or "@" in user:
+        return None
+    name = user.strip().lower()
+    return None if guesses.are_refused(name) else name
+
+
+def pairs_of(query: str) -> list[tuple[str, str]]:
     """Names and values of a query; most have nothing to decode."""
     if "%" in query or "+" in query:
         return parse_qsl(query, keep_blank_values=True)
     return [(name, value) for name, _, value in (part.partition("=") for part in query.split("&"))]
 
 
-def make_lane(platform: Platform) -> SoundLane:
+def make_lane(platform: Platform) -> MusicLane:
     """The lane of one process."""
-    return SoundLane(platform)
+    return MusicLane(platform)

@@ -134,6 +134,28 @@ def test_the_lane_gives_the_same_bytes_to_the_same_people(live: Live) -> None:
     server.request("PATCH", f"/api/music/songs/{number}", headers=ada, json={"visibility": "public"})
 
 
+def test_the_lane_reads_what_the_routes_read(live: Live) -> None:
+    token = hashlib.md5(f"{live.password}salt".encode()).hexdigest()
+    asked = {"u": "ann", "t": token, "s": "salt", "v": "1.16.1", "c": "test"}
+    reading: list[tuple[str, dict[str, str]]] = [
+        ("getAlbumList2.view", {"type": "newest", "f": "json"}),
+        ("getAlbumList2", {"type": "byYear", "fromYear": "1900", "toYear": "2100", "f": "xml"}),
+        ("search3", {"query": "night ünd", "f": "json"}),
+        ("getSong", {"id": live.songs["Night"]}),
+        ("getSong", {"id": "404404", "f": "json"}),
+        ("getAlbumList2", {"f": "json"}),
+        ("ping", {"t": "0" * 32, "f": "json"}),
+    ]
+    for method, more in reading:
+        for _ in range(2):  # the first may note that the app's password is used, as only the routes do
+            plain = live.server.get(f"/music/rest/{method}", params={**asked, **more})
+        posted = live.server.post(f"/music/rest/{method}", data={**asked, **more})
+        names = ("content-type", "cache-control", "access-control-allow-origin", "x-content-type-options")
+
+        assert plain.content == posted.content, method
+        assert [plain.headers.get(name) for name in names] == [posted.headers.get(name) for name in names], method
+
+
 def test_the_lane_gives_no_way_round_refused_guesses(live: Live) -> None:
     """Who guessed wrong too often is refused the right password too, whichever way the request goes."""
     headers = {"Authorization": f"Bearer {live.bob}"}

@@ -122,26 +122,29 @@ async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
     platform = call.platform
     wrong = guesses(platform)
     wrong.refuse(call, name)
-    given = token.lower().encode("ascii", "replace")
-
-    open_text = app_passwords.opener(platform)
 
     def look_up(session: ReadSession) -> Identity | None:
-        rows = _passwords.rows(session, name=_key(session, name))
-        if rows and rows[0][2] is None:
-            raise NoAppPassword("Token authentication needs an app password. Make one and use it as your password.")
-        for account_id, username, number, sealed, used_at in rows:
-            text = (open_text(sealed, account_id) + salt).encode("utf-8", "surrogatepass")
-            made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
-            if hmac.compare_digest(made, given):
-                return _identity(session, account_id, username, (number, used_at))
-        return None
+        return by_token(session, platform, _key(session, name), token, salt)
 
     identity = await platform.db.aread(look_up)
     if identity is None:
         wrong.count(call, name)
         raise WrongCredentials("Wrong username or password.")
     return identity
+
+
+def by_token(session: ReadSession, platform: Platform, name: str, token: str, salt: str) -> Identity | None:
+    """Whose token it is, under a name as it is stored. Raises NoAppPassword."""
+    rows = _passwords.rows(session, name=name)
+    if rows and rows[0][2] is None:
+        raise NoAppPassword("Token authentication needs an app password. Make one and use it as your password.")
+    open_text, given = app_passwords.opener(platform), token.lower().encode("ascii", "replace")
+    for account_id, username, number, sealed, used_at in rows:
+        text = (open_text(sealed, account_id) + salt).encode("utf-8", "surrogatepass")
+        made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
+        if hmac.compare_digest(made, given):
+            return _identity(session, account_id, username, (number, used_at))
+    return None
 
 
 def _key(session: ReadSession, login: str) -> str:

@@ -44,15 +44,19 @@ def is_callback(name: str) -> bool:
 
 def answered(payload: Node | None, format: str, callback: str = "") -> Response[Any]:
     """A good answer."""
-    return _response("ok", payload, format, callback)
+    content, media_type = written("ok", payload, format, callback)
+    return Response(content, media_type=media_type, headers=HEADERS)
 
 
 def failed(code: int, message: str, format: str, callback: str = "", help_url: str | None = None) -> Response[Any]:
     """An error. Clients read it from the body: the status is 200."""
-    return _response("failed", node(error=node(ERROR, code=code, message=message, helpUrl=help_url)), format, callback)
+    error = node(error=node(ERROR, code=code, message=message, helpUrl=help_url))
+    content, media_type = written("failed", error, format, callback)
+    return Response(content, media_type=media_type, headers=HEADERS)
 
 
-def _response(status: str, payload: Node | None, format: str, callback: str) -> Response[Any]:
+def written(status: str, payload: Node | None, format: str, callback: str = "") -> tuple[bytes, str]:
+    """An answer and its media type."""
     about = {
         "status": status,
         "version": VERSION,
@@ -65,15 +69,15 @@ def _response(status: str, payload: Node | None, format: str, callback: str) -> 
         if format == "jsonp" and is_callback(callback):
             # The comment before keeps the answer from being taken for something that a plug-in would run.
             text = b"/**/" + callback.encode() + b"(" + content.replace(b"</", b"<\\/") + b");"
-            return Response(text, media_type="application/javascript; charset=utf-8", headers=HEADERS)
-        return Response(content, media_type="application/json", headers=HEADERS)
+            return text, "application/javascript; charset=utf-8"
+        return content, "application/json"
     parts = ['<?xml version="1.0" encoding="UTF-8"?>\n', f'<subsonic-response xmlns="{NAMESPACE}"']
     parts += [f" {name}={_quoted(value)}" for name, value in about.items()]
     parts.append(">")
     for name, value in (payload or {}).items():
         _write(parts, name, value)
     parts.append("</subsonic-response>")
-    return Response("".join(parts).encode(), media_type="application/xml; charset=utf-8", headers=HEADERS)
+    return "".join(parts).encode(), "application/xml; charset=utf-8"
 
 
 def _write(parts: list[str], name: str, value: Any) -> None:

@@ -139,8 +139,6 @@ class Asked(Parameters):
     account_id: str = field(kw_only=True)
     username: str = field(kw_only=True)
     client: str = field(kw_only=True, default="")
-    credential: str = field(kw_only=True, default="")
-    """The query that carries the caller's sign-in, for addresses that an answer names."""
 
     def url(self, path: str) -> str:
         """A path of this platform as an address."""

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from dodeca.commons.accounts.public import accounts_by_ids
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession
+from dodeca.kernel.db import Prepared, ReadSession
 from dodeca.products.music.compat.subsonic import album_pages, schema, shapes
 from dodeca.products.music.compat.subsonic.asking import MALFORMED, MISSING, Asked, Refused, reading
 from dodeca.products.music.compat.subsonic.schema import Node, node
@@ -31,9 +31,11 @@ def _albums_seen(session: ReadSession, asked: Asked) -> ColumnElement[bool]:
     return Album.public_songs > 0 if _sees_what_all_see(session, asked) else albums_for(asked.viewer)
 
 
+_waiting = Prepared(select(Song.id).where(~Song.listed, Song.visibility == "public").limit(1))
+
+
 def _sees_what_all_see(session: ReadSession, asked: Asked) -> bool:
-    waiting = select(Song.id).where(~Song.listed, Song.visibility == "public").limit(1)
-    if asked.viewer.is_moderator and session.scalar(waiting) is not None:
+    if asked.viewer.is_moderator and _waiting.first(session) is not None:
         return False
     return not album_pages.has_hidden_songs(session, asked.account_id)
 
@@ -98,8 +100,9 @@ def album_list_2(session: ReadSession, asked: Asked) -> Node:
     if kind in album_pages.ORDERS and _sees_what_all_see(session, asked):
         size, offset = _page(asked)
         page = album_pages.read(session, asked.call.platform, asked.account_id, kind, size=size, offset=offset)
+        show = shapes.album_json if asked.text("f") == "json" else shapes.album_node
         made = [
-            shapes.album_node(row, page.artists.get(row.id, []), page.liked.get(row.id), page.rated.get(row.id, 0))
+            show(row, tuple(page.artists.get(row.id, ())), page.liked.get(row.id), page.rated.get(row.id, 0))
             for row in page.albums
         ]
         return node(albumList2=node(album=made))
