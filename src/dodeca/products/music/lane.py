@@ -47,6 +47,9 @@ _PLAIN: Final = frozenset({"u", "t", "s", "v", "c", "id", "f"})
 KEPT: Final = 20_000
 """Files whose headers a process has at hand."""
 _VERSION: Final = re.compile(r"1\.(?:[0-9]|1[0-6])(?:\.[0-9]+)?")
+MOST_AT_HAND: Final = 128 << 10
+_NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
+"""Linux: read what needs no waiting, see preadv2(2)."""
 _REST: Final = "/music/rest/"
 _ANSWERED: Final = [(name.lower(), value) for name, value in HEADERS.items()] + [
     ("access-control-allow-origin", "*"),
@@ -168,7 +171,11 @@ class SoundLane:
         if given.end <= given.start:
             protocol.response_empty(given.status, told)
         elif given.status == 206:
-            protocol.response_file_range(206, told, name, given.start, given.end)
+            piece = at_hand(name, given.start, given.end)
+            if piece is not None:
+                protocol.response_bytes(206, told, piece)
+            else:
+                protocol.response_file_range(206, told, name, given.start, given.end)
         else:
             protocol.response_file(given.status, told, name)
         return True
@@ -292,6 +299,25 @@ class MusicLane:
         sound, reading = self._lanes
         answer = sound.handle(scope, protocol)
         return reading.handle(scope, protocol) if answer is False else answer
+
+
+def at_hand(name: str, start: int, end: int) -> bytes | None:
+    """A small piece of a file where the system has it in memory: nothing waits for a disk here.
+
+    The start of a song is asked for much more often than the rest, and bytes cost the server a third of what a file
+    does."""
+    if end - start > MOST_AT_HAND or not _NOWAIT:
+        return None
+    piece = bytearray(end - start)
+    try:
+        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            got = os.preadv(file, [piece], start, _NOWAIT)
+        finally:
+            os.close(file)
+    except OSError:  # not in memory, or a file system that cannot tell
+        return None
+    return bytes(piece) if got == len(piece) else None
 
 
 def plain_name(guesses: signing_in.Guesses, version: str, user: str) -> str | None:
