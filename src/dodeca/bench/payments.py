@@ -32,6 +32,16 @@ from dodeca.bench.harness import Result, Say, compared, cpu_seconds, free_port, 
 from dodeca.bench.parts.payments_copies import multiply
 from dodeca.kernel.errors import Invalid
 
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A merchant's account and key."""
+
+    account: str
+    key: str
+    secret: str
+
+
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Measured = dict[int, list[Result]]
 """Results by number of clients."""
@@ -39,15 +49,17 @@ Measured = dict[int, list[Result]]
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dodeca.kernel.db import WriteSession
     from dodeca.kernel.platform import Platform
+    from dodeca.products.payments.models import Payment
 
 CARD = {"number": "4242424242424242", "name": "Bench", "expiry_month": "12", "expiry_year": "2040", "cvv": "123"}
 AMOUNT = 50_000
 LEAST_FLAT = 0.8
 LEAST_RATE = 200.0
 PASSWORD = "a bench needs a password too"  # noqa: S105 - of an account in a temporary folder
-KEYS = 32
-"""Keys that each client takes turns with, of as many merchants: each may ask 100 times a second."""
+PROGRAMS = 32
+"""Merchants whose keys each client takes turns with: each may ask 100 times a second."""
 PEER_TIMES = 5.0
 PEER = """
 import sys
@@ -68,10 +80,11 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
         commits = median([commits_a_second(Path(folder)) for _ in range(3)])
         results = [Result(name="The disk: synced commits", value=commits, unit="/s")]
         before: Measured = {}
+        programs = _programs(data)
         if preload:
-            before, _ = _measured(empty, clients, runs, seconds, False, say)
-            _preload(data, preload, say)
-        after, theirs = _measured(data, clients, runs, seconds, with_peer, say)
+            before, _ = _measured(empty, _programs(empty), clients, runs, seconds, False, say)
+            _preload(data, preload, [program.account for program in programs], say)
+        after, theirs = _measured(data, programs, clients, runs, seconds, with_peer, say)
         for count, ours in after.items():
             results += [_rated(ours[0], count, commits), *ours[1:], *theirs.get(count, ())]
             if preload:
@@ -81,16 +94,21 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
 
 
 def _measured(
-    data: Path, clients: Sequence[int], runs: int, seconds: float, with_peer: bool, say: Say
+    data: Path,
+    programs: Sequence[Program],
+    clients: Sequence[int],
+    runs: int,
+    seconds: float,
+    with_peer: bool,
+    say: Say,
 ) -> tuple[Measured, Measured]:
     """What clients get of a server, and of the peer beside it, by their number."""
     ours: Measured = {}
     theirs: Measured = {}
     with server(data) as (url, process_id), peer(with_peer) as other:
-        keys = [_key(url, f"bench{number}") for number in range(KEYS)]
         for count in clients:
             ours[count] = _cycles(
-                lambda number: Client(httpx.URL(url), keys, number), count, runs, seconds, say, process_id
+                lambda number: Client(httpx.URL(url), programs, number), count, runs, seconds, say, process_id
             )
             if other is not None:
                 theirs[count] = _beside(other, ours[count][0], count, runs, seconds, say)
@@ -137,13 +155,19 @@ def server(data: Path) -> Iterator[tuple[str, int]]:
         yield f"http://127.0.0.1:{port}", running.pid
 
 
-def _key(url: str, name: str) -> tuple[str, str]:
+def _programs(data: Path) -> list[Program]:
+    """Merchants with a key each; their server is gone afterwards."""
+    with server(data) as (url, _):
+        return [_program(url, f"bench{number}") for number in range(PROGRAMS)]
+
+
+def _program(url: str, name: str) -> Program:
     account = {"username": name, "password": PASSWORD, "email": f"{name}@example.org"}
-    token = httpx.post(f"{url}/api/accounts/register", json=account).raise_for_status().json()["token"]
+    made = httpx.post(f"{url}/api/accounts/register", json=account).raise_for_status().json()
     body = {"name": "bench", "scopes": ["payments"]}
-    headers = {"authorization": f"Bearer {token}"}
-    made = httpx.post(f"{url}/api/accounts/keys", json=body, headers=headers).raise_for_status().json()
-    return made["key_id"], made["key_secret"]
+    headers = {"authorization": f"Bearer {made['token']}"}
+    key = httpx.post(f"{url}/api/accounts/keys", json=body, headers=headers).raise_for_status().json()
+    return Program(made["user_id"], key["key_id"], key["key_secret"])
 
 
 # Preloading
@@ -164,34 +188,41 @@ def opened(data: Path) -> Iterator[Platform]:
         platform.close()
 
 
-def _preload(data: Path, count: int, say: Say) -> None:
-    """Captured and settled payments of one merchant: the first through the service, the others as its copies."""
-    from dodeca.kernel.db import WriteSession
-    from dodeca.products.payments import flows
-    from dodeca.products.payments.acquirers.protocol import CardData
-    from dodeca.products.payments.service import ledger, orders, paying, settlements
-    from dodeca.products.payments.service.desk import Desk, ensure_merchant
-    from dodeca.products.payments.service.orders import OrderRequest
-    from dodeca.products.payments.service.paying import PayRequest
+def _preload(data: Path, count: int, accounts: Sequence[str], say: Say) -> None:
+    """Captured payments of these accounts' merchants, settled as far as they are due: one of each through the service,
+    the others as copies of the first."""
+    from dodeca.kernel import clock
+    from dodeca.products.payments.service import ledger, settlements
 
     with opened(data) as platform:
-        card = CardData(CARD["number"], CARD["cvv"], 12, 2040, CARD["name"])
-        facts = flows.card_facts(platform.keyring, card)
-
-        def desk_of(session: WriteSession) -> Desk:
-            return Desk(ensure_merchant(session, "bench-account", "Bench"), "test")
-
-        def pay(session: WriteSession) -> str:
-            desk = desk_of(session)
-            order = orders.create(session, desk, OrderRequest(AMOUNT, "INR", capture="automatic"))
-            request = PayRequest(AMOUNT, "INR", "card", order_id=order.id, card=facts)
-            return flows.immediately(session, paying.begin(session, desk, request), card).payment_id
-
-        payment_id = platform.db.write(pay)
-        platform.db.write(lambda session: settlements.on_demand(session, desk_of(session), "INR"))
+        made = [platform.db.write(partial(_pay, platform, account)) for account in accounts[:count]]
         while platform.db.write(ledger.fold):
             pass
-        multiply(platform, payment_id, count - 1, say)
+    path = data / "dodeca.sqlite3"
+    multiply(path, made[0].id, [payment.merchant_id for payment in made], count - len(made), clock.now(), say)
+    with opened(data) as platform:
+        for merchant_id, mode, currency in platform.db.read(settlements.due):
+            say(f"settling {merchant_id}")
+            while platform.db.write(partial(settlements.settle, merchant_id=merchant_id, mode=mode, currency=currency)):
+                pass
+        while platform.db.write(ledger.fold):
+            pass
+
+
+def _pay(platform: Platform, account: str, session: WriteSession) -> Payment:
+    from dodeca.products.payments import flows
+    from dodeca.products.payments.acquirers.protocol import CardData
+    from dodeca.products.payments.models import Payment
+    from dodeca.products.payments.service import orders, paying
+    from dodeca.products.payments.service.desk import till_of
+
+    card = CardData(CARD["number"], CARD["cvv"], 12, 2040, CARD["name"])
+    desk = till_of(session, account, "test")
+    order = orders.create(session, desk, orders.OrderRequest(AMOUNT, "INR", capture="automatic"))
+    facts = flows.card_facts(platform.keyring, card)
+    request = paying.PayRequest(AMOUNT, "INR", "card", order_id=order.id, card=facts)
+    step = flows.immediately(session, paying.begin(session, desk, request), card)
+    return session.get_one(Payment, step.payment_id)
 
 
 # Cycles
@@ -202,7 +233,7 @@ class Client:
     """One program that makes orders and pays them, on one kept connection."""
 
     url: httpx.URL
-    keys: Sequence[tuple[str, str]]
+    programs: Sequence[Program]
     number: int
     times: list[float] = field(default_factory=list)
     errors: int = 0
@@ -235,8 +266,8 @@ class Client:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: Mapping[str, Any]
     ) -> dict[str, Any]:
         content, kind = self.written(body)
-        name, secret = self.keys[self.number % len(self.keys)]
-        credentials = base64.b64encode(f"{name}:{secret}".encode()).decode()
+        program = self.programs[self.number % len(self.programs)]
+        credentials = base64.b64encode(f"{program.key}:{program.secret}".encode()).decode()
         writer.write(
             f"POST {path} HTTP/1.1\r\nHost: {self.url.host}:{self.url.port}\r\nContent-Type: {kind}\r\n"
             f"Authorization: Basic {credentials}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
@@ -343,8 +374,8 @@ def _rated(result: Result, count: int, commits: float) -> Result:
 def _beside(other: tuple[str, int], ours: Result, count: int, runs: int, seconds: float, say: Say) -> list[Result]:
     """localstripe under the same load, in the same minute."""
     say("localstripe:")
-    keys, (url, process_id) = [("sk_test_12345", "")], other
-    found = _cycles(lambda number: PeerClient(httpx.URL(url), keys, number), count, runs, seconds, say, process_id)
+    programs, (url, process_id) = [Program("", "sk_test_12345", "")], other
+    found = _cycles(lambda number: PeerClient(httpx.URL(url), programs, number), count, runs, seconds, say, process_id)
     theirs = [msgspec.structs.replace(result, name=f"localstripe: {result.name}") for result in (found[0], *found[-2:])]
     name = f"{ours.name}, times localstripe's"
     return [*theirs, compared(name, [ours.value], [found[0].value], at_least=PEER_TIMES)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, func, literal_column, select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -29,7 +29,6 @@ from dodeca.products.payments.service import events, ledger, purse, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 
-T = TypeVar("T")
 AFTER_DAYS = 2
 BATCHES = (500, 5000, 50_000)
 """Items of a kind in one settlement: more where debits would eat up a smaller one."""
@@ -58,24 +57,32 @@ def due(session: ReadSession) -> list[tuple[str, str, str]]:
     return [(row[0], row[1], row[2]) for row in session.execute(accounts.where(waits(Payment) | waits(Split)))]
 
 
+class _Item(NamedTuple):
+    """What a settlement needs of one row, in minor units: thousands are in one, so no more is read."""
+
+    id: str
+    amount: int
+    fee: int = 0
+    tax: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """What a settlement is made of: what was taken or shared by others, and what others were given of that, what went
     back, disputes that were lost, and what was paid out before."""
 
-    payments: Sequence[Payment]
-    shares: Sequence[Split]
+    payments: Sequence[_Item]
+    shares: Sequence[_Item]
     given: int
-    refunds: Sequence[Refund]
-    disputes: Sequence[Dispute]
-    payouts: Sequence[Payout]
+    refunds: Sequence[_Item]
+    disputes: Sequence[_Item]
+    payouts: Sequence[_Item]
 
     @property
     def amount(self) -> int:
         """Credits minus debits, in minor units."""
-        credit = sum(p.amount - (p.fee or 0) for p in self.payments) + sum(s.amount for s in self.shares)
-        back = sum(r.amount for r in self.refunds) + sum(d.amount for d in self.disputes)
-        return credit - self.given - back - sum(p.amount for p in self.payouts)
+        credit = sum(item.amount - item.fee for item in (*self.payments, *self.shares))
+        return credit - self.given - sum(item.amount for item in (*self.refunds, *self.disputes, *self.payouts))
 
     @property
     def is_empty(self) -> bool:
@@ -101,8 +108,8 @@ def settle(
         mode=mode,
         currency=currency,
         amount=batch.amount,
-        fees=sum(p.fee or 0 for p in batch.payments),
-        tax=sum(p.tax or 0 for p in batch.payments),
+        fees=sum(item.fee for item in batch.payments),
+        tax=sum(item.tax for item in batch.payments),
         status="created",
         utr=random_base62(12).upper(),
         created_at=clock.now(),
@@ -121,16 +128,16 @@ def settle(
 
 def _mark(session: WriteSession, batch: _Batch, row: Settlement) -> None:
     """Let all items name the settlement."""
-    for kind, items, earned in (
+    marked: tuple[tuple[Any, Sequence[_Item], bool], ...] = (
         (Payment, batch.payments, True),
         (Split, batch.shares, True),
         (Refund, batch.refunds, False),
         (Dispute, batch.disputes, False),
         (Payout, batch.payouts, False),
-    ):
+    )
+    for table, items, earned in marked:
         values = {"settlement_id": row.id} | ({"unsettled_since": None} if earned else {})
         for some in _chunks([item.id for item in items]):
-            table: Any = kind
             session.execute(update(table).where(table.id.in_(some)).values(**values))
 
 
@@ -154,21 +161,23 @@ def _fitting(session: ReadSession, desk: Desk, currency: str, until: datetime) -
 def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime, most: int) -> _Batch:
     """What was earned until then and is in no settlement yet, and all that is to be taken off it."""
 
-    def earned(kind: type[T]) -> Sequence[T]:
-        table: Any = kind
-        mine = desk.owned(kind).where(table.currency == currency, table.unsettled_since <= until)
-        return session.scalars(mine.order_by(table.unsettled_since).limit(most)).all()
+    def items(rows: Select[Any], kind: Any, *fees: ColumnElement[int]) -> list[_Item]:
+        wanted = rows.with_only_columns(kind.id, kind.amount, *fees).select_from(kind).limit(most)
+        return [_Item(*row) for row in session.execute(wanted)]
 
-    def owed(kind: type[T], *where: ColumnElement[bool]) -> Sequence[T]:
+    def earned(kind: Any, *fees: ColumnElement[int]) -> list[_Item]:
+        mine = desk.owned(kind).where(kind.currency == currency, kind.unsettled_since <= until)
+        return items(mine.order_by(kind.unsettled_since), kind, *fees)
+
+    def owed(table: Any, *where: ColumnElement[bool]) -> list[_Item]:
         """Refunds and disputes of payments that did not go into a purse."""
-        table: Any = kind
         mine = (
-            desk.owned(kind)
+            desk.owned(table)
             .join(Payment, Payment.id == table.payment_id)
             .join(Order, Order.id == Payment.order_id, isouter=True)
             .where(table.currency == currency, table.settlement_id.is_(None), Order.payee_account_id.is_(None))
         )
-        return session.scalars(mine.where(*where).limit(most)).all()
+        return items(mine.where(*where), table)
 
     paid_out = select(Payout).where(
         Payout.owner == desk.merchant.id,
@@ -178,14 +187,14 @@ def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime, mos
         Payout.status == literal_column("'processed'"),
         Payout.settlement_id.is_(None),
     )
-    payments = earned(Payment)
+    payments = earned(Payment, func.coalesce(Payment.fee, 0), func.coalesce(Payment.tax, 0))
     return _Batch(
         payments,
         earned(Split),
         sum(_given(session, some) for some in _chunks([payment.id for payment in payments])),
         owed(Refund, Refund.status == literal_column("'processed'")),
         owed(Dispute, Dispute.status == "lost"),
-        session.scalars(paid_out.limit(most)).all(),
+        items(paid_out, Payout),
     )
 
 
