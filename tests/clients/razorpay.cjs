@@ -62,7 +62,9 @@ async function main([base, key_id, key_secret]) {
     token: seen.token.id, recurring: '1', order_id: (await instance.orders.create({ amount: 900, currency: 'INR' })).id,
   })
   seen.keptCard = await instance.cards.fetch(seen.card.id)
+  seen.elsewhere = await instance.tokens.processPaymentOnAlternatePAorPG({ id: seen.token.id })
   await instance.customers.deleteToken(seen.customer.id, seen.token.id)
+  seen.ended = await refused(instance.tokens.processPaymentOnAlternatePAorPG({ id: seen.token.id }))
 
   // Links
   seen.link = await instance.paymentLink.create({

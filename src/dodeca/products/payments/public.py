@@ -172,7 +172,8 @@ def void(session: WriteSession, order_id: str) -> None:
 
 
 def refund(session: WriteSession, order_id: str, reference: str, amount: int | None = None) -> str:
-    """Give back a captured payment, or `amount` of it; gives the refund's id. PaymentRefunded follows.
+    """Give back a captured payment, or `amount` of it; gives the refund's id. PaymentRefunded follows. Who has a share
+    of it (`splits`) gives it back in proportion.
 
     Raises Invalid, Conflict, NotFound, InsufficientFunds."""
     payment = _good(session, order_id)

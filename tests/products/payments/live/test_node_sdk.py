@@ -65,6 +65,12 @@ def test_every_call_answers(seen: dict[str, Any]) -> None:
     assert seen["declined"]["error"]["reason"] == "insufficient_funds"
     assert (seen["refund"]["amount"], seen["refunds"]["count"]) == (10_000, 1)
     assert seen["token"]["card"]["last4"] == "4242"
+    elsewhere = seen["elsewhere"]
+    assert (elsewhere["card"]["last4"], elsewhere["token_number"].isdecimal(), seen["ended"]["statusCode"]) == (
+        "4242",
+        True,
+        400,
+    )
     assert (seen["linkAgain"]["status"], seen["linkCancelled"]["status"]) == ("paid", "cancelled")
     assert (seen["issued"]["status"], seen["issued"]["amount"]) == ("issued", 5100)
     assert (seen["invoiceDeleted"], seen["itemDeleted"], seen["addonDeleted"]) == ([], [], [])

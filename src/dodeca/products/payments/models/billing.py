@@ -209,8 +209,8 @@ class Addon(Model):
 class Invoice(Model):
     """A bill with its lines. draft → issued → partially_paid → paid; open → cancelled, expired.
 
-    Once issued it has an order and its lines and amount stay. A subscription has one invoice a `period_key` (unique):
-    no cycle is billed twice."""
+    Once issued it has an order and its lines and amount stay. A subscription has one invoice a `period_key` (unique),
+    and one without (index): no cycle is billed twice."""
 
     __tablename__ = "payments_invoices"
 
@@ -249,6 +249,13 @@ class Invoice(Model):
 
     __table_args__ = (
         UniqueConstraint("subscription_id", "period_key"),
+        Index(
+            "uq_payments_invoices_without_period",
+            "subscription_id",
+            unique=True,
+            sqlite_where=text("period_key IS NULL"),
+            postgresql_where=text("period_key IS NULL"),
+        ),
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint(
             "status IN ('draft', 'issued', 'partially_paid', 'paid', 'cancelled', 'expired')", name="status"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
@@ -62,12 +62,15 @@ class Customer(Model):
 
 
 class Card(Model):
-    """A card as far as it may be kept. `vault` maps an acquirer to its reference for the card."""
+    """A card as far as it may be kept. `vault` maps an acquirer to its reference for the card.
+
+    One that a merchant took has its `mode`; one that a person keeps to pay with has neither."""
 
     __tablename__ = "payments_cards"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     merchant_id: Mapped[str | None] = mapped_column(ForeignKey("payments_merchants.id"))
+    mode: Mapped[str | None]
     name: Mapped[str]
     last4: Mapped[str]
     bin: Mapped[str]
@@ -170,7 +173,9 @@ class Order(Model):
         CheckConstraint("status IN ('created', 'attempted', 'paid')", name="status"),
         Index("ix_payments_orders_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
         present("ix_payments_orders_source_id", "source_id"),
-        partial("ix_payments_orders_receipt", "receipt IS NOT NULL", "merchant_id", "mode", "receipt"),
+        partial(
+            "ix_payments_orders_receipt", "receipt IS NOT NULL", "merchant_id", "mode", "receipt", "created_at", "id"
+        ),
         present("ix_payments_orders_payer_account_id", "payer_account_id", "created_at", "id"),
     )
 
@@ -244,13 +249,14 @@ class Payment(Model):
         partial(
             "ix_payments_payments_unsettled_since", UNSETTLED, "merchant_id", "mode", "currency", "unsettled_since"
         ),
-        partial(
+        Index(  # without a reference there is one too: NULL would be unlike NULL
             "uq_payments_payments_bank_reference",
-            "acquirer = 'bank'",
             "merchant_id",
             "mode",
-            "acquirer_reference",
+            func.coalesce(text("acquirer_reference"), text("''")),
             unique=True,
+            sqlite_where=text("acquirer = 'bank'"),
+            postgresql_where=text("acquirer = 'bank'"),
         ),
         present("ix_payments_payments_capturing_at", "capturing_at"),
         present("ix_payments_payments_payer_account_id", "payer_account_id"),
@@ -315,6 +321,39 @@ class Split(Model):
     )
 
 
+class Reversal(Model):
+    """What a refund took back of a split, in minor units: together never more than the split (`splits.reverse`, which
+    locks it).
+
+    The ledger moved it from the split's merchant to the payment's. It is a debit of a settlement of the first
+    (`settlement_id`), not before that is released, and a credit of one of the second (`credited_id`); of neither while
+    the refund is pending. A refund that fails gives it back, and the row goes."""
+
+    __tablename__ = "payments_reversals"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    refund_id: Mapped[str] = mapped_column(ForeignKey("payments_refunds.id"))
+    split_id: Mapped[str] = mapped_column(ForeignKey("payments_splits.id"), index=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments_payments.id"), index=True)
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
+    to_merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
+    mode: Mapped[str]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"))
+    credited_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        UniqueConstraint("refund_id", "split_id"),
+        CheckConstraint("amount > 0", name="amount"),
+        partial("ix_payments_reversals_unsettled", "settlement_id IS NULL", "merchant_id", "mode", "currency"),
+        partial("ix_payments_reversals_uncredited", "credited_id IS NULL", "to_merchant_id", "mode", "currency"),
+        present("ix_payments_reversals_settlement_id", "settlement_id"),
+        present("ix_payments_reversals_credited_id", "credited_id"),
+    )
+
+
 class RoutingDecision(Model):
     """Why a payment was sent where it was: at most one a payment (primary key), never changed.
 
@@ -334,7 +373,8 @@ class RoutingDecision(Model):
 class Refund(Model):
     """Money that goes back for a payment. pending → processed or failed; a failed one frees its share again.
 
-    `hold_id` is the reservation on the merchant's account while the acquirer is asked."""
+    `hold_id` is the reservation on the merchant's account while the acquirer is asked. `reverses`: others give their
+    shares of the payment back in proportion (`Reversal`)."""
 
     __tablename__ = "payments_refunds"
 
@@ -348,6 +388,7 @@ class Refund(Model):
     speed: Mapped[str] = mapped_column(default="normal")
     receipt: Mapped[str | None]
     notes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reverses: Mapped[bool] = mapped_column(default=True)
     acquirer_reference: Mapped[str | None]
     hold_id: Mapped[str | None]
     settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"), index=True)

@@ -47,7 +47,7 @@ def dashboard(
 ) -> Page:
     """A merchant's payments, newest first and those that a search finds, with the figures of thirty days."""
     words = (q or "").strip()[:LONGEST_SEARCH]
-    statement = reports.found(desk, words) if words else desk.owned(Payment)
+    statement = reports.found(session, desk, words) if words else desk.owned(Payment)
     if status in TONES:
         statement = statement.where(Payment.status == status)
     page = page_of(session, statement, order=[Payment.created_at, Payment.id], cursor=cursor)

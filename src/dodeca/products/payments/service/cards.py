@@ -16,6 +16,7 @@ from dodeca.products.payments import ids
 from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.acquirers.simulators import SCENARIOS
 from dodeca.products.payments.models import Card
+from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import text_of
 
 _NETWORKS = (
@@ -100,23 +101,20 @@ def network(number: str) -> str:
     return next((name for pattern, name in _NETWORKS if re.match(pattern, number)), "Unknown")
 
 
-def keep(
-    session: WriteSession, merchant_id: str | None, card: CardFacts, vault: Mapping[str, str] | None = None
-) -> Card:
-    """Store what may be stored; `vault` maps acquirers to their references for it."""
-    row = kept(session, merchant_id, card, vault)
+def keep(session: WriteSession, desk: Desk | None, card: CardFacts, vault: Mapping[str, str] | None = None) -> Card:
+    """Store what may be stored, for a merchant or for a person; `vault` maps acquirers to their references for it."""
+    row = kept(session, desk, card, vault)
     session.store(row)
     return row
 
 
-def kept(
-    session: WriteSession, merchant_id: str | None, card: CardFacts, vault: Mapping[str, str] | None = None
-) -> Card:
+def kept(session: WriteSession, desk: Desk | None, card: CardFacts, vault: Mapping[str, str] | None = None) -> Card:
     """A card that is still to be stored."""
     return session.fresh(
         Card,
         id=ids.new("card"),
-        merchant_id=merchant_id,
+        merchant_id=desk.merchant.id if desk is not None else None,
+        mode=desk.mode if desk is not None else None,
         name=card.name,
         last4=card.last4,
         bin=card.bin,

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from sqlalchemy import select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
@@ -117,6 +118,7 @@ def takes(order: Order, amount: int) -> bool:
 
 
 def payments_of(session: ReadSession, desk: Desk, order: Order) -> list[Payment]:
-    """All tries to pay an order, newest first."""
-    tries = desk.owned(Payment).where(Payment.order_id == order.id)
+    """All tries to pay an order of theirs, newest first. By the order alone: told of the merchant too, SQLite walks
+    through all of that one's payments, as these are in the wanted order."""
+    tries = select(Payment).where(Payment.order_id == desk.find(session, Order, order.id).id)
     return list(session.scalars(tries.order_by(Payment.created_at.desc(), Payment.id.desc())))

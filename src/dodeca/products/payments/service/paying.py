@@ -172,7 +172,7 @@ def _card(session: WriteSession, desk: Desk, request: PayRequest) -> Card | None
         return kept
     if request.card is None:
         raise Invalid("The card details are missing.", field="card[number]")
-    return cards.kept(session, desk.merchant.id, request.card, request.vaults)
+    return cards.kept(session, desk, request.card, request.vaults)
 
 
 def _facts(session: ReadSession, desk: Desk, request: PayRequest, card: Card | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import func, literal_column, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
@@ -259,7 +259,10 @@ def credit(
 
     The same `reference` gives the first payment again. Raises Conflict for an order that does not want the amount, a
     closed account, a foreign payer."""
-    same = (Payment.acquirer == literal_column(f"'{BANK}'"), Payment.acquirer_reference == reference)
+    same = (
+        Payment.acquirer == literal_column(f"'{BANK}'"),
+        func.coalesce(Payment.acquirer_reference, literal_column("''")) == reference,  # as the index has it
+    )
     known = session.scalar(desk.owned(Payment).where(*same))
     if known is not None:
         return known

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, literal, null, select
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
 from dodeca.products.payments import entities
-from dodeca.products.payments.models import Card, Dispute, Order, Payment, Payout, Refund, Settlement, Split
+from dodeca.products.payments.models import Card, Dispute, Order, Payment, Payout, Refund, Reversal, Settlement, Split
 from dodeca.products.payments.service.desk import Desk
 
 LONGEST_DAYS = 32
@@ -56,13 +56,15 @@ def _kinds(desk: Desk, start: datetime, end: datetime) -> list[Select[Any]]:
         of(Payment, earned, Payment.settlement_id),
         of(Split, Split.amount, Split.settlement_id),
         of(Split, nothing, Payment.settlement_id),
+        of(Reversal, Reversal.amount, Reversal.credited_id),
+        of(Reversal, nothing, Reversal.settlement_id),
         of(Refund, nothing, Refund.settlement_id),
         of(Dispute, nothing, Dispute.settlement_id),
         payouts.where(*within).order_by(Settlement.created_at, Payout.created_at, Payout.id),
     ]
 
 
-_TYPES: Mapping[type, str] = {Payment: "payment", Refund: "refund", Split: "transfer"}
+_TYPES: Mapping[type, str] = {Payment: "payment", Refund: "refund", Split: "transfer", Reversal: "reversal"}
 """What is not here is an adjustment."""
 
 

@@ -12,7 +12,7 @@ from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Declined, Result, at_once, guarded
 from dodeca.products.payments.models import Payment, Refund
-from dodeca.products.payments.service import disputes, events, ledger, notices, states
+from dodeca.products.payments.service import disputes, events, ledger, notices, splits, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.events import Happened
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -30,9 +30,11 @@ def begin(
     notes: Mapping[str, str] | None = None,
     receipt: str | None = None,
     speed: str = "normal",
+    reverses: bool = True,
 ) -> Refund:
     """Refund a payment, the rest of it where no amount is given: at once where nobody outside is to be asked, else
-    reserved, to be asked for. Raises Invalid, Conflict, NotFound, InsufficientFunds."""
+    reserved, to be asked for. Others' shares of the payment go back in proportion, unless they are to keep them
+    (`reverses` false). Raises Invalid, Conflict, NotFound, InsufficientFunds."""
     work = locked(session, payment_id, desk)
     payment = work.payment
     if disputes.keeps_money(disputes.of_payment(session, payment)):
@@ -52,12 +54,15 @@ def begin(
         speed=speed,
         receipt=receipt,
         notes=dict(notes or {}),
+        reverses=reverses,
         hold_id=None,
         acquirer_reference=None,
         created_at=clock.now(),
     )
     created = ("refund.created", _told(refund, payment))
     result = _answered_at_once(session, refund, payment)
+    if reverses and not isinstance(result, Declined):
+        splits.reverse(session, payment, refund)
     if isinstance(result, (Approved, Declined)):
         _conclude(session, work, refund, result, [created])
         return refund
@@ -150,6 +155,7 @@ def _conclude(
         states.move("refund", refund, "failed")
         if refund.hold_id is not None:
             ledger.void(session, f"unrefunded:{refund.id}", refund.hold_id)
+            splits.give_again(session, payment, refund)
         payment.amount_refunded -= refund.amount
     session.store(payment, refund)
     events.emit_all(session, work.desk, [*before, (f"refund.{refund.status}", _told(refund, payment))])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, case, false, func, or_, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.clock import rfc3339
 from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import NotFound
 from dodeca.kernel.money import decimal_text
 from dodeca.products.payments.models import Card, Item, Order, Payment, Plan, Refund, Settlement, Subscription
 from dodeca.products.payments.service.desk import Desk
@@ -38,28 +39,48 @@ MOST_ROWS = 100_000
 SEARCHED = 5000
 
 
-def found(desk: Desk, words: str) -> Select[Payment]:
+def found(session: ReadSession, desk: Desk, words: str) -> Select[Payment]:
     """A merchant's payments by an id of theirs, their order, refund or settlement, or by the order's receipt; of the
-    latest SEARCHED also by mail address, UPI address or a card's last four digits, which have no index."""
+    latest SEARCHED also by mail address, UPI address or a card's last four digits, which have no index.
+
+    What an id names is looked up first and must be the merchant's: told of the merchant in the same statement, SQLite
+    walks through all payments of that one, as these are in the order that a list wants."""
     mine = desk.owned(Payment)
     newest = mine.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(SEARCHED).subquery()
     latest = Payment.id.in_(select(newest.c.id))
     if "@" in words:
         return mine.where(latest, or_(Payment.email == words.lower(), Payment.vpa == words))
-    by_id = {
-        "pay": Payment.id == words,
-        "order": Payment.order_id == words,
-        "setl": Payment.settlement_id == words,
-        "rfnd": Payment.id.in_(desk.owned(Refund).with_only_columns(Refund.payment_id).where(Refund.id == words)),
-    }
     prefix, underscore, _ = words.partition("_")
-    if underscore and prefix in by_id:
-        return mine.where(by_id[prefix])
-    receipts = desk.owned(Order).with_only_columns(Order.id).where(Order.receipt == words)
+    kind = _NAMED.get(prefix) if underscore else None
+    if kind is not None:
+        return select(Payment).where(_of(session, desk, kind, words))
+    receipts = desk.owned(Order).with_only_columns(Order.id).where(Order.receipt == words).limit(SEARCHED)
+    by_receipt = Payment.order_id.in_(list(session.scalars(receipts)))
     if not (len(words) == 4 and words.isdecimal()):
-        return mine.where(Payment.order_id.in_(receipts))
+        return select(Payment).where(by_receipt)
     of_card = select(Card.id).where(Card.id == Payment.card_id, Card.last4 == words).exists()
-    return mine.where(or_(Payment.order_id.in_(receipts), latest & of_card))
+    return mine.where(or_(by_receipt, latest & of_card))
+
+
+_NAMED: Mapping[str, type[Payment | Order | Settlement | Refund]] = {
+    "pay": Payment,
+    "order": Order,
+    "setl": Settlement,
+    "rfnd": Refund,
+}
+
+
+def _of(session: ReadSession, desk: Desk, kind: type[Payment | Order | Settlement | Refund], name: str) -> Any:
+    """What is true of the payments that something of the merchant's is about."""
+    try:
+        row = desk.find(session, kind, name)
+    except NotFound:
+        return false()
+    if isinstance(row, Order):
+        return Payment.order_id == row.id
+    if isinstance(row, Settlement):
+        return Payment.settlement_id == row.id
+    return Payment.id == (row.payment_id if isinstance(row, Refund) else row.id)
 
 
 def transactions(session: ReadSession, desk: Desk, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
@@ -155,37 +176,44 @@ def summary(session: ReadSession, desk: Desk, start: datetime, end: datetime) ->
     )
     good = case((Payment.status.in_(("authorized", "captured", "refunded")), 1), else_=0)
     taken = case((Payment.captured_at.is_not(None), Payment.amount), else_=0)
-    figures = (
+    by = (func.date(Payment.created_at), Payment.method, Payment.acquirer, Payment.currency)
+    sums = (
         func.count(),
         func.sum(good),
         func.sum(taken),
         func.sum(case((Payment.captured_at.is_not(None), Payment.amount_refunded), else_=0)),
         func.sum(func.coalesce(Payment.fee, 0)),
     )
+    rows = session.execute(select(*by, *sums).where(*mine).group_by(*by)).all()
 
-    def grouped(name: str, column: Any) -> list[dict[str, Any]]:
-        rows = (
-            select(column, Payment.currency, *figures).where(*mine).group_by(column, Payment.currency).order_by(column)
-        )
+    def grouped(name: str, place: int) -> list[dict[str, Any]]:
+        """Added up here: of a busy month the database reads each payment once."""
+        found: dict[tuple[str | None, str], list[int]] = {}
+        for row in rows:
+            value = None if row[place] is None else str(row[place])
+            before = found.setdefault((value, row[3]), [0] * len(sums))
+            found[value, row[3]] = [a + int(b or 0) for a, b in zip(before, row[len(by) :], strict=True)]
         return [
             {
-                name: None if row[0] is None else str(row[0]),
-                "currency": row[1],
-                "payments": int(row[2]),
-                "success_rate": round(int(row[3] or 0) / int(row[2]), 4),
-                "volume": int(row[4] or 0),
-                "refunds": int(row[5] or 0),
-                "fees": int(row[6] or 0),
+                name: value,
+                "currency": currency,
+                "payments": count,
+                "success_rate": round(succeeded / count, 4),
+                "volume": volume,
+                "refunds": back,
+                "fees": fees,
             }
-            for row in session.execute(rows)
+            for (value, currency), (count, succeeded, volume, back, fees) in sorted(
+                found.items(), key=lambda item: (item[0][0] or "", item[0][1])
+            )
         ]
 
     reason = Payment.error["reason"].as_string()
     why = select(reason, func.count()).where(*mine, Payment.status == "failed").group_by(reason)
     return {
-        "by_day": grouped("day", func.date(Payment.created_at)),
-        "by_method": grouped("method", Payment.method),
-        "by_acquirer": grouped("acquirer", Payment.acquirer),
+        "by_day": grouped("day", 0),
+        "by_method": grouped("method", 1),
+        "by_acquirer": grouped("acquirer", 2),
         "reasons": [{"reason": row[0], "payments": int(row[1])} for row in session.execute(why)],
         "recurring": recurring(session, desk),
     }

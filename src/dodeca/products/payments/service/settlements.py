@@ -22,6 +22,7 @@ from dodeca.products.payments.models import (
     Payment,
     Payout,
     Refund,
+    Reversal,
     Settlement,
     Split,
 )
@@ -68,21 +69,25 @@ class _Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a settlement is made of: what was taken or shared by others, and what others were given of that, what went
-    back, disputes that were lost, and what was paid out before."""
+    """What a settlement is made of: what was taken or shared by others, what others were given of that (`given`) and
+    gave back (`returned`), what went back to payers and to others (`reversed`), disputes that were lost, and what was
+    paid out before."""
 
     payments: Sequence[_Item]
     shares: Sequence[_Item]
     given: int
+    returned: Sequence[_Item]
     refunds: Sequence[_Item]
     disputes: Sequence[_Item]
     payouts: Sequence[_Item]
+    reversed: Sequence[_Item]
 
     @property
     def amount(self) -> int:
         """Credits minus debits, in minor units."""
-        credit = sum(item.amount - item.fee for item in (*self.payments, *self.shares))
-        return credit - self.given - sum(item.amount for item in (*self.refunds, *self.disputes, *self.payouts))
+        credit = sum(item.amount - item.fee for item in (*self.payments, *self.shares, *self.returned))
+        debits = (*self.refunds, *self.disputes, *self.payouts, *self.reversed)
+        return credit - self.given - sum(item.amount for item in debits)
 
     @property
     def is_empty(self) -> bool:
@@ -128,15 +133,18 @@ def settle(
 
 def _mark(session: WriteSession, batch: _Batch, row: Settlement) -> None:
     """Let all items name the settlement."""
-    marked: tuple[tuple[Any, Sequence[_Item], bool], ...] = (
-        (Payment, batch.payments, True),
-        (Split, batch.shares, True),
-        (Refund, batch.refunds, False),
-        (Dispute, batch.disputes, False),
-        (Payout, batch.payouts, False),
+    named = {"settlement_id": row.id}
+    earned = named | {"unsettled_since": None}
+    marked: tuple[tuple[Any, Sequence[_Item], Mapping[str, Any]], ...] = (
+        (Payment, batch.payments, earned),
+        (Split, batch.shares, earned),
+        (Reversal, batch.returned, {"credited_id": row.id}),
+        (Refund, batch.refunds, named),
+        (Dispute, batch.disputes, named),
+        (Payout, batch.payouts, named),
+        (Reversal, batch.reversed, named),
     )
-    for table, items, earned in marked:
-        values = {"settlement_id": row.id} | ({"unsettled_since": None} if earned else {})
+    for table, items, values in marked:
         for some in _chunks([item.id for item in items]):
             session.execute(update(table).where(table.id.in_(some)).values(**values))
 
@@ -179,6 +187,17 @@ def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime, mos
         )
         return items(mine.where(*where), table)
 
+    def taken_back(whose: Any, settled: Any, *where: ColumnElement[bool]) -> list[_Item]:
+        """Shares that a refund took back, once it is sure."""
+        mine = (
+            select(Reversal)
+            .join(Refund, Refund.id == Reversal.refund_id)
+            .join(Split, Split.id == Reversal.split_id)
+            .where(whose == desk.merchant.id, Reversal.mode == desk.mode, Reversal.currency == currency)
+            .where(settled.is_(None), Refund.status == literal_column("'processed'"), *where)
+        )
+        return items(mine, Reversal)
+
     paid_out = select(Payout).where(
         Payout.owner == desk.merchant.id,
         Payout.mode == desk.mode,
@@ -192,9 +211,11 @@ def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime, mos
         payments,
         earned(Split),
         sum(_given(session, some) for some in _chunks([payment.id for payment in payments])),
+        taken_back(Reversal.to_merchant_id, Reversal.credited_id),
         owed(Refund, Refund.status == literal_column("'processed'")),
         owed(Dispute, Dispute.status == "lost"),
         items(paid_out, Payout),
+        taken_back(Reversal.merchant_id, Reversal.settlement_id, Split.released_at.is_not(None)),
     )
 
 
@@ -240,7 +261,9 @@ def _recent(session: ReadSession, desk: Desk, currency: str) -> int:
 
     kept = Payment.amount - func.coalesce(Payment.fee, 0) - Payment.amount_refunded
     given = total(Payment, Split.amount, (Split, Split.payment_id == Payment.id))
-    return total(Payment, kept) + total(Split, Split.amount) - given
+    returned = total(Payment, Reversal.amount, (Reversal, Reversal.payment_id == Payment.id))
+    shared = total(Split, Split.amount) - total(Split, Reversal.amount, (Reversal, Reversal.split_id == Split.id))
+    return total(Payment, kept) - given + returned + shared
 
 
 def pay_out(session: WriteSession, desk: Desk, amount: int, currency: str, target: Mapping[str, Any] | None) -> Payout:

@@ -81,7 +81,7 @@ def add_card(
     session: WriteSession, desk: Desk, customer: Customer, facts: CardFacts, vaults: Mapping[str, str]
 ) -> tuple[Token, Card]:
     """Keep a card for a customer without a payment; the known token of the same card is renewed."""
-    card = cards.keep(session, desk.merchant.id, facts, vaults)
+    card = cards.keep(session, desk, facts, vaults)
     return _renewed(session, desk, customer.id, "card", card.fingerprint, card, None), card
 
 

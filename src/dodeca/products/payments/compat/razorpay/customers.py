@@ -170,10 +170,7 @@ def _cancel(session: WriteSession, token: Token) -> None:
 @call("GET", "/cards/{}", "read")
 def fetch_card(session: ReadSession, ctx: Context, card_id: str) -> dict[str, Any]:
     """A card, as far as it is kept."""
-    card = session.get(Card, card_id)
-    if card is None or card.merchant_id != ctx.desk.merchant.id:
-        raise NotFound("The id provided does not exist", field="id")
-    return entities.card(card)
+    return entities.card(ctx.desk.find(session, Card, card_id))
 
 
 @call("GET", "/iins/{}", "read")

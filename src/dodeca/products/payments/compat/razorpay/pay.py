@@ -355,11 +355,13 @@ async def _refund(ctx: Context, payment_id: str) -> dict[str, Any]:
     if speed not in ("normal", "optimum", "instant"):
         raise Invalid("The speed is normal or optimum.", field="speed")
     receipt, notes = text_of(body.get("receipt"), "receipt", LONGEST_RECEIPT), notes_of(body.get("notes"))
+    reverses = flag_of(body.get("reverse_all", True), "reverse_all")
 
     def begin(session: WriteSession) -> Refund:
         payment = ctx.till(session, payment_id=payment_id).find(session, Payment, payment_id)
         amount = amount_of(raw, payment.currency, least=1) if raw not in (None, "") else None
-        return refunds.begin(session, ctx.desk, payment_id, amount, notes=notes, receipt=receipt, speed=speed)
+        more: dict[str, Any] = {"notes": notes, "receipt": receipt, "speed": speed, "reverses": reverses}
+        return refunds.begin(session, ctx.desk, payment_id, amount, **more)
 
     return entities.refund(await flows.refund(ctx.platform, begin))
 
