@@ -20,7 +20,7 @@ HERE = {"sec-fetch-site": "same-origin"}
 CARD = {"method": "card", "number": "4242 4242 4242 4242", "expiry": "12/40", "cvv": "123"}
 _numbers = itertools.count(1)
 DASHBOARD = ("", "/links", "/subscriptions", "/settlements", "/reconciliation", "/analytics", "/routing", "/risk",
-             "/webhooks", "/developers")  # fmt: skip
+             "/webhooks", "/developers", "/settings")  # fmt: skip
 
 
 class Browser:
@@ -109,6 +109,40 @@ def test_the_first_test_payment_needs_no_program(shop: Browser, payer: Browser, 
     told = [f"Receipt: ₹500.00 to {shop.name}", f"Refund: ₹250.00 from {shop.name}"]
     assert [title in inbox for title in told] == [True, True]
     assert sorted(mail.subject for mail in mails(make.platform, "first@example.org")) == told
+
+
+def test_a_merchant_says_who_it_is_how_it_takes_money_and_what_it_is_told_of(
+    shop: Browser, payer: Browser, make: Factory
+) -> None:
+    business = {"name": "Corner Books", "email": "ask@books.example", "contact": "+911234567890"}
+    shop.post("/dashboard/settings/business", form=business, website="https://books.example")
+    shop.post("/dashboard/settings/taking", capture="automatic", zone="Asia/Kolkata")
+    bank = {"holder": "Corner Books Ltd", "account_number": "DE89 3704 0044 0532 0130 00"}
+    page = shop.post("/dashboard/settings/bank_account", form=bank)
+    assert ["DE89370400440532013000" in page, 'value="Corner Books"' in page, "₹488.20" in page] == [True] * 3
+    refused = shop.post("/dashboard/settings/business", status=400, form=business, website="javascript:alert(1)")
+    assert ["http or https" in refused, "javascript:alert(1)" in refused] == [True, True]
+    assert "not a valid IBAN" in shop.post(
+        "/dashboard/settings/bank_account", status=400, holder="C", account_number="DE00"
+    )
+    shop.post("/dashboard/settings/told", disputes="on")
+
+    order = re.search(r"order_\w{14}", shop.post("/dashboard/developers/orders"))
+    assert order is not None
+    disputed = {**CARD, "number": "4000000000000259"}
+    receipt = payer.post(f"/checkout/{order[0]}", form=disputed, email="reader@example.org")
+    assert ["ask@books.example" in receipt, "https://books.example" in receipt] == [True, True]
+    assert "ask@books.example" in mails(make.platform, "reader@example.org")[0].text
+
+    inbox = shop.http.get("/inbox", headers={**shop.headers, "accept": "text/html"}).text
+    assert "Dispute created: ₹500.00" in inbox
+    shop.post("/dashboard/settings/told")
+    payment = re.search(r"pay_\w{14}", shop.get("/dashboard"))
+    assert payment is not None
+    shop.post(f"/dashboard/payments/{payment[0]}/dispute")
+    inbox = shop.http.get("/inbox", headers={**shop.headers, "accept": "text/html"}).text
+    assert "Dispute lost" not in inbox
+    assert "DE89370400440532013000" not in shop.post("/dashboard/settings/bank_account/removal")
 
 
 def test_the_purse_is_sent_from_and_withdrawn(shop: Browser, payer: Browser) -> None:

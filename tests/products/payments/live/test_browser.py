@@ -223,7 +223,8 @@ def test_the_dashboard_is_accessible_wide_and_narrow(live: LiveServer, browser: 
     found: dict[str, list[str]] = {}
     paths = ("", "dashboard", f"dashboard/payments/{payment}", "dashboard/links", "dashboard/subscriptions",
              "dashboard/settlements", "dashboard/reconciliation", "dashboard/analytics", "dashboard/routing",
-             "dashboard/risk", "dashboard/webhooks", "dashboard/developers", "purse/withdrawals")  # fmt: skip
+             "dashboard/risk", "dashboard/webhooks", "dashboard/developers", "dashboard/settings",
+             "purse/withdrawals")  # fmt: skip
     for path in paths:
         page.goto(f"{live.url}/payments/{path}")
         found |= looked_at(page, path.replace(payment, "one").replace("/", "-") or "purse")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from litestar.response import ServerSentEvent
@@ -12,7 +11,7 @@ from sqlalchemy import func, select
 from dodeca.commons.accounts import public as accounts
 from dodeca.commons.accounts.public import Actor
 from dodeca.kernel.clock import rfc3339
-from dodeca.kernel.errors import Invalid, NotFound
+from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import (
     Access,
     Calling,
@@ -31,7 +30,7 @@ from dodeca.products.payments import flows, invariants, links, public
 from dodeca.products.payments.acting import Till, flow_desk
 from dodeca.products.payments.ids import new as new_id
 from dodeca.products.payments.models import Order, Payment, PaymentEvent, Payout, Transfer
-from dodeca.products.payments.service import events, ledger, purse, settlements
+from dodeca.products.payments.service import events, ledger, merchants, purse, settlements
 from dodeca.products.payments.service.inputs import amount_of
 
 Text = Annotated[str, msgspec.Meta(max_length=256)]
@@ -79,13 +78,17 @@ class PayoutBody(ClosedRequest):
     bank_account: BankAccount | None = None
 
 
-class MerchantChange(ClosedRequest):
-    """Settings of a merchant."""
+class MerchantChange(ClosedRequest, omit_defaults=True):
+    """Settings of a merchant: those that are given are changed."""
 
-    bank_account: BankAccount | None = None
-    capture: Text | None = None
-    zone: Text | None = None
-    name: Text | None = None
+    bank_account: BankAccount | msgspec.UnsetType = msgspec.UNSET
+    capture: Text | msgspec.UnsetType = msgspec.UNSET
+    zone: Text | msgspec.UnsetType = msgspec.UNSET
+    name: Text | msgspec.UnsetType = msgspec.UNSET
+    email: Text | msgspec.UnsetType = msgspec.UNSET
+    contact: Text | msgspec.UnsetType = msgspec.UNSET
+    website: Text | msgspec.UnsetType = msgspec.UNSET
+    told_of: list[Text] | msgspec.UnsetType = msgspec.UNSET
 
 
 @get("/wallet", access=Access.MEMBER)
@@ -163,42 +166,17 @@ def payouts(
     return {"payouts": rows, "next_cursor": page.next_cursor}
 
 
-def _merchant(desk: Any) -> dict[str, Any]:
-    merchant = desk.merchant
-    return {
-        "merchant_id": merchant.id,
-        "name": merchant.name,
-        "mode": desk.mode,
-        "capture": merchant.capture,
-        "zone": merchant.zone,
-        "bank_account": merchant.bank_account,
-    }
-
-
 @get("/merchant", access=Access.MEMBER)
 def merchant(session: DbRead, desk: Till) -> dict[str, Any]:
     """A merchant's settings."""
-    return _merchant(desk)
+    return merchants.shown(desk.merchant, desk.mode)
 
 
 @patch("/merchant", access=Access.MEMBER)
 def change_merchant(session: DbWrite, desk: Till, data: JSONBody[MerchantChange]) -> dict[str, Any]:
     """Change them."""
-    row = desk.merchant
-    if data.bank_account is not None:
-        row.bank_account = purse.destination_of(msgspec.to_builtins(data.bank_account), whole=True)
-    if data.capture is not None:
-        if data.capture not in ("manual", "automatic"):
-            raise Invalid("capture is manual or automatic.", field="capture")
-        row.capture = data.capture
-    if data.zone is not None:
-        try:
-            row.zone = ZoneInfo(data.zone).key
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise Invalid("There is no such time zone.", field="zone") from error
-    if data.name:
-        row.name = data.name
-    return _merchant(desk)
+    merchants.change(desk.merchant, msgspec.to_builtins(data))
+    return merchants.shown(desk.merchant, desk.mode)
 
 
 @get("/ledger/journal", access=Access.MEMBER)

@@ -11,12 +11,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dodeca.kernel import clock
 from dodeca.kernel.db import Model
 
+TOLD_OF = ("disputes", "settlements", "failures")
+"""What merchants can be told of by themselves: of payments their programs hear by webhooks."""
+
 
 class Merchant(Model):
     """An account that takes money. At most one an account (unique). The platform's own has no account.
 
     `routing` and `fraud` hold rules in CEL that were checked when they were saved; `bank_account` is where settlements
-    and payouts go. Test and live money of a merchant never mix: every row below names its mode."""
+    and payouts go; `profile` has the mail address, telephone and website that payers see; `told_of` is some of TOLD_OF.
+    Test and live money of a merchant never mix: every row below names its mode."""
 
     __tablename__ = "payments_merchants"
 
@@ -28,6 +32,8 @@ class Merchant(Model):
     bank_account: Mapped[dict[str, Any] | None]
     routing: Mapped[dict[str, Any]] = mapped_column(default=dict)
     fraud: Mapped[list[Any]] = mapped_column(default=list)
+    profile: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    told_of: Mapped[list[str]] = mapped_column(default=lambda: list(TOLD_OF))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (CheckConstraint("capture IN ('manual', 'automatic')", name="capture"),)

@@ -10,6 +10,7 @@ from dodeca.products.payments.pages import (
     qr_codes,
     rules,
     selling,
+    settings,
 )
 
 routes = [
@@ -22,4 +23,5 @@ routes = [
     *books.routes,
     *rules.routes,
     *developers.routes,
+    *settings.routes,
 ]

@@ -12,6 +12,7 @@ from dodeca.kernel.db import Finding, ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, NotFound
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import Merchant
+from dodeca.products.payments.models.merchants import TOLD_OF
 
 T = TypeVar("T")
 PLATFORM_MERCHANT = "acc_platform000000"
@@ -73,7 +74,7 @@ def till_of(session: ReadSession, account_id: str, mode: str) -> Desk:
     if isinstance(session, WriteSession):
         return Desk(ensure_merchant(session, account.id, account.name), mode)
     nobody = Merchant(id="acc_none", account_id=account.id, name=account.name, zone="UTC", capture="manual")
-    nobody.routing, nobody.fraud = {}, []
+    nobody.routing, nobody.fraud, nobody.profile, nobody.told_of = {}, [], {}, list(TOLD_OF)
     return Desk(nobody, mode)
 
 

@@ -13,11 +13,12 @@ from sqlalchemy import bindparam, or_, select
 from dodeca.kernel import clock
 from dodeca.kernel.db import Finding, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid
+from dodeca.kernel.money import formatted
 from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer
 from dodeca.products.payments.models import Dispute, Document, Payment
 from dodeca.products.payments.models.disputes import PROOFS
-from dodeca.products.payments.service import events, ledger, states
+from dodeca.products.payments.service import events, ledger, merchants, states
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.inputs import amount_of, text_of
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -192,3 +193,16 @@ def _decide(session: WriteSession, desk: Desk, dispute: Dispute, outcome: Outcom
 def _tell(session: WriteSession, desk: Desk, dispute: Dispute, payment: Payment, what: str) -> None:
     told = {"payment": entities.payment(payment), "dispute": entities.dispute(dispute)}
     events.emit(session, desk, f"payment.dispute.{what}", told)
+    if what in _SAID:
+        amount = formatted(dispute.amount, dispute.currency)
+        text = f"{_SAID[what]} Payment {payment.id}, to be answered until {dispute.respond_by:%d %B %Y}."
+        href = f"/payments/dashboard/payments/{payment.id}"
+        title = f"Dispute {what}: {amount}"
+        merchants.tell(session, desk.merchant, "disputes", title, text, href=href, key=f"{dispute.id}:{what}")
+
+
+_SAID = {
+    "created": "The payer's bank wants the money back.",
+    "won": "The money stays with you.",
+    "lost": "The money went back to the payer's bank.",
+}

@@ -8,6 +8,7 @@ from dodeca.kernel import mail
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.money import formatted
 from dodeca.products.payments.models import Payment, Refund
+from dodeca.products.payments.service import merchants
 from dodeca.products.payments.service.desk import Desk
 
 
@@ -18,7 +19,13 @@ def paid(session: WriteSession, desk: Desk, payment: Payment) -> None:
     amount, what = formatted(payment.amount, payment.currency), payment.description or "your payment"
     moment = f"{payment.captured_at:%d %B %Y, %H:%M} UTC"
     title = f"Receipt: {amount} to {desk.merchant.name}"
-    _tell(session, payment, "receipt", title, f"You paid {amount} to {desk.merchant.name} for {what}, {moment}.")
+    _tell(
+        session,
+        payment,
+        "receipt",
+        title,
+        f"You paid {amount} to {desk.merchant.name} for {what}, {moment}.{_reached(desk)}",
+    )
 
 
 def refunded(session: WriteSession, desk: Desk, payment: Payment, refund: Refund) -> None:
@@ -29,6 +36,13 @@ def refunded(session: WriteSession, desk: Desk, payment: Payment, refund: Refund
     title = f"Refund: {amount} from {desk.merchant.name}"
     text = f"{desk.merchant.name} gave you back {amount} of {formatted(payment.amount, payment.currency)}."
     _tell(session, payment, "refund", title, text, of=refund.id)
+
+
+def _reached(desk: Desk) -> str:
+    """How to ask the merchant something, where it says so."""
+    profile = desk.merchant.profile
+    ways = [profile[way] for way in merchants.REACHED if profile.get(way)]
+    return f" Questions? {', '.join(ways)}" if ways else ""
 
 
 def _is_told(payment: Payment) -> bool:

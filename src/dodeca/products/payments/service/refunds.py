@@ -9,10 +9,11 @@ from typing import Any
 from dodeca.kernel import clock, outbox
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid
+from dodeca.kernel.money import formatted
 from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Declined, Result, at_once, guarded
 from dodeca.products.payments.models import Payment, Refund
-from dodeca.products.payments.service import disputes, events, ledger, notices, splits, states
+from dodeca.products.payments.service import disputes, events, ledger, merchants, notices, splits, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.events import Happened
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -159,6 +160,11 @@ def _conclude(
         payment.amount_refunded -= refund.amount
     session.store(payment, refund)
     events.emit_all(session, work.desk, [*before, (f"refund.{refund.status}", _told(refund, payment))])
+    if refund.status == "failed":
+        title = f"Refund failed: {formatted(refund.amount, refund.currency)}"
+        text = f"The payer's bank refused it. Payment {payment.id} is as it was before."
+        href = f"/payments/dashboard/payments/{payment.id}"
+        merchants.tell(session, work.desk.merchant, "failures", title, text, href=href, key=refund.id)
     if refund.status == "processed":
         notices.refunded(session, work.desk, payment, refund)
     if refund.status == "processed" and order is not None and order.reference is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, literal_column, select, update
@@ -13,6 +13,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, PaymentRequired
 from dodeca.kernel.ids import random_base62
+from dodeca.kernel.money import formatted
 from dodeca.products.payments import entities, ids
 from dodeca.products.payments.models import (
     Dispute,
@@ -26,7 +27,7 @@ from dodeca.products.payments.models import (
     Settlement,
     Split,
 )
-from dodeca.products.payments.service import events, ledger, purse, states
+from dodeca.products.payments.service import events, ledger, merchants, purse, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 
@@ -128,6 +129,9 @@ def settle(
     row.processed_at = clock.now()
     session.flush()
     events.emit(session, desk, "settlement.processed", {"settlement": entities.settlement(row)})
+    title = f"Settled: {formatted(row.amount, currency)}"
+    text = f"It is on its way to your bank account with the reference {row.utr}."
+    merchants.tell(session, merchant, "settlements", title, text, href="/payments/dashboard/settlements", key=row.id)
     return row
 
 
@@ -247,6 +251,13 @@ def balance(session: ReadSession, desk: Desk) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def next_due(session: ReadSession, desk: Desk) -> dict[str, datetime]:
+    """By currency, from when on what waits longest can be settled."""
+    first = desk.owned(Payment).where(Payment.unsettled_since.is_not(None)).group_by(Payment.currency)
+    rows = session.execute(first.with_only_columns(Payment.currency, func.min(Payment.unsettled_since)))
+    return {currency: since + timedelta(days=AFTER_DAYS) for currency, since in rows if since is not None}
 
 
 def _recent(session: ReadSession, desk: Desk, currency: str) -> int:
