@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from itertools import accumulate, product
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,6 +15,8 @@ THREAD: Final = 2000
 AUTHORS: Final = 10_000
 SPAN_SECONDS: Final = 30 * 86400
 WORDS_OF_TEXT: Final = 24
+DISCUSSED_PART: Final = 10
+"""A story is discussed for about a tenth of the time: three days."""
 _CONSONANTS: Final = "bdfghklmnprstwz"
 _VOWELS: Final = "aeiou"
 
@@ -38,7 +40,7 @@ class Vocabulary:
 
 
 def write_corpus(file: Path, stories: int, comments: int) -> None:
-    """Stories 1 … N and their comments; the last story has a thread of 2,000."""
+    """Stories 1 … N and their comments, both in the order of time; the last story has a thread of 2,000."""
     generator = random.Random(7)  # noqa: S311 - repeatable data
     vocabulary, now = Vocabulary(), int(time.time())
     with file.open("wb") as out:
@@ -47,29 +49,38 @@ def write_corpus(file: Path, stories: int, comments: int) -> None:
                 "id": number,
                 "type": "story",
                 "by": f"author{generator.randrange(AUTHORS)}",
-                "time": now - int(SPAN_SECONDS * (1 - number / stories)) - 60,
+                "time": _moment(now, number / stories),
                 "title": f"{vocabulary.text(generator, 6).capitalize()} {number}",
                 "url": f"https://site{number % 5000}.example.com/{number}",
                 "score": int(generator.paretovariate(1.1)),
             }
             out.write(msgspec.json.encode(story) + b"\n")
-        for number in range(stories + 1, stories + comments + 1):
-            out.write(msgspec.json.encode(_comment(generator, vocabulary, number, stories, now)) + b"\n")
+        for number in range(1, comments + 1):
+            comment = {
+                "id": stories + number,
+                "type": "comment",
+                "by": f"author{generator.randrange(AUTHORS)}",
+                "time": _moment(now, number / comments),
+                "parent": _parent(generator, number, stories, comments),
+                "text": vocabulary.text(generator, WORDS_OF_TEXT),
+            }
+            out.write(msgspec.json.encode(comment) + b"\n")
 
 
-def _comment(generator: random.Random, vocabulary: Vocabulary, number: int, stories: int, now: int) -> dict[str, Any]:
-    in_thread = number <= stories + THREAD
-    parent = stories if in_thread else generator.randint(1, stories - 1)
-    if in_thread and number > stories + 1 and generator.random() < 0.7:
-        parent = generator.randint(max(stories + 1, number - 200), number - 1)
-    return {
-        "id": number,
-        "type": "comment",
-        "by": f"author{generator.randrange(AUTHORS)}",
-        "time": now - generator.randrange(60, SPAN_SECONDS),
-        "parent": parent,
-        "text": vocabulary.text(generator, WORDS_OF_TEXT),
-    }
+def _moment(now: int, part: float) -> int:
+    return now - int(SPAN_SECONDS * (1 - part)) - 60
+
+
+def _parent(generator: random.Random, number: int, stories: int, comments: int) -> int:
+    """What the comment with this number answers: a story of the days before it, or a comment shortly before it in the
+    long thread."""
+    first = comments - THREAD
+    if number <= first:
+        newest = max(1, (stories - 1) * number // comments)
+        return generator.randint(max(1, newest - stories // DISCUSSED_PART), newest)
+    if number > first + 1 and generator.random() < 0.7:
+        return stories + generator.randint(max(first + 1, number - 200), number - 1)
+    return stories
 
 
 def queries(count: int) -> Sequence[str]:

@@ -23,6 +23,7 @@ from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
 from dodeca.kernel.search import Document
 from dodeca.kernel.transfer import ImportReport, Progress
 from dodeca.products.news import ranking
+from dodeca.products.news.import_staging import Entry, Staging
 from dodeca.products.news.models import Item, ItemTag, Member
 from dodeca.products.news.service import searching
 from dodeca.products.news.service.members import insert_for
@@ -42,27 +43,6 @@ _NEVER: Mapping[str, None] = dict.fromkeys(
     ("reason", "penalty_reason", "live_at", "locked_at", "pooled_at", "merged_into", "accepted_id")
 )
 """What no file says of an item."""
-
-
-class Entry(msgspec.Struct, kw_only=True, gc=False):
-    """One item of the file, checked. A file has a million: the garbage collector need not look at them."""
-
-    line: int
-    id: int
-    type: str
-    time: int
-    by: str = ""
-    title: str = ""
-    url: str | None = None
-    text: str = ""
-    score: int = 1
-    descendants: int = 0
-    parent: int | None = None
-    dead: bool = False
-    deleted: bool = False
-    tags: Sequence[str] = ()
-    root: int = 0
-    depth: int = 0
 
 
 @dataclass(slots=True)
@@ -92,27 +72,26 @@ _count_comments = Prepared(
 
 def write(
     platform: Platform,
-    placed: Sequence[Entry],
+    staging: Staging,
     authors: Mapping[str, str],
     offset: int,
     report: ImportReport,
     progress: Progress,
 ) -> None:
-    """Store checked entries, parents first. `authors` are account ids by the file's names."""
+    """Store the placed entries. `authors` are account ids by the file's names."""
     rules, names = platform.db.read(current), _usernames(platform, authors)
     known: set[str] = set()
     with ThreadPoolExecutor(1) as pool:
         storing = None
-        for start in range(0, len(placed), BATCH):
-            batch = _prepared(placed[start : start + BATCH], authors, names, offset, rules)
+        for entries in staging.entries(BATCH):
+            batch = _prepared(entries, authors, names, offset, rules)
             if storing is not None:
                 progress.advance(storing.result())
             storing = pool.submit(platform.db.write, partial(_store, batch=batch, known=known, report=report))
         if storing is not None:
             progress.advance(storing.result())
-    roots = sorted({entry.root + offset for entry in placed})
-    for start in range(0, len(roots), BATCH):
-        platform.db.write(partial(_count_below, roots=roots[start : start + BATCH]))
+    for roots in staging.roots(BATCH):
+        platform.db.write(partial(_count_below, roots=[root + offset for root in roots]))
     platform.db.write(_continue_ids)
 
 

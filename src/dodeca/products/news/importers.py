@@ -7,9 +7,9 @@ parent in the file or here is set aside and counted. Written in batches with Cor
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,11 @@ from sqlalchemy import func, select
 from dodeca.commons.accounts.public import Account, create_many_without_login
 from dodeca.commons.discussion import reserialised, typed
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import PreparedIn, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.transfer import ImportReport, Progress
 from dodeca.products.news import import_writing
-from dodeca.products.news.import_writing import Entry
+from dodeca.products.news.import_staging import Entry, Person, Staging
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import members
 from dodeca.products.news.service.members import LONGEST_ABOUT
@@ -36,52 +36,47 @@ if TYPE_CHECKING:
 BATCH = 1000
 LARGEST_ID = 2**52
 LARGEST_SCORE = 10**7
+_held = PreparedIn(select(Item.id, Item.type, Item.created_at), Item.__table__.c.id, batch=500)
+_parents = PreparedIn(select(Item.id, Item.root_id, Item.depth, Item.type), Item.__table__.c.id, batch=500)
 TYPES = ("story", "comment", "poll", "pollopt", "job")
-
-
-class Person(msgspec.Struct, kw_only=True):
-    """One user of the file, checked."""
-
-    line: int
-    name: str
-    created: int
-    karma: int = 1
-    about: str = ""
-    delay: int = 0
 
 
 def run(platform: Platform, path: Path, progress: Progress, **_options: object) -> ImportReport:
     """Import a file; gives what became of each row."""
     report = ImportReport()
-    entries: dict[int, Entry] = {}
-    people: list[Person] = []
-    for line, raw in _rows(path):
-        try:
-            if raw is not None and "type" not in raw and "created" in raw and "karma" in raw:
-                people.append(_checked_person(line, raw))
-                continue
-            entry = _checked(line, raw)
-        except Invalid as error:
-            report.refuse(line, error.message)
-            continue
-        if entry.id in entries:
-            report.refuse(line, f"The file has item {entry.id} twice.")
-            continue
-        entries[entry.id] = entry
-    offset = platform.db.read(lambda session: _offset(session, entries))
-    if offset:
-        report.notes.append(f"Ids were taken: all of the file are shifted by {offset}.")
-    placed = _placed(platform, entries, report, offset)
-    authors = _authors(platform, _first_times(placed))
-    progress.start("Importing", len(placed))
-    import_writing.write(platform, placed, authors, offset, report, progress)
-    for start in range(0, len(people), BATCH):
-        some = people[start : start + BATCH]
-        platform.db.write(lambda session, some=some: _write_people(session, some, report))  # type: ignore[misc]
+    with Staging() as staging:
+        progress.start("Reading", None)
+        _read(path, staging, report, progress)
+        offset = platform.db.read(lambda session: _offset(session, staging))
+        if offset:
+            report.notes.append(f"Ids were taken: all of the file are shifted by {offset}.")
+        _place(platform, staging, report, offset)
+        authors = _authors(platform, staging.first_times())
+        progress.start("Importing", staging.count())
+        import_writing.write(platform, staging, authors, offset, report, progress)
+        for people in staging.people(BATCH):
+            platform.db.write(partial(_write_people, people=people, report=report))
     return report
 
 
 # Reading
+
+
+def _read(path: Path, staging: Staging, report: ImportReport, progress: Progress) -> None:
+    """Check all rows of the file and keep them; what is wrong with the others is reported."""
+    for number, (line, raw) in enumerate(_rows(path), 1):
+        if number % BATCH == 0:
+            progress.advance(BATCH)
+        try:
+            if raw is not None and "type" not in raw and "created" in raw and "karma" in raw:
+                staging.add_person(_checked_person(line, raw))
+            else:
+                staging.add(_checked(line, raw))
+        except Invalid as error:
+            report.refuse(line, error.message)
+    staging.finish()
+    for line, item_id in staging.repeated():
+        report.refuse(line, f"The file has item {item_id} twice.")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
@@ -114,7 +109,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
         id=_number(raw.get("id"), "id", 1, LARGEST_ID),
         type=kind,
         time=_time(raw.get("time", raw.get("created_at"))),
-        by=sys.intern(str(raw.get("by", raw.get("author")) or "")[:64]),
+        by=str(raw.get("by", raw.get("author")) or "")[:64],
         text=reserialised(str(raw.get("text") or "")[:100_000]),
         score=_number(raw.get("score", raw.get("num_points", 1)), "score", -LARGEST_SCORE, LARGEST_SCORE),
         descendants=_number(raw.get("descendants", raw.get("num_comments", 0)), "descendants", 0, LARGEST_SCORE),
@@ -185,69 +180,31 @@ def _truth(value: object) -> bool:
 # Placing
 
 
-def _offset(session: ReadSession, entries: Mapping[int, Entry]) -> int:
+def _offset(session: ReadSession, staging: Staging) -> int:
     """0, unless one of the file's ids belongs to something else here."""
-    ids = sorted(entries)
-    for start in range(0, len(ids), BATCH):
-        held = select(Item.id, Item.type, Item.created_at).where(Item.id.in_(ids[start : start + BATCH]))
-        for item_id, kind, created_at in session.execute(held):
-            entry = entries[item_id]
-            if kind != entry.type or int(created_at.timestamp()) != entry.time:
+    for identities in staging.identities():
+        wanted = {item_id: (kind, seconds) for item_id, kind, seconds in identities}
+        for item_id, kind, created_at in _held.rows(session, wanted):
+            if (kind, int(created_at.timestamp())) != wanted[item_id]:
                 return (session.scalar(select(func.max(Item.id))) or 0) + 1
     return 0
 
 
-def _placed(platform: Platform, entries: Mapping[int, Entry], report: ImportReport, offset: int) -> list[Entry]:
-    """The entries whose line of parents leads to a post, parents first; the others are refused."""
-    wanted = {entry.parent for entry in entries.values() if entry.parent is not None} - entries.keys()
-    outside = {} if offset else platform.db.read(lambda session: _outside(session, sorted(wanted)))
-    order: list[Entry] = []
-    for entry in entries.values():
-        line = _line_of_parents(entry, entries, outside)
-        if line is None:
-            report.refuse(entry.line, f"Its parent {entry.parent} is neither in the file nor here.")
-            continue
-        entry.root, entry.depth = line
-        order.append(entry)
-    order.sort(key=lambda entry: (entry.parent is not None, entry.depth, entry.id))
-    return order
+def _place(platform: Platform, staging: Staging, report: ImportReport, offset: int) -> None:
+    """Find the post of every entry; those whose line of parents leads to none are refused."""
+    if not offset:
+        for ids in staging.parents_elsewhere():
+            staging.add_parents(platform.db.read(partial(_outside, ids=ids)))
+    staging.place()
+    for line, parent in staging.lost():
+        report.refuse(line, f"Its parent {parent} is neither in the file nor here.")
 
 
-def _outside(session: ReadSession, ids: list[int]) -> dict[int, tuple[int, int]]:
-    found: dict[int, tuple[int, int]] = {}
-    for start in range(0, len(ids), BATCH):
-        held = select(Item.id, Item.root_id, Item.depth, Item.type).where(Item.id.in_(ids[start : start + BATCH]))
-        for item_id, root_id, depth, kind in session.execute(held):
-            found[item_id] = (root_id or item_id, depth + 1 if kind == "comment" else 0)
-    return found
-
-
-def _line_of_parents(
-    entry: Entry, entries: Mapping[int, Entry], outside: Mapping[int, tuple[int, int]]
-) -> tuple[int, int] | None:
-    """The root and the depth; None where the line breaks or runs in a circle."""
-    seen = {entry.id}
-    at, depth = entry, 0
-    while at.parent is not None:
-        if at.parent in outside:
-            root, below = outside[at.parent]
-            return root, depth + below
-        above = entries.get(at.parent)
-        if above is None or above.id in seen or (above.parent is None and above.type in ("comment", "pollopt")):
-            return None
-        seen.add(above.id)
-        depth += above.type == "comment"
-        at = above
-    return at.id, depth
-
-
-def _first_times(placed: Sequence[Entry]) -> dict[str, datetime]:
-    """When each author wrote first: that is since when the author is known to have been there."""
-    first: dict[str, int] = {}
-    for entry in placed:
-        if entry.by:
-            first[entry.by] = min(entry.time, first.get(entry.by, entry.time))
-    return {name: datetime.fromtimestamp(seconds, UTC) for name, seconds in first.items()}
+def _outside(session: ReadSession, ids: list[int]) -> list[tuple[int, int, int]]:
+    return [
+        (item_id, root_id or item_id, depth + 1 if kind == "comment" else 0)
+        for item_id, root_id, depth, kind in _parents.rows(session, ids)
+    ]
 
 
 def _authors(platform: Platform, first: Mapping[str, datetime]) -> dict[str, str]:
