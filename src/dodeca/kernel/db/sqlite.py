@@ -2,13 +2,16 @@
 
 A commit with `synchronous=FULL` costs one to four milliseconds of fsync; one for each small unit would cap the
 whole platform at a few hundred writes a second, and would block the event loop. So all writes of a process run on
-one thread. It takes what waits, runs each unit in a savepoint after one `BEGIN IMMEDIATE`, commits once, and only
-then answers every caller. Units that arrive during the fsync form the next group.
+one thread. It takes what waits, runs each unit after one `BEGIN IMMEDIATE`, commits once, and only then answers every
+caller. Units that arrive during the fsync form the next group. A unit that fails after it has changed something (few
+do) takes the group with it, which is then run once more with a savepoint around each unit: two statements that the
+others need not pay for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import queue
 import sqlite3
 import threading
@@ -158,29 +161,42 @@ class SqliteDatabase:
         if connection is not None:
             connection.close()
 
-    def _commit_group(self, connection: Connection, group: list[_Unit]) -> None:
-        """Run and commit `group` (which grows by what arrives meanwhile). Raises if the group as a whole failed."""
+    def _commit_group(self, connection: Connection, group: list[_Unit], *, guarded: bool = False) -> None:
+        """Run and commit `group` (which grows by what arrives meanwhile), where `guarded` with a savepoint around each
+        unit. Raises if the group as a whole failed."""
         started = time.monotonic()
         transaction = connection.begin()
         try:
-            session = _run(connection, group[0])
-            while len(group) < GROUP_UNITS and time.monotonic() - started < GROUP_SECONDS:
-                try:
-                    unit = self._queue.get_nowait()
-                except queue.Empty:
+            session = None
+            for done in itertools.count():
+                if done == len(group) and not self._grows(group, started):
                     break
-                if unit is None:
-                    self._queue.put(None)
-                    break
-                group.append(unit)
-                session = _run(connection, unit, session)
+                session = _run(connection, group[done], session, guarded=guarded)
             transaction.commit()
+        except _HalfDoneError:
+            transaction.rollback()
+            self._commit_group(connection, group, guarded=True)
+            return
         except BaseException:
             if _driver(connection).in_transaction:
                 transaction.rollback()
             raise
         self.groups_committed += 1
         self.units_committed += len(group)
+
+    def _grows(self, group: list[_Unit], started: float) -> bool:
+        """Take one more unit that waits, while the group is neither large nor old."""
+        if len(group) >= GROUP_UNITS or time.monotonic() - started >= GROUP_SECONDS:
+            return False
+        try:
+            unit = self._queue.get_nowait()
+        except queue.Empty:
+            return False
+        if unit is None:
+            self._queue.put(None)
+            return False
+        group.append(unit)
+        return True
 
     def _one_by_one(self, group: list[_Unit], cause: Exception) -> None:
         """After a failed commit nothing of the group is stored: give each unit its own transaction, so that one
@@ -228,27 +244,40 @@ class SqliteDatabase:
         self._write_engine.dispose()
 
 
-def _run(connection: Connection, unit: _Unit, kept: WriteSession | None = None) -> WriteSession | None:
-    """Run one unit in a savepoint. Its own error is kept for its caller; an error that ended the whole transaction
-    (SQLite rolls everything back when the disk is full) is raised.
+class _HalfDoneError(Exception):
+    """A unit failed after it had changed something, and no savepoint tells its changes from the others'."""
+
+
+def _run(
+    connection: Connection, unit: _Unit, kept: WriteSession | None = None, *, guarded: bool = True
+) -> WriteSession | None:
+    """Run one unit, where `guarded` in a savepoint. Its own error is kept for its caller; an error that ended the whole
+    transaction (SQLite rolls everything back when the disk is full) is raised.
 
     Gives the Session where nothing was left in it, for the next unit to be run with as `kept`: making one costs a tenth
     of a small unit. The savepoint is sent straight to the driver: SQLAlchemy's own costs more than a small unit does.
     """
     driver = _driver(connection)
-    driver.execute("SAVEPOINT unit")
+    if guarded:
+        driver.execute("SAVEPOINT unit")
+    changed = driver.total_changes
     session = _write_session(connection, driver) if kept is None else kept
+    unit.error = None
     try:
         unit.result = unit.run(session)
         if session.has_changes:
             session.flush()
-        driver.execute("RELEASE unit")
+        if guarded:
+            driver.execute("RELEASE unit")
         unit.callbacks = session.committed()
     except BaseException as error:
         if units.is_repeatable(error) or units.is_unavailable(error) or not driver.in_transaction:
             raise
-        driver.execute("ROLLBACK TO unit")
-        driver.execute("RELEASE unit")
+        if guarded:
+            driver.execute("ROLLBACK TO unit")
+            driver.execute("RELEASE unit")
+        elif driver.total_changes != changed:
+            raise _HalfDoneError from error
         unit.error = error
         return None
     finally:
