@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from dodeca.bench.harness import Result, Say, compared, dodeca, free_port, load, nginx, process, quantile
@@ -46,11 +46,6 @@ STARTED_PATHS = 10_000
 NO_LIMITS = {"DODECA_REQUESTS_PER_MINUTE": "0", "DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0"}
 QUERIES = 300
 USERS, KNOWN_SONGS = 10_000, 20_000
-WORDS = (
-    "river", "night", "little", "paper", "silver", "morning", "garden", "winter", "open", "glass", "window", "northern",
-    "slow", "blue", "distant", "copper", "harbour", "letter", "summer", "quiet", "broken", "golden", "mirror", "hollow",
-    "thunder", "meadow", "lantern", "shadow", "velvet", "cinder",
-)  # fmt: skip
 
 
 def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> list[Result]:
@@ -234,6 +229,7 @@ def _albums(
 
 def _pages(data: Path, count: int, say: Say) -> Result:
     """Any page of many albums beside any page of a thousand, as the service reads them."""
+    from dodeca.bench.parts import music_catalogue
     from dodeca.kernel.db import ReadSession
     from dodeca.products.music.compat.subsonic import album_pages
 
@@ -241,9 +237,8 @@ def _pages(data: Path, count: int, say: Say) -> Result:
     generator = random.Random(20261127)  # noqa: S311 - repeatable
     found: dict[int, float] = {}
     with opened(data) as platform:
-        made = 0
-        for wanted in (1_000, count):
-            made = _add_albums(platform, made, wanted)
+        for made, wanted in ((0, 1_000), (1_000, count)):
+            music_catalogue.add_albums(platform, made, wanted)
             times = []
             for _ in range(QUERIES):
                 offset = generator.randrange(max(1, wanted - 20))
@@ -265,42 +260,6 @@ def _pages(data: Path, count: int, say: Say) -> Result:
         target="≤ 1.50",
         met=ratio <= 1.5,
     )
-
-
-def _add_albums(platform: Platform, made: int, wanted: int) -> int:
-    from sqlalchemy import insert
-
-    from dodeca.kernel import clock
-    from dodeca.kernel.db import WriteSession
-    from dodeca.products.music.models import Album, AlbumArtist
-    from dodeca.products.music.service import catalogue
-
-    def batch(session: WriteSession, start: int) -> None:
-        artist = catalogue.artist_for(session, f"Artist {start}")
-        numbers = range(start, min(start + 1000, wanted))
-        rows = [
-            {
-                "id": number + 1,
-                "title": f"{WORDS[number % len(WORDS)]} {number}",
-                "title_key": f"{number}",
-                "sort_key": f"{WORDS[number % len(WORDS)]} {number}",
-                "artist_name": artist.name,
-                "artist_key": artist.sort_key,
-                "artists_key": str(artist.id),
-                "artist_id": artist.id,
-                "public_songs": 1,
-                "created_at": clock.now(),
-            }
-            for number in numbers
-        ]
-        session.execute(insert(Album), rows)
-        session.execute(
-            insert(AlbumArtist), [{"album_id": n + 1, "position": 0, "artist_id": artist.id} for n in numbers]
-        )
-
-    for start in range(made, wanted, 1000):
-        platform.db.write(lambda session, start=start: batch(session, start))  # type: ignore[misc]
-    return wanted
 
 
 # Radio
@@ -369,6 +328,7 @@ def _sounding(platform: Platform, path: Path) -> int:
 
 
 def _search(data: Path, count: int, say: Say) -> Result:
+    from dodeca.bench.parts import music_catalogue
     from dodeca.kernel.db import ReadSession
     from dodeca.products.music.service import searching
     from dodeca.products.music.service.viewers import VISITOR
@@ -376,9 +336,8 @@ def _search(data: Path, count: int, say: Say) -> Result:
     say(f"Indexing {count:,} songs")
     generator = random.Random(20261126)  # noqa: S311 - repeatable
     with opened(data) as platform:
-        titles = _fill(platform, count, generator)
         times = []
-        for title in generator.sample(titles, min(QUERIES, count)):
+        for title in music_catalogue.add_songs(platform, count, generator, sample=QUERIES)[:QUERIES]:
             words = title.split()
             text = f"{words[0]} {words[1][:4]}" if generator.random() < 0.5 else f"{words[2]} {words[3]}"
 
@@ -390,44 +349,6 @@ def _search(data: Path, count: int, say: Say) -> Result:
             times.append(time.perf_counter() - began)
     p95 = quantile(sorted(times), 0.95)
     return Result(name=f"Search among {count:,} songs, p95", value=p95, unit="ms", target="≤ 30 ms", met=p95 <= 30)
-
-
-def _fill(platform: Platform, count: int, generator: random.Random) -> list[str]:
-    """Songs and their index; gives their titles."""
-    from sqlalchemy import insert
-
-    from dodeca.kernel import clock
-    from dodeca.kernel.db import WriteSession
-    from dodeca.products.music.models import Song
-    from dodeca.products.music.service import catalogue, folding, searching
-
-    now, titles = clock.now(), []
-
-    def batch(session: WriteSession, start: int) -> None:
-        artist = catalogue.artist_for(session, f"{generator.choice(WORDS).title()} {start}")
-        rows: list[dict[str, Any]] = []
-        for number in range(start, min(start + 2000, count)):
-            title = " ".join(generator.sample(WORDS, 3)).title() + f" {number}"
-            titles.append(title)
-            rows.append(
-                {
-                    "id": number + 1,
-                    "title": title,
-                    "title_key": folding.folded(title),
-                    "artist_name": artist.name,
-                    "artist_id": artist.id,
-                    "work_key": folding.work_key(artist.name, title),
-                    "library_key": "u:",
-                    "genres": [],
-                }
-            )
-        session.execute(insert(Song), rows)
-        documents = [searching.document(row["id"], row["title"], row["artist_name"], "", now) for row in rows]
-        searching.indexes["song"].index_new(session, documents)
-
-    for start in range(0, count, 2000):
-        platform.db.write(lambda session, start=start: batch(session, start))  # type: ignore[misc]
-    return titles
 
 
 # Taste
