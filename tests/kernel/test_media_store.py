@@ -135,6 +135,23 @@ def test_a_sweep_sees_every_file_and_its_age(store: MediaStore) -> None:
     assert all(abs(ages[key] - time.time()) < 60 for key in saved)
 
 
+def test_a_file_can_be_set_aside_and_put_back(store: MediaStore) -> None:
+    key = save(store, b"put away")
+
+    asyncio.run(store.set_aside("2031-05-01", key))
+    listed = store.aside()
+    gone = asyncio.run(keys(store))
+    asyncio.run(store.put_back("2031-05-01", key))
+    back = store.read(key)
+    asyncio.run(store.set_aside("2031-05-01", key))
+    asyncio.run(store.remove_aside("2031-05-01", key))
+
+    assert ("2031-05-01", key) in listed
+    assert key not in gone
+    assert back == b"put away"
+    assert ("2031-05-01", key) not in store.aside()
+
+
 def test_too_much_is_refused_while_it_arrives(folder: MediaStore, tmp_path: Path) -> None:
     sent = 0
 

@@ -23,6 +23,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, migrations
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.jobs import QueuedJob
+from dodeca.kernel.media import sweeping
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Settings, SettingsGroup
 
@@ -69,6 +70,7 @@ def examine(platform: Platform, *, deep: bool = True) -> Iterator[Check]:
     yield Check("database file", _told(lambda: _database(platform)))
     if schema:
         return  # the checks below ask tables that may not be there
+    yield Check("media", _told(lambda: sweeping.problems(platform)))
     for manifest in platform.manifests:
         for name, invariant in manifest.invariants.items():
             title = f"{manifest.name}: {name.replace('_', ' ')}"

@@ -58,6 +58,9 @@ class Settings(SettingsGroup):
         "Where uploads lie: s3://bucket/prefix or a folder. Default: media/ in the data folder.",
         secret=True,
     )
+    media_sweep_days: int = setting(
+        30, "Days that files which nothing names any more stay aside before they are removed; 0 = never.", minimum=0
+    )
     smtp_url: str = setting(
         "", "smtp://user:password@host:587. Without it mail goes to the mailbox at /admin/mail.", secret=True
     )

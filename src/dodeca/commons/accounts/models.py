@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import Model
+from dodeca.kernel.db import MEDIA, Model
 
 ROLES = ("member", "moderator", "merchant", "admin")
 
@@ -37,7 +37,7 @@ class Account(Model):
     pending_email: Mapped[str | None]
     password_hash: Mapped[str | None]
     password_changed_at: Mapped[datetime | None]
-    avatar: Mapped[str | None]
+    avatar: Mapped[str | None] = mapped_column(info=MEDIA)
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
     suspended_at: Mapped[datetime | None]
     deletion_due_at: Mapped[datetime | None] = mapped_column(index=True)

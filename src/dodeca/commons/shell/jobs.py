@@ -6,6 +6,7 @@ from dodeca.kernel import mail
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.http.idempotency import forget_old_keys
 from dodeca.kernel.jobs import JobContext, Nothing, job
+from dodeca.kernel.media.sweeping import sweep_media
 
 
 @job("platform.forget_old_keys", every=3600)
@@ -20,4 +21,4 @@ def forget_mail(session: WriteSession, _job: JobContext, _payload: Nothing) -> N
     mail.forget_old(session)
 
 
-jobs = [forget_keys, forget_mail, mail.deliver]
+jobs = [forget_keys, forget_mail, mail.deliver, sweep_media]

@@ -10,12 +10,13 @@ its Session; what must happen after the commit is an outbox entry (`kernel.jobs`
 from dodeca.kernel.db.bykey import Finding, Together, detached, values_of
 from dodeca.kernel.db.claims import claiming
 from dodeca.kernel.db.database import Database, open_database
-from dodeca.kernel.db.models import Json, Model, UtcDateTime, metadata
+from dodeca.kernel.db.models import MEDIA, Json, Model, UtcDateTime, metadata
 from dodeca.kernel.db.observe import TooManyQueries, queries
 from dodeca.kernel.db.prepared import Prepared, PreparedIn
 from dodeca.kernel.db.sessions import ReadOnlyViolation, ReadSession, WriteSession
 
 __all__ = [
+    "MEDIA",
     "Database",
     "Finding",
     "Json",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, String
@@ -11,6 +11,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+MEDIA: Final = {"media": True}
+"""For `mapped_column(info=MEDIA)`: the column holds keys of the media store. What no such column names is removed by
+`kernel.media.sweeping`."""
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

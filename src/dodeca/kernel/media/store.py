@@ -218,6 +218,34 @@ class MediaStore:
                 if _KEY.fullmatch(key):
                     yield Stored(key, item["size"], item["last_modified"])
 
+    async def set_aside(self, day: str, key: str) -> None:
+        """Take a file out of use, for now; `day` says since when, as in 2031-05-01."""
+        with contextlib.suppress(NotFound):
+            await self._ask(obstore.rename_async(self._store, _path(key), _aside(day, key)))
+
+    async def put_back(self, day: str, key: str) -> None:
+        """Undo `set_aside`."""
+        with contextlib.suppress(NotFound):
+            await self._ask(obstore.rename_async(self._store, _aside(day, key), _path(key)))
+
+    async def remove_aside(self, day: str, key: str) -> None:
+        """Remove a file that was set aside, and its thumbnails unless it is stored anew."""
+        with contextlib.suppress(NotFound):
+            await self._ask(obstore.delete_async(self._store, _aside(day, key)))
+        try:
+            await self.size(key)
+        except NotFound:
+            shapes = await self._ask(obstore.list_with_delimiter_async(self._store, "derived"))
+            for folder in shapes["common_prefixes"]:
+                with contextlib.suppress(NotFound):
+                    await self._ask(obstore.delete_async(self._store, f"{folder}/{_path(key)}"))
+
+    def aside(self) -> list[tuple[str, str]]:
+        """Day and key of all files that are set aside, from a thread."""
+        with _translated():
+            paths = [item["path"] for chunk in obstore.list(self._store, prefix="swept") for item in chunk]
+        return [(day, key) for _, day, key in (path.rsplit("/", 2) for path in paths) if _KEY.fullmatch(key)]
+
     async def delete(self, key: str) -> None:
         """Remove a file. Its thumbnails stay until `delete_thumbnails`. Removing what is not there is no error."""
         with contextlib.suppress(NotFound):
@@ -332,6 +360,12 @@ def _path(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise NotFound("There is no such file.")
     return f"files/{key[:2]}/{key[2:4]}/{key}"
+
+
+def _aside(day: str, key: str) -> str:
+    """Where a file lies that is set aside."""
+    _path(key)
+    return f"swept/{day}/{key}"
 
 
 def _too_large(max_bytes: int) -> TooLarge:

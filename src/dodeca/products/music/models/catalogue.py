@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Model
+from dodeca.kernel.db import MEDIA, Model
 
 
 def partial(name: str, where: str, *columns: str, unique: bool = False) -> Index:
@@ -41,7 +41,7 @@ class Artist(Model):
     mbid: Mapped[str | None] = mapped_column(unique=True)
     account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
     about: Mapped[str] = mapped_column(default="")
-    cover_key: Mapped[str | None]
+    cover_key: Mapped[str | None] = mapped_column(info=MEDIA)
     public_songs: Mapped[int] = mapped_column(default=0)
     like_count: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -76,7 +76,7 @@ class Album(Model):
     release_date: Mapped[str | None]
     mbid: Mapped[str | None] = mapped_column(unique=True)
     genre_key: Mapped[str | None]
-    cover_key: Mapped[str | None]
+    cover_key: Mapped[str | None] = mapped_column(info=MEDIA)
     album_gain: Mapped[float | None]
     album_peak: Mapped[float | None]
     public_songs: Mapped[int] = mapped_column(default=0)
@@ -156,10 +156,10 @@ class Song(Model):
     library_key: Mapped[str]
     library_id: Mapped[int | None] = mapped_column(ForeignKey("music_folders.id"))
     path: Mapped[str | None]
-    media_key: Mapped[str | None]
-    video_key: Mapped[str | None]
+    media_key: Mapped[str | None] = mapped_column(info=MEDIA)
+    video_key: Mapped[str | None] = mapped_column(info=MEDIA)
     video_type: Mapped[str | None]
-    cover_key: Mapped[str | None]
+    cover_key: Mapped[str | None] = mapped_column(info=MEDIA)
     lyrics: Mapped[str | None]
     waveform: Mapped[bytes | None]
     timbre: Mapped[bytes | None]
@@ -349,7 +349,7 @@ class Transcode(Model):
     song_id: Mapped[int] = mapped_column(ForeignKey("music_songs.id"), primary_key=True)
     profile: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str]
-    media_key: Mapped[str]
+    media_key: Mapped[str] = mapped_column(info=MEDIA)
     content_type: Mapped[str]
     size: Mapped[int]
     segments: Mapped[list[Any] | None]

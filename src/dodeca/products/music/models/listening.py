@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Model
+from dodeca.kernel.db import MEDIA, Model
 from dodeca.products.music.models.catalogue import partial
 
 
@@ -162,7 +162,7 @@ class TasteModel(Model):
     __tablename__ = "music_taste_models"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    media_key: Mapped[str]
+    media_key: Mapped[str] = mapped_column(info=MEDIA)
     interactions: Mapped[int]
     songs: Mapped[int]
     seconds: Mapped[float]

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Model
+from dodeca.kernel.db import MEDIA, Model
 from dodeca.products.music.models.catalogue import partial
 
 LIKED = "kind IN ('song', 'album', 'artist', 'playlist', 'comment')"
@@ -36,7 +36,7 @@ class Playlist(Model):
     song_count: Mapped[int] = mapped_column(default=0)
     duration_ms: Mapped[int] = mapped_column(default=0)
     like_count: Mapped[int] = mapped_column(default=0)
-    cover_key: Mapped[str | None]
+    cover_key: Mapped[str | None] = mapped_column(info=MEDIA)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 

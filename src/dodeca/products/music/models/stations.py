@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Model
+from dodeca.kernel.db import MEDIA, Model
 from dodeca.products.music.models.catalogue import partial
 
 
@@ -69,7 +69,7 @@ class Show(Model):
     ends_at: Mapped[datetime]
     songs: Mapped[list[Any]] = mapped_column(default=list)
     live: Mapped[bool] = mapped_column(default=False)
-    media_key: Mapped[str | None]
+    media_key: Mapped[str | None] = mapped_column(info=MEDIA)
     media_type: Mapped[str | None]
     media_size: Mapped[int | None]
     source_id: Mapped[str | None]

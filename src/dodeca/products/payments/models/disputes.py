@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Model
+from dodeca.kernel.db import MEDIA, Model
 from dodeca.products.payments.models.gateway import partial
 
 PROOFS = (
@@ -75,7 +75,7 @@ class Document(Model):
     name: Mapped[str]
     mime_type: Mapped[str]
     size: Mapped[int]
-    media_key: Mapped[str]
+    media_key: Mapped[str] = mapped_column(info=MEDIA)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (Index("ix_payments_documents_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),)
