@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import plistlib
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -276,6 +277,28 @@ def test_a_playlist_goes_out_and_comes_back(ada: Client, format: str) -> None:
     assert back.status_code == 201, back.text
     assert (back.json()["matched"], back.json()["unmatched"]) == (3, [])
     assert [one["song_id"] for one in back.json()["playlist"]["songs"]] == songs
+
+
+def test_an_itunes_library_brings_ratings_loves_counts_and_playlists(ada: Client) -> None:
+    evening, night = (song(ada, title, duration=60) for title in ("Evening", "Night"))
+    tracks = {
+        "7": {"Track ID": 7, "Name": "Evening", "Artist": "Bach", "Rating": 80, "Loved": True, "Play Count": 3},
+        "8": {"Track ID": 8, "Name": "Night", "Artist": "Bach", "Rating": 20},
+        "9": {"Track ID": 9, "Name": "Elsewhere", "Artist": "Ben", "Rating": 100},
+    }
+    lists = [{"Name": "Mine", "Playlist Items": [{"Track ID": 8}, {"Track ID": 7}, {"Track ID": 8}]}]
+    data = plistlib.dumps({"Tracks": tracks, "Playlists": lists})
+
+    told = ada.post("/api/music/playlists/import", files={"file": ("Library.xml", data)})
+    first, second = (ada.get(f"/api/music/songs/{number}").json() for number in (evening, night))
+    (mine,) = ada.get("/api/music/users/ada/playlists").json()["playlists"]
+    shown = ada.get(f"/api/music/users/ada/playlists/{mine['playlist_id']}").json()["playlist"]
+
+    assert told.status_code == 201, told.text
+    assert (told.json()["matched"], [one["title"] for one in told.json()["unmatched"]]) == (2, ["Elsewhere"])
+    assert (first["rating"], first["liked"], first["play_count"]) == (4, True, 3)
+    assert (second["rating"], second["liked"], second["play_count"]) == (1, False, 0)
+    assert [one["song_id"] for one in shown["songs"]] == [night, evening, night]
 
 
 def test_plays_are_told_once(ada: Client, bob: Client) -> None:

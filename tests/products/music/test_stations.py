@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import update
 from tests.products.music.conftest import MakeSong, viewer
 from tests.products.music.test_catalogue import audio, broken
 from tests.support.platform import Factory
@@ -14,7 +16,9 @@ from dodeca.commons.accounts.public import Account
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from dodeca.products.music.models import Song, Station
+from dodeca.kernel.platform import Platform
+from dodeca.products.music import listeners
+from dodeca.products.music.models import Song, Station, StationListeners
 from dodeca.products.music.service import songs, stations
 from dodeca.products.music.service.viewers import VISITOR
 
@@ -134,3 +138,22 @@ def test_a_song_made_private_is_named_no_more(session: WriteSession, make: Facto
 
     slot = stations.timeline(session, station).at(stations.now_ms())
     assert stations.songs_of(session, [slot]) == {}
+
+
+def test_listeners_are_counted_through_all_processes(platform: Platform, make: Factory, make_song: MakeSong) -> None:
+    owner = make.account()
+    found = sounding(make_song, "A")
+    number = make.run(lambda session: opened(session, owner, found).id)
+
+    def counted() -> int:
+        return platform.db.read(lambda session: listeners.counts(session, platform, [number]))[number]
+
+    with listeners.listening(platform, number):
+        asyncio.run(listeners.tell(platform))
+        own = counted()
+    make.run(lambda session: session.execute(update(StationListeners).values(process="another", listeners=2)))
+    with listeners.listening(platform, number):
+        both = counted()
+    make.run(lambda session: session.execute(update(StationListeners).values(until=clock.ago(seconds=1))))
+
+    assert (own, both, counted()) == (1, 3, 0)

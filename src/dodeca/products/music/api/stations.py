@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -156,8 +156,20 @@ class PartyView(msgspec.Struct, kw_only=True):
     stream_url: str
 
 
-def station_view(platform: Platform, viewer: Viewer, station: Station) -> StationView:
-    """A station as a viewer sees it."""
+def station_views(
+    session: ReadSession, platform: Platform, viewer: Viewer, found: Sequence[Station]
+) -> list[StationView]:
+    """Stations as a viewer sees them."""
+    heard = listeners.counts(session, platform, [station.id for station in found])
+    return [_station_view(platform, viewer, station, heard[station.id]) for station in found]
+
+
+def station_view(session: ReadSession, platform: Platform, viewer: Viewer, station: Station) -> StationView:
+    """One station as a viewer sees it."""
+    return station_views(session, platform, viewer, [station])[0]
+
+
+def _station_view(platform: Platform, viewer: Viewer, station: Station, heard: int) -> StationView:
     own = station.owner_id == viewer.account_id
     query = f"?key={station.key}" if own and station.visibility == "private" else ""
     base = f"/music/radio/{station.slug}"
@@ -169,7 +181,7 @@ def station_view(platform: Platform, viewer: Viewer, station: Station) -> Statio
         visibility=station.visibility,
         kind=station.kind,
         owner_id=station.owner_id,
-        listeners=listeners.count(platform, station.id),
+        listeners=heard,
         stream_url=platform.url(f"{base}.mp3{query}"),
         hls_url=platform.url(f"{base}.m3u8{query}"),
         key=station.key if own else None,
@@ -200,7 +212,7 @@ def create_station(
         visibility=data.visibility,
         playlist_id=number(data.playlist_id) if data.playlist_id is not None else None,
     )
-    return station_view(call.platform, viewer, station)
+    return station_view(session, call.platform, viewer, station)
 
 
 @get("/stations", access=Access.PUBLIC)
@@ -214,7 +226,7 @@ def list_stations(
     """Public stations and one's own."""
     statement = select(Station).where(stations.stations_for(viewer))
     page = page_of(session, statement, order=[Station.created_at, Station.id], limit=limit, cursor=cursor)
-    return StationList([station_view(call.platform, viewer, row) for row in page.items], page.next_cursor)
+    return StationList(station_views(session, call.platform, viewer, page.items), page.next_cursor)
 
 
 @get("/stations/{station_id:str}", access=Access.PUBLIC)
@@ -222,7 +234,7 @@ def read_station(
     session: DbRead, call: Calling, viewer: Looking, station_id: FromPath[str], key: FromQuery[str] = ""
 ) -> StationView:
     """A station."""
-    return station_view(call.platform, viewer, stations.find(session, viewer, number(station_id), key))
+    return station_view(session, call.platform, viewer, stations.find(session, viewer, number(station_id), key))
 
 
 @delete("/stations/{station_id:str}", access=Access.MEMBER)
@@ -237,7 +249,9 @@ def change_loop(
 ) -> StationView:
     """Let other songs repeat, after the current one."""
     wanted = _song_ids(session, viewer, data.songs, data.playlist_id)
-    return station_view(call.platform, viewer, stations.change_loop(session, viewer, number(station_id), wanted))
+    return station_view(
+        session, call.platform, viewer, stations.change_loop(session, viewer, number(station_id), wanted)
+    )
 
 
 def now_view(session: ReadSession, platform: Platform, viewer: Viewer, station: Station) -> NowView:
@@ -257,7 +271,7 @@ def now_view(session: ReadSession, platform: Platform, viewer: Viewer, station: 
         ends_at=_moment(slot.ends_at_ms) if slot.ends_at_ms < FOREVER_MS else None,
         next=shown.get(str(after.song_id)) if after is not None else None,
         show=show_view(show) if show is not None else None,
-        listeners=listeners.count(platform, station.id),
+        listeners=listeners.counts(session, platform, [station.id])[station.id],
     )
 
 
@@ -335,6 +349,7 @@ async def _events(call: Call, station_id: int, first: NowView, read: Any) -> Asy
     with listeners.listening(call.platform, station_id):
         now = first
         while True:
+            await listeners.tell(call.platform)
             yield {"event": "now", "data": msgspec.json.encode(now).decode(), "retry": 2000}
             left = (now.ends_at - clock.now()).total_seconds() if now.ends_at is not None else EVENT_SECONDS
             await asyncio.sleep(min(max(left, 0.05), EVENT_SECONDS))

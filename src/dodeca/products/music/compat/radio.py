@@ -110,6 +110,7 @@ async def _bytes(call: Call, station: Station, kind: str, *, titled: bool) -> As
             yield writer.add(headers, station.title) if writer is not None else headers
         try:
             async for chunk in on_air.of(call.platform).listen(station, kind):
+                await listeners.tell(call.platform)
                 title = chunk.title or station.title
                 yield writer.add(chunk.data, title) if writer is not None else chunk.data
         except NotFound:

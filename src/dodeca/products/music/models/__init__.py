@@ -37,7 +37,7 @@ from dodeca.products.music.models.social import (
     Share,
     ShareItem,
 )
-from dodeca.products.music.models.stations import Show, Station, StationLoop
+from dodeca.products.music.models.stations import Show, Station, StationListeners, StationLoop
 
 __all__ = [
     "Album",
@@ -72,6 +72,7 @@ __all__ = [
     "SongGenre",
     "SongVersion",
     "Station",
+    "StationListeners",
     "StationLoop",
     "TasteModel",
     "Transcode",

@@ -39,6 +39,18 @@ class Station(Model):
     )
 
 
+class StationListeners(Model):
+    """How many listen to a station through a process (primary key); the row counts until `until`. No foreign key: a
+    station that is erased while somebody listens leaves a row that ends by itself."""
+
+    __tablename__ = "music_station_listeners"
+
+    station_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    listeners: Mapped[int]
+    until: Mapped[datetime] = mapped_column(index=True)
+
+
 class StationLoop(Model):
     """The songs that a station repeats from a moment on (primary key, in milliseconds of Unix time), beginning with
     the first. A later row replaces it; a row whose time has come never changes.

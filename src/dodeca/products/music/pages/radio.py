@@ -22,7 +22,7 @@ from dodeca.kernel.http import (
     post,
 )
 from dodeca.products.music.acting import Looking, number, viewing
-from dodeca.products.music.api.stations import now_view, station_view
+from dodeca.products.music.api.stations import now_view, station_view, station_views
 from dodeca.products.music.models import Playlist, Station
 from dodeca.products.music.pages.look import Line, page
 from dodeca.products.music.service import playlists, stations
@@ -55,7 +55,8 @@ def show_radio(session: ReadSession, call: Call, state: FormState) -> Page:
         "radio.html",
         "radio",
         stations=[
-            (station_view(call.platform, viewer, row), now_view(session, call.platform, viewer, row)) for row in found
+            (shown, now_view(session, call.platform, viewer, row))
+            for shown, row in zip(station_views(session, call.platform, viewer, found), found, strict=True)
         ],
         playlists=[(row.id, row.title) for row in session.scalars(mine.order_by(Playlist.title))],
         curates=account is not None and stations.may_curate(session, account),
@@ -102,7 +103,7 @@ def _station_page(session: ReadSession, call: Call, viewer: Viewer, station: Sta
         viewer,
         "station.html",
         "radio",
-        station=station_view(call.platform, viewer, station),
+        station=station_view(session, call.platform, viewer, station),
         now_playing=now_view(session, call.platform, viewer, station),
         coming=coming,
         stream=f"/music/radio/{station.slug}.mp3{query}",
