@@ -29,7 +29,12 @@ class Browser:
     def __init__(self, http: TestClient[Any], make: Factory) -> None:
         self.http, self.name = http, f"shop{next(_numbers)}"
         self.account = make.account(self.name, email=f"{self.name}@example.org")
-        self.headers = {**HERE, "authorization": f"Bearer {make.token(self.account)}"}
+        self._make = make
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """A new token."""
+        self.headers = {**HERE, "authorization": f"Bearer {self._make.token(self.account)}"}
 
     def get(self, path: str) -> str:
         answer = self.http.get(f"/payments{path}", headers={**self.headers, "accept": "text/html"})
