@@ -116,6 +116,19 @@ def test_a_shops_page_takes_a_card_with_3d_secure(browser: Browser, shop: Shop, 
     page.close()
 
 
+def test_the_snippet_works_in_a_file_of_ones_own(browser: Browser, shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "shop.html"
+    file.write_text(SHOP_PAGE.format(base=f"{shop.url}/payments", key=shop.key[0], order=order(shop)))
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    page.get_by_role("button", name="Pay").click()
+    frame = page.frame_locator("iframe[title=Payment]")
+    type_card(frame, "4242 4242 4242 4242")
+    frame.get_by_role("button", name="Pay ₹500.00").click()
+    expect(page.locator("#out")).to_contain_text("paid")
+    page.close()
+
+
 def test_leaving_the_checkout_by_keyboard_is_told(browser: Browser, shop: Shop, stall: Any) -> None:
     address = stall(SHOP_PAGE.format(base=f"{shop.url}/payments", key=shop.key[0], order=order(shop)))
     page = browser.new_page()

@@ -27,6 +27,7 @@ from dodeca.kernel.http import (
 )
 from dodeca.kernel.money import decimal_text, formatted, parse_decimal
 from dodeca.products.payments import flows, links
+from dodeca.products.payments.acting import maybe_acting
 from dodeca.products.payments.banks import BANKS, WALLETS
 from dodeca.products.payments.models import Card, Invoice, Merchant, Order, Payment
 from dodeca.products.payments.pages.common import asked, carried, framed
@@ -90,6 +91,9 @@ def _page(session: ReadSession, call: Call, state: FormState, desk: Desk, due: i
     for name in ("email", "contact", "name"):
         if name not in typed and asked(call, name):
             typed[name] = [asked(call, name) or ""]
+    payer = None if "email" in typed else maybe_acting(session, call)
+    if payer is not None and payer.email:
+        typed["email"] = [payer.email]
     errors = {CONTROLS.get(name, name): text for name, text in state.errors.items()}
     shown = FormState(state.values, errors, state.message, state.status, typed)
     return Page(

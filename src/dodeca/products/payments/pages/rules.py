@@ -170,6 +170,8 @@ def show_hooks(session: ReadSession, call: Call, state: FormState) -> Page:
             for event in page.items
         ],
         next_cursor=page.next_cursor,
+        base=call.platform.url(""),
+        reaches_all=call.platform.settings.outbound_allow_private,
         form=state.form,
     )
 
