@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, delete, literal_column, select, update
 
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import Prepared, WriteSession
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.news import live, ranking
 from dodeca.products.news.models import Item, ItemTag, RankPlace, Site, Tag
@@ -25,10 +25,37 @@ PLACES_KEPT = 90
 PLACE_SECONDS = 300
 HISTORY_DAYS = 14
 RELEASED_AT_ONCE = 100
-_NEEDED = (
-    "id", "counted", "created_at", "pooled_at", "url", "descendants", "imported_descendants", "flags", "penalty",
-    "penalty_reason", "site", "rank",
-)  # fmt: skip
+
+
+class _Candidate(NamedTuple):
+    """What the formula needs of a post."""
+
+    id: int
+    counted: int
+    created_at: datetime
+    pooled_at: datetime | None
+    url: str | None
+    descendants: int
+    imported_descendants: int
+    flags: int
+    penalty: float
+    penalty_reason: str | None
+    site: str | None
+    rank: float
+
+
+_items = cast(Table, Item.__table__)
+_candidates = Prepared(
+    select(*(_items.c[name] for name in _Candidate._fields))
+    .where(
+        _items.c.parent_id.is_(None),
+        _items.c.state == literal_column("'live'"),
+        _items.c.voted_at >= bindparam("since", type_=_items.c.voted_at.type),
+    )
+    .order_by(_items.c.voted_at.desc())
+    .limit(literal_column(str(CANDIDATES)))
+)
+_move = Prepared(update(_items).where(_items.c.id == bindparam("which")).values(rank=bindparam("to")))
 
 
 @job("news.refresh_ranks", every=30)
@@ -43,24 +70,19 @@ def refresh(session: WriteSession) -> int:
     """The same; gives how many posts were ranked. Reads and writes only what the formula needs, past the ORM."""
     rules, now = current(session), clock.now()
     since = now - timedelta(days=CANDIDATE_DAYS)
-    table = cast(Table, Item.__table__)
-    statement = select(*(table.c[name] for name in _NEEDED)).where(
-        table.c.parent_id.is_(None), table.c.state == "live", table.c.voted_at >= since
-    )
-    found = session.execute(statement.order_by(table.c.voted_at.desc()).limit(CANDIDATES)).all()
+    found = [_Candidate._make(row) for row in _candidates.rows(session, since=since)]
     penalties = select(Site.site, Site.penalty, Site.reason).where(Site.penalty != 1.0)
     sites = {site: (penalty, reason) for site, penalty, reason in session.execute(penalties)}
     tags = _penalised_tags(session, since)
     changed = []
     for row in found:
-        site_penalty, site_reason = sites.get(row.site, (1.0, ""))
+        site_penalty, site_reason = sites.get(row.site or "", (1.0, ""))
         standing = items.standing_of(row, site_penalty, site_reason, tags.get(row.id, ()))
         rank = ranking.rank(standing, now, rules)
         if rank != row.rank:
             changed.append({"which": row.id, "to": rank})
     if changed:
-        moved = update(table).where(table.c.id == bindparam("which")).values(rank=bindparam("to"))
-        session.connection().execute(moved, changed)
+        _move.run_many(session, changed)
         session.expire_all()
     _note_places(session)
     return len(found)
@@ -90,7 +112,7 @@ def _note_places(session: WriteSession) -> None:
         {"item_id": item_id, "at": at, "position": place, "rank": rank} for place, (item_id, rank) in enumerate(rows, 1)
     ]
     if values:
-        session.execute(insert_for(session)(RankPlace).values(values).on_conflict_do_nothing())
+        session.execute(insert_for(session)(RankPlace).on_conflict_do_nothing(), values)
 
 
 @job("news.release", every=30)
