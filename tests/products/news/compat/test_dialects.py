@@ -238,3 +238,24 @@ def test_feeds_are_read_by_feedparser_with_thresholds(client: Client, news: News
     assert feedparser.parse(client.get("/news/rss/replies?id=Poster").text).entries[0].id.endswith(f"={reply.id}")
     for missing in ("nothing", "user?id=nobody", "newest.pdf", "feed?id=Poster&token=x"):
         assert client.get(f"/news/rss/{missing}").status_code == 404
+
+
+def test_a_search_without_words_gives_every_kind_by_points_or_by_time(client: Client, news: News) -> None:
+    al, bea = news.account(username="Al"), news.account(username="bea")
+    story = news.post(al, title="A story")
+    poll = news.post(al, title="Poll: which?", content="", options=["This", "That"])
+    comment = news.comment(story, bea, "Well said.")
+    news.vote(poll)
+    options = [poll.id + 1, poll.id + 2]
+
+    def ids(path: str) -> list[int]:
+        return [int(hit["objectID"]) for hit in client.get(f"/news/api/v1/{path}").json()["hits"]]
+
+    assert ids("search_by_date") == [comment.id, poll.id, story.id]
+    assert ids("search") == [poll.id, story.id, comment.id]  # a comment has no points
+    assert ids("search?tags=comment") == [comment.id]
+    assert sorted(ids("search_by_date?tags=pollopt")) == options
+    assert sorted(ids("search?tags=(poll,pollopt)")) == [poll.id, *options]
+    assert ids("search?tags=(story,author_bea)") == [story.id, comment.id]
+    assert ids("search?numericFilters=num_comments<5") == [poll.id, story.id]
+    assert ids("search?numericFilters=points>1") == [poll.id]

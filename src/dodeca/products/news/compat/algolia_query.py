@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, or_, select, true
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, literal_column, or_, select, true
 
 from dodeca.commons.accounts.public import account_by_name
 from dodeca.kernel.db import ReadSession
@@ -32,6 +32,14 @@ _FIELDS: Final = {
     "story_url": "url",
 }
 _KINDS: Final = {"ask_hn": "ask", "show_hn": "show"}
+_POST_TAGS: Final = frozenset(("story", "poll", "job", "front_page", *_KINDS))
+_OTHER_TAGS: Final = frozenset(("comment", "pollopt"))
+# In the words of the partial indexes; comments have no points, so without a date they come last.
+_IS_COMMENT: Final = Item.type == literal_column("'comment'")
+_IS_OPTION: Final = and_(
+    Item.type == literal_column("'pollopt'"),
+    Item.parent_id.in_(select(Item.id).where(listing.of_kind("poll")).correlate(None)),
+)
 _TYPES: Final = ("story", "comment", "poll", "pollopt", "job")
 
 
@@ -108,11 +116,7 @@ def found(session: ReadSession, asked: Asked, *, newest: bool, limit: int) -> li
     """The ids that fit, best or newest first."""
     wanted = and_(visible_to(VISITOR), *_conditions(session, asked))
     if parsed(asked.query).is_empty:
-        order: list[ColumnElement[Any]] = [Item.created_at.desc()] if newest else [Item.score.desc()]
-        ids = select(Item.id).where(wanted)
-        if not asked.tags:
-            ids = ids.where(Item.type != "pollopt")
-        return list(session.scalars(ids.order_by(*order, Item.id.desc()).limit(limit)))
+        return _without_words(session, asked, wanted, newest=newest, limit=limit)
     same = Item.id == cast(searching.index.table.c.doc_id, Item.id.type)
     visible: Select[Any] = select(cast(Item.id, String)).where(same, wanted)
     hits = searching.index.query(session, asked.query, limit=limit, visible=visible, newest=newest, typos=True)
@@ -123,6 +127,38 @@ def found(session: ReadSession, asked: Asked, *, newest: bool, limit: int) -> li
     points = _points(session, [int(hit.doc_id) for hit in hits])
     ranked = sorted(hits, key=lambda hit: (-round(hit.rank, 1), -points.get(int(hit.doc_id), 0)))
     return [int(hit.doc_id) for hit in ranked]
+
+
+def _without_words(
+    session: ReadSession, asked: Asked, wanted: ColumnElement[bool], *, newest: bool, limit: int
+) -> list[int]:
+    """Everything that the filters let through. Posts, comments and options have indexes of their own, which are read in
+    order; a branch that a filter rules out is left out here, for it would be read to its end in vain."""
+    named = [set(group) for group in asked.tags]
+    has_points = any(name != "created_at_i" for name, _operator, _number in asked.numeric)
+    posts_only = has_points or any(group <= _POST_TAGS for group in named)
+    found: list[tuple[int, Any, int]] = []
+    if not any(group <= _OTHER_TAGS for group in named):
+        found += _branch(session, wanted, listing.IS_POST, by=Item.created_at if newest else Item.score, limit=limit)
+    if not posts_only and {"pollopt"} not in named:
+        found += _branch(session, wanted, _IS_COMMENT, by=Item.created_at, limit=limit, last=not newest)
+    if any("pollopt" in group for group in named):
+        found += _branch(session, wanted, _IS_OPTION, by=Item.created_at if newest else Item.score, limit=limit)
+    return [item_id for _first, _by, item_id in sorted(found, reverse=True)[:limit]]
+
+
+def _branch(
+    session: ReadSession,
+    wanted: ColumnElement[bool],
+    kind: ColumnElement[bool],
+    *,
+    by: Any,
+    limit: int,
+    last: bool = False,
+) -> list[tuple[int, Any, int]]:
+    """Whether it comes before what is `last`, what it is sorted by, and its id."""
+    statement = select(by, Item.id).where(kind, wanted).order_by(by.desc(), Item.id.desc()).limit(limit)
+    return [(0 if last else 1, value, item_id) for value, item_id in session.execute(statement)]
 
 
 def _points(session: ReadSession, ids: list[int]) -> dict[int, int]:
@@ -170,4 +206,4 @@ def _compared(name: str, operator: str, number: int) -> ColumnElement[bool]:
         ">=": column >= value,
         ">": column > value,
     }
-    return comparisons[operator] if name != "points" else and_(comparisons[operator], Item.type != "comment")
+    return comparisons[operator] if name == "created_at_i" else and_(comparisons[operator], Item.type != "comment")
