@@ -272,10 +272,10 @@ def _votes(base: str, members: list[Member], stories: int, seconds: float, say: 
 
 def _doctor(data: Path) -> Result:
     """The invariants over everything that was done."""
-    from dodeca.commons.accounts import invariants as of_accounts
-    from dodeca.products.news import invariants as of_news
+    from dodeca.commons.accounts.invariants import invariants as of_accounts
+    from dodeca.products.news.invariants import invariants as of_news
 
     with opened(data) as platform:
-        checks = [*of_accounts.invariants.values(), *of_news.invariants.values()]
+        checks = [*of_accounts.values(), *of_news.values()]
         broken = sum(len(platform.db.read(check)) for check in checks)
     return Result(name="Rows that break an invariant", value=broken, unit="", target="0", met=broken == 0)
