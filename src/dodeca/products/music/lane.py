@@ -11,7 +11,7 @@ import hmac
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
@@ -120,15 +120,27 @@ class SoundLane:
         self._open = app_passwords.opener(platform)
         self._deliveries: OrderedDict[str, tuple[tuple[int, int, str], Delivery]] = OrderedDict()
 
-    def handle(self, scope: Any, protocol: Any) -> Any:
-        """Answer a plain request for sound and give True, or leave it."""
-        path: str = scope.path
-        if scope.method != "GET" or not path.endswith(("/stream", "/stream.view")) or self._platform.hostnames:
+    def answer_at_once(self, scope: Any, protocol: Any) -> bool:
+        """Answer an app of Subsonic from SQLite and give True, or leave it."""
+        asked = self._read(scope)
+        if asked is None or asked.header:
             return False
-        asked = self._read(path, scope)
-        return False if asked is None or self._accel else self._answer(asked, scope, protocol)
+        try:
+            return self._send(asked, self._platform.db.read(lambda s: self._find(s, asked, None)), scope, protocol)
+        except DodecaError:  # said by the route, in its protocol's words
+            return False
 
-    def _read(self, path: str, scope: Any) -> _Asked | None:
+    def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
+        """Answer a plain request for sound and give True, or leave it."""
+        asked = self._read(scope)
+        return False if asked is None else self._answer(asked, scope, protocol)
+
+    def _read(self, scope: Any) -> _Asked | None:
+        path: str = scope.path
+        if scope.method != "GET" or not path.endswith(("/stream", "/stream.view")):
+            return None
+        if self._platform.hostnames or self._accel:
+            return None
         own = _OWN.fullmatch(path)
         if own is not None:
             header = scope.headers.get("authorization")
@@ -153,14 +165,18 @@ class SoundLane:
                 check_access(Access.MEMBER, principal, PRODUCT)
                 check_permissions(principal, writes=False)
             found = await platform.db.aread(lambda session: self._find(session, asked, principal))
-            if found is None:
-                return False
-            account, where = found
-            platform.limit(Call(cast(Any, None), platform, account, PRODUCT), None)
-            name = where.path if where.path is not None else platform.media.local_name(where.media_key or "")
-            delivery = self._delivery(name, where) if name is not None else None
+            return self._send(asked, found, scope, protocol)
         except DodecaError:  # said by the route, in its protocol's words
             return False
+
+    def _send(self, asked: _Asked, found: tuple[Principal, Where] | None, scope: Any, protocol: Any) -> bool:
+        """Send what was found. Raises TooManyRequests."""
+        if found is None:
+            return False
+        account, where = found
+        self._platform.limit(Call(cast(Any, None), self._platform, account, PRODUCT), None)
+        name = where.path if where.path is not None else self._platform.media.local_name(where.media_key or "")
+        delivery = self._delivery(name, where) if name is not None else None
         if name is None or delivery is None:
             return False
         headers: Mapping[str, str] = {name: value for name in _ASKED if (value := scope.headers.get(name)) is not None}
@@ -227,6 +243,13 @@ class SoundLane:
         return who, Where(asked.song_id, "", audio_hash, suffix or "", kind, rate or 0, duration, size or 0, key, path)
 
 
+class _Reading(NamedTuple):
+    """What reads an answer, False where it cannot be told who asks; and in which format it is sent."""
+
+    unit: Callable[[ReadSession], Node | Literal[False] | None]
+    format: str
+
+
 class ReadingLane:
     """Methods of Subsonic that only read, for apps that sign in with token and salt, in one unit of work."""
 
@@ -234,28 +257,43 @@ class ReadingLane:
         self._platform = platform
         self._guesses = signing_in.guesses(platform)
 
-    def handle(self, scope: Any, protocol: Any) -> Any:
+    def answer_at_once(self, scope: Any, protocol: Any) -> bool:
+        """Answer a plain request that only reads from SQLite and give True, or leave it."""
+        asked = self._read(scope)
+        try:
+            return asked is not None and _told(self._platform.db.read(asked.unit), asked, protocol)
+        except DodecaError:  # said by the route, in Subsonic's words
+            return False
+
+    def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
         """Answer a plain request that only reads and give True, or leave it."""
+        asked = self._read(scope)
+        return False if asked is None else self._answer(asked, protocol)
+
+    async def _answer(self, asked: _Reading, protocol: Any) -> bool:
+        try:
+            return _told(await self._platform.db.aread(asked.unit), asked, protocol)
+        except DodecaError:  # said by the route, in Subsonic's words
+            return False
+
+    def _read(self, scope: Any) -> _Reading | None:
         path: str = scope.path
         if scope.method != "GET" or not path.startswith(_REST) or self._platform.hostnames:
-            return False
+            return None
         method = path[len(_REST) :].removesuffix(".view")
         how, function = METHODS.get(method, ("", None))
         if how != "read" or function is None:
-            return False
+            return None
         values: dict[str, list[str]] = {"_method": [method]}
         for key, value in pairs_of(scope.query_string):
             values.setdefault(key, []).append(value)
         given = Parameters(values)
         if not given.text("t") or not given.text("s") or not given.text("c") or given.has("p") or given.has("apiKey"):
-            return False
+            return None
         name = plain_name(self._guesses, given.text("v"), given.text("u"))
         format = given.text("f", "xml")
         if name is None or format not in ("xml", "json"):
-            return False
-        return self._answer(name, given, format, function, protocol)
-
-    async def _answer(self, name: str, given: Parameters, format: str, function: Any, protocol: Any) -> bool:
+            return None
         platform = self._platform
 
         def unit(session: ReadSession) -> Node | Literal[False] | None:
@@ -275,26 +313,35 @@ class ReadingLane:
             )
             return cast(Node | None, function(session, asked))
 
-        try:
-            made = await platform.db.aread(unit)
-        except DodecaError:  # said by the route, in Subsonic's words
-            return False
-        if made is False:
-            return False
-        content, media_type = written("ok", made, format)
-        protocol.response_bytes(200, [*_ANSWERED, ("content-type", media_type)], content)
-        return True
+        return _Reading(unit, format)
+
+
+def _told(made: Node | Literal[False] | None, asked: _Reading, protocol: Any) -> bool:
+    """Send what was read, if it could be told who asks."""
+    if made is False:
+        return False
+    content, media_type = written("ok", made, asked.format)
+    protocol.response_bytes(200, [*_ANSWERED, ("content-type", media_type)], content)
+    return True
 
 
 class MusicLane:
-    """Both."""
+    """Both. SQLite answers in the calling thread, so nothing waits and no event loop is needed."""
 
     def __init__(self, platform: Platform) -> None:
         self._lanes = SoundLane(platform), ReadingLane(platform)
+        self._inline = platform.db.dialect == "sqlite"
 
-    def handle(self, scope: Any, protocol: Any) -> Any:
+    def answer_at_once(self, scope: Any, protocol: Any) -> bool:
         """Ask the one, then the other; no request is for both."""
-        if not scope.path.startswith(("/music/rest/", "/api/music/songs/")):
+        if not self._inline or not scope.path.startswith(_REST):
+            return False
+        sound, reading = self._lanes
+        return sound.answer_at_once(scope, protocol) or reading.answer_at_once(scope, protocol)
+
+    def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
+        """The same in the event loop, and Dodeca's own API."""
+        if not scope.path.startswith((_REST, "/api/music/songs/")):
             return False
         sound, reading = self._lanes
         answer = sound.handle(scope, protocol)
