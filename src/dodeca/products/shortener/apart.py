@@ -27,7 +27,7 @@ NICENESS = 10
 LINGER_SECONDS = 5.0
 """How long the process waits for more, rather than being started again."""
 BREATH_SECONDS = 0.05
-MOST_BREATH_SECONDS = 2.0
+MOST_BREATH_SECONDS = 8.0
 _LOOK_SECONDS = 0.3
 
 
@@ -57,8 +57,8 @@ def fold(config: Config, stop: threading.Event, told: Callable[[Progress], None]
 
 def _breath(took: float, used: float) -> float:
     """How long to let others work: writers that found the database busy, and, where the processor was wanted by others
-    for more than half of the time, whoever wants it. Clicks that wait are safe."""
-    return BREATH_SECONDS if took < 2 * used else min(MOST_BREATH_SECONDS, 4 * took)
+    for a fifth of the time, whoever wants it. Clicks that wait are safe."""
+    return BREATH_SECONDS if took < 1.25 * used else min(MOST_BREATH_SECONDS, 4 * took)
 
 
 def _work(config: Config, sending: Connection) -> None:
