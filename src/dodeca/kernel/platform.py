@@ -68,6 +68,7 @@ class Platform:
         self.data = self.settings.data
         self.data.mkdir(parents=True, exist_ok=True)
         self._lock = _shared_lock(self.data)
+        self._ends: list[Callable[[], None]] = []
         self.manifests = list(manifests)
         self.public_url = (self.settings.public_url or address).rstrip("/")
         self.hostnames = _hostnames(self.settings.hostnames)
@@ -234,8 +235,14 @@ class Platform:
         await self.realtime.stop()
         await self.outbound.close()
 
+    def at_close(self, end: Callable[[], None]) -> None:
+        """Have `end` called before the database is closed: for threads that use it."""
+        self._ends.append(end)
+
     def close(self) -> None:
-        """Close the database after finishing what is queued."""
+        """End what uses the database, then close it after finishing what is queued."""
+        while self._ends:
+            self._ends.pop()()
         self.db.close()
         self.invalidation.close()
         os.close(self._lock)

@@ -103,7 +103,8 @@ async def sweep_media(context: JobContext, _payload: Nothing) -> None:
     days = context.platform.settings.media_sweep_days
     if days:
         done = await sweep(context.platform, kept_days=days)
-        log.info("media.swept", **msgspec.structs.asdict(done))
+        tell = log.info if done.aside or done.back or done.removed else log.debug
+        tell("media.swept", **msgspec.structs.asdict(done))
 
 
 def problems(platform: Platform) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -34,8 +34,11 @@ log = structlog.get_logger(__name__)
 _SEED = 20261126
 UPLOADER = "dodeca_players"
 LISTENERS = ("mara", "tomas", "yuki", "lena", "amir", "sofia", "otto", "nadia")
-FIRST = 3
-"""Pieces that are rendered before anything else, so that the first sound comes soon."""
+FIRST = ("sakura", "watt-3", "scarborough_fair")
+"""Pieces that are rendered before anything else, so that the first sound comes soon: those that take least, of three
+albums."""
+AT_ONCE = 2
+"""Of these, how many at the same time. The others leave one core to whoever looks around meanwhile."""
 _SAYINGS = (
     "This turn gets me every time.",
     "I play this one to the children in the evening.",
@@ -119,15 +122,24 @@ async def make_demo(context: JobContext, _payload: Nothing) -> None:
     await platform.db.awrite(_open_stations)
 
 
-async def _render(platform: Platform, most: int | None = None) -> None:
+async def _render(platform: Platform, keys: Collection[str] = ()) -> None:
+    """Render the pieces with these keys; without, all that are left, and the video."""
     from dodeca.products.music.audio import synth
 
     waiting = await platform.db.aread(_silent)
-    for piece in synth.pieces()[:most]:
+    places = asyncio.Semaphore(AT_ONCE if keys else 1)
+
+    async def one(piece: Piece) -> None:
         number = waiting.get((piece.title, piece.album.title))
         if number is not None:
-            await _give_sound(platform, piece, number)
-    if most is None:
+            async with places:
+                await _give_sound(platform, piece, number)
+
+    chosen = [piece for piece in synth.pieces() if not keys or piece.key in keys]
+    async with asyncio.TaskGroup() as rendering:
+        for piece in sorted(chosen, key=lambda piece: FIRST.index(piece.key) if piece.key in FIRST else len(FIRST)):
+            rendering.create_task(one(piece))
+    if not keys:
         await _give_video(platform)
 
 

@@ -62,7 +62,9 @@ class Folder:
 
     def start(self) -> None:
         """Fold from now on, in a thread of this process."""
-        if not self.is_running:
+        shortener = self._shortener()
+        if shortener is not None and not self.is_running:
+            shortener.platform.at_close(self.stop)
             self._stop.clear()
             self._thread = threading.Thread(target=self._run, name="shortener-folder", daemon=True)
             self._thread.start()
