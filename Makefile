@@ -46,13 +46,13 @@ test: setup style
 	@$(MAKE) --no-print-directory --jobs 2 types quick-tests
 	@$(MAKE) --no-print-directory slow-tests
 
-# PYTEST_ARGS goes to both halves. Tests wait often enough, for a disk or a server, that three processes keep two cores
-# busy.
+# PYTEST_ARGS goes to both halves. Quick tests wait often enough that three processes keep two cores busy; those of the
+# second half start servers of several processes themselves, and three at a time take as long as two.
 quick-tests: $(VENV)/.dev-installed
 	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 slow-tests: $(VENV)/.dev-installed
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow" $(PYTEST_ARGS)
 
 lint: style types
 
