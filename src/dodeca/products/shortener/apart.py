@@ -79,8 +79,8 @@ def _work(config: Config, sending: Connection) -> None:
         while os.getppid() == server and time.monotonic() - worked < LINGER_SECONDS:
             began, used = time.monotonic(), time.process_time()
             if folder.fold(wait=False, at_most=MANY):
+                time.sleep(_breath(time.monotonic() - began, time.process_time() - used))
                 worked = time.monotonic()
-                time.sleep(_breath(worked - began, time.process_time() - used))
             else:
                 time.sleep(_LOOK_SECONDS)
     except BrokenPipeError:
