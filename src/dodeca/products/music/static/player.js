@@ -148,7 +148,11 @@ class MusicPlayer extends HTMLElement {
           this.index = Math.min(queue.current_index ?? 0, this.queue.length - 1)
           this.savedAt = queue.position_ms / 1000
           this.deal()
-          if (queue.device && queue.device !== device() && queue.position_ms) toast(`Go on where ${queue.device} stopped: press play.`, "info")
+          const told = `${queue.device} ${queue.revision}`  // once, not on each page
+          if (queue.device && queue.device !== device() && queue.position_ms && sessionStorage.getItem("music-queue-told") !== told) {
+            sessionStorage.setItem("music-queue-told", told)
+            toast(`Go on where ${queue.device} stopped: press play.`, "info")
+          }
           this.show()
         }
       } catch { /* without a connection the device's own queue is all there is */ }
