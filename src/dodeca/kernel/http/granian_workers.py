@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -81,46 +81,18 @@ class _Scheduler(_granian.CallbackScheduler):
         self._schedule_fn = schedule
 
 
+def _worker(worker_id: int, sock: Any, ipc: Any, given: Sequence[Any], metrics: Any) -> Any:
+    """A worker of granian's. `given` is what its server hands over to each way of starting one, in its order."""
+    *threads, _task_impl, http, http1, http2, websockets, static_path, _log_format, tls, _scope_options = given
+    return _RSGIWorker(worker_id, sock, ipc, *threads, http, http1, http2, websockets, static_path, *tls, metrics)
+
+
 async def _embedded(
-    worker_id: int,
-    signal: Any,
-    application: Application,
-    sock: Any,
-    loop: asyncio.AbstractEventLoop,
-    runtime_threads: int,
-    runtime_blocking_threads: int | None,
-    blocking_threads: int,
-    blocking_threads_idle_timeout: int,
-    backpressure: int,
-    _task_impl: Any,
-    http_mode: Any,
-    http1_settings: Any,
-    http2_settings: Any,
-    websockets: bool,
-    static_path: Any,
-    _log_access_format: str | None,
-    tls: tuple[Any, ...],
-    _scope_options: dict[str, Any],
+    worker_id: int, signal: Any, application: Application, sock: Any, loop: asyncio.AbstractEventLoop, *given: Any
 ) -> None:
     ended = loop.create_future()
     signal.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
-    worker = _RSGIWorker(
-        worker_id,
-        sock,
-        None,
-        runtime_threads,
-        runtime_blocking_threads,
-        blocking_threads,
-        blocking_threads_idle_timeout,
-        backpressure,
-        http_mode,
-        http1_settings,
-        http2_settings,
-        websockets,
-        static_path,
-        *tls,
-        (None, None),
-    )
+    worker = _worker(worker_id, sock, None, given, (None, None))
     worker.serve_async(scheduler(loop, application), loop, signal)
     await ended
 
@@ -132,43 +104,14 @@ def _process(
     ipc: Any,
     loop: asyncio.AbstractEventLoop,
     runtime_mode: Any,
-    runtime_threads: int,
-    runtime_blocking_threads: int | None,
-    blocking_threads: int,
-    blocking_threads_idle_timeout: int,
-    backpressure: int,
-    _task_impl: Any,
-    http_mode: Any,
-    http1_settings: Any,
-    http2_settings: Any,
-    websockets: bool,
-    static_path: Any,
-    _log_access_format: str | None,
-    tls: tuple[Any, ...],
-    _scope_options: dict[str, Any],
-    metrics: Any,
+    *given: Any,
 ) -> None:
     signal = _set_loop_signals(loop)
     ended = loop.create_future()
     signal.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
     application.__rsgi_init__(loop)
-    worker = _RSGIWorker(
-        worker_id,
-        sock,
-        ipc,
-        runtime_threads,
-        runtime_blocking_threads,
-        blocking_threads,
-        blocking_threads_idle_timeout,
-        backpressure,
-        http_mode,
-        http1_settings,
-        http2_settings,
-        websockets,
-        static_path,
-        *tls,
-        metrics,
-    )
+    *others, metrics = given
+    worker = _worker(worker_id, sock, ipc, others, metrics)
     serve = getattr(worker, WORKERS_METHODS[runtime_mode][False])
     serve(scheduler(loop, application), loop, signal)
     loop.run_until_complete(ended)
