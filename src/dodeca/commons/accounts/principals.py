@@ -16,6 +16,8 @@ from dodeca.kernel.db import WriteSession
 from dodeca.kernel.http import Principal
 from dodeca.kernel.invalidation import Invalidation
 
+PRINCIPALS = "accounts.principals"
+"""Caches of this name are told the ids of accounts that are to be looked up again."""
 KEPT_SECONDS = 15.0
 MOST_ENTRIES = 50_000
 
@@ -25,7 +27,7 @@ _caches: WeakSet[PrincipalCache] = WeakSet()
 class PrincipalCache:
     """Principals by raw credential. Safe from any thread; bounded, the oldest go first."""
 
-    name = "accounts.principals"
+    name = PRINCIPALS
 
     def __init__(self, bus: Invalidation) -> None:
         self.bus = bus

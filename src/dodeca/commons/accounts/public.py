@@ -27,7 +27,7 @@ from dodeca.commons.accounts.flows import (
     register,
 )
 from dodeca.commons.accounts.models import Account, ApiKey, Totp
-from dodeca.commons.accounts.principals import forget_principal
+from dodeca.commons.accounts.principals import PRINCIPALS, forget_principal
 from dodeca.commons.accounts.service import audit, keys, people, sessions
 from dodeca.commons.accounts.service.origin import NOWHERE, Origin
 from dodeca.commons.accounts.service.people import (
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEX",
+    "PRINCIPALS",
     "Account",
     "Actor",
     "ApiKey",

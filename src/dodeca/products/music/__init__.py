@@ -3,10 +3,18 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
+from dodeca.kernel.platform import Platform
 from dodeca.products.music import accounts, api, compat, demo, home, importers, invariants, jobs, lane, pages
+from dodeca.products.music.at_hand import at_hand
 from dodeca.products.music.settings import MusicSettings
 
 __all__ = ["manifest"]
+
+
+def prepare(platform: Platform) -> None:
+    """Let this process hear and tell what of songs and listeners is to be looked up again."""
+    at_hand(platform)
+
 
 manifest = Manifest(
     name="music",
@@ -23,6 +31,7 @@ manifest = Manifest(
     invariants=invariants.invariants,
     demo=demo.fill,
     lane=lane.make_lane,
+    prepare=prepare,
     importers=importers.importers,
     exporters=importers.exporters,
     home=home.living,

@@ -1,103 +1,56 @@
 """The raw lanes: of sound, a song's file as it is, or a range of it, and of what Subsonic's apps read.
 
 The first takes `/api/music/songs/ID/stream` with a bearer token and Subsonic's `/music/rest/stream` with token and
-salt, where the file lies on this machine and nothing has to be converted. Whether the caller may hear the song is asked
-each time. Everything else, and every refusal, is left to the routes, which say it in their own words."""
+salt, where the file lies on this machine and nothing has to be converted. Who may hear what is at hand in memory, see
+`at_hand`. Everything else, and every refusal, is left to the routes, which say it in their own words."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 from urllib.parse import parse_qsl
 
-from sqlalchemy import bindparam, select
-
-from dodeca.commons.accounts.public import Account
-from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, ReadSession
+from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.http import Call, Principal
 from dodeca.kernel.http.access import Access, check_access, check_permissions
 from dodeca.kernel.media import Delivery, answer
-from dodeca.products.music import sound
+from dodeca.products.music.at_hand import Listener, Sound, at_hand
 from dodeca.products.music.compat import signing_in
 from dodeca.products.music.compat.subsonic.answering import HEADERS, written
 from dodeca.products.music.compat.subsonic.asking import METHODS, Asked, Parameters
 from dodeca.products.music.compat.subsonic.schema import Node
-from dodeca.products.music.models import AppPassword, LibraryFolder, Member, Song
 from dodeca.products.music.sending import SOUND_HEADERS
-from dodeca.products.music.service import app_passwords
 from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
-from dodeca.products.music.sound import Where
+from dodeca.products.music.sound import PRIVATE, Where, delivery_of
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 _OWN: Final = re.compile(r"/api/music/songs/([1-9][0-9]{0,17})/stream")
 _SUBSONIC: Final = ("/music/rest/stream", "/music/rest/stream.view")
-_PLAIN: Final = frozenset({"u", "t", "s", "v", "c", "id", "f"})
+_NEEDED: Final = frozenset({"u", "t", "s", "v", "c", "id"})
+_PLAIN: Final = _NEEDED | {"f"}
 KEPT: Final = 20_000
 """Files whose headers a process has at hand."""
+LONGEST_KEPT: Final = 100
+"""Characters of headers with which an answer is kept."""
+_ANY_ORIGIN: Final = ("access-control-allow-origin", "*")
 _VERSION: Final = re.compile(r"1\.(?:[0-9]|1[0-6])(?:\.[0-9]+)?")
 MOST_AT_HAND: Final = 128 << 10
 _NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
 """Linux: read what needs no waiting, see preadv2(2)."""
 _REST: Final = "/music/rest/"
 _ANSWERED: Final = [(name.lower(), value) for name, value in HEADERS.items()] + [
-    ("access-control-allow-origin", "*"),
+    _ANY_ORIGIN,
     ("access-control-expose-headers", SOUND_HEADERS),
 ]
 _ASKED: Final = ("range", "if-range", "if-none-match", "if-match", "if-modified-since", "if-unmodified-since")
-
-_OF_SONG: Final = (
-    Song.listed,
-    Song.uploader_id,
-    Song.missing_at,
-    Song.audio_hash,
-    Song.suffix,
-    Song.content_type,
-    Song.bit_rate,
-    Song.duration_ms,
-    Song.size,
-    Song.media_key,
-    Song.path,
-    LibraryFolder.path,
-)
-_most = select(Member.max_bit_rate).where(Member.user_id == bindparam("account_id")).scalar_subquery()
-_for_member = Prepared(
-    select(_most, *_OF_SONG)
-    .select_from(Song)
-    .outerjoin(LibraryFolder, LibraryFolder.id == Song.library_id)
-    .where(Song.id == bindparam("song_id"))
-)
-_OF_APP: Final = (
-    Account.id,
-    Account.username,
-    Account.suspended_at,
-    Account.deletion_due_at,
-    Account.deleted_at,
-    AppPassword.sealed,
-    AppPassword.used_at,
-    Member.max_bit_rate,
-)
-_for_app = Prepared(
-    select(*_OF_APP, *_OF_SONG)
-    .select_from(Account)
-    .join(AppPassword, AppPassword.user_id == Account.id)
-    .outerjoin(Member, Member.user_id == Account.id)
-    .join(Song, Song.id == bindparam("song_id"))
-    .outerjoin(LibraryFolder, LibraryFolder.id == Song.library_id)
-    .where(Account.username_key == bindparam("name"))
-)
-"""Everything in one statement: it costs about as much as each of three, and needs no transaction around it."""
 
 
 class _Asked(NamedTuple):
@@ -110,6 +63,16 @@ class _Asked(NamedTuple):
     salt: str = ""
 
 
+class _Given(NamedTuple):
+    """A file, and what is sent of it: the bytes from `start` up to, not including, `end`."""
+
+    name: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    start: int
+    end: int
+
+
 class SoundLane:
     """See the module's text."""
 
@@ -117,16 +80,20 @@ class SoundLane:
         self._platform = platform
         self._accel = bool(platform.config.group(MusicSettings).accel_prefix)
         self._guesses = signing_in.guesses(platform)
-        self._open = app_passwords.opener(platform)
+        self._hand = at_hand(platform)
         self._deliveries: OrderedDict[str, tuple[tuple[int, int, str], Delivery]] = OrderedDict()
+        self._givens: OrderedDict[tuple[Any, ...], tuple[Where, _Given]] = OrderedDict()
 
     def answer_at_once(self, scope: Any, protocol: Any) -> bool:
         """Answer an app of Subsonic from SQLite and give True, or leave it."""
         asked = self._read(scope)
         if asked is None or asked.header:
             return False
+        listener, song = self._known(asked, None)
         try:
-            return self._send(asked, self._platform.db.read(lambda s: self._find(s, asked, None)), scope, protocol)
+            if listener is None or song is None:
+                listener, song = self._platform.db.read(lambda session: self._look_up(session, asked, None))
+            return self._answered(asked, listener, song, scope, protocol)
         except DodecaError:  # said by the route, in its protocol's words
             return False
 
@@ -141,15 +108,13 @@ class SoundLane:
             return None
         if self._platform.hostnames or self._accel:
             return None
-        own = _OWN.fullmatch(path)
-        if own is not None:
-            header = scope.headers.get("authorization")
-            return _Asked(int(own[1]), header) if header is not None and not scope.query_string else None
         if path not in _SUBSONIC:
-            return None
+            own = _OWN.fullmatch(path)
+            header = scope.headers.get("authorization") if own is not None and not scope.query_string else None
+            return _Asked(int(own[1]), header) if own is not None and header is not None else None
         pairs = pairs_of(scope.query_string)
         values = dict(pairs)
-        fit = len(values) == len(pairs) and values.keys() <= _PLAIN and {"u", "t", "s", "v", "c", "id"} <= values.keys()
+        fit = len(values) == len(pairs) and _NEEDED <= values.keys() <= _PLAIN
         number = values.get("id", "")
         if not fit or not values["c"] or not (number.isascii() and number.isdigit() and len(number) < 19):
             return None
@@ -164,37 +129,78 @@ class SoundLane:
                 principal = await platform.authenticator.by_authorization(asked.header)
                 check_access(Access.MEMBER, principal, PRODUCT)
                 check_permissions(principal, writes=False)
-            found = await platform.db.aread(lambda session: self._find(session, asked, principal))
-            return self._send(asked, found, scope, protocol)
+            listener, song = self._known(asked, principal)
+            if listener is None or song is None:
+                listener, song = await platform.db.aread(lambda session: self._look_up(session, asked, principal))
+            return self._answered(asked, listener, song, scope, protocol)
         except DodecaError:  # said by the route, in its protocol's words
             return False
 
-    def _send(self, asked: _Asked, found: tuple[Principal, Where] | None, scope: Any, protocol: Any) -> bool:
-        """Send what was found. Raises TooManyRequests."""
-        if found is None:
+    def _known(self, asked: _Asked, principal: Principal | None) -> tuple[Listener | None, Sound | None]:
+        """Who asks and for what, as far as it is at hand."""
+        hand = self._hand
+        listener = hand.named(asked.name) if principal is None else hand.account(principal.account_id)
+        return listener, hand.song(asked.song_id)
+
+    def _look_up(
+        self, session: ReadSession, asked: _Asked, principal: Principal | None
+    ) -> tuple[Listener | None, Sound | None]:
+        """The same of the database, as far as it is not at hand."""
+        listener, song = self._known(asked, principal)
+        hand = self._hand
+        if listener is None and principal is None:
+            listener = hand.read_named(session, asked.name)
+        elif listener is None and principal is not None:
+            listener = hand.read_account(session, principal.account_id)
+        return listener, song or hand.read_song(session, asked.song_id)
+
+    def _answered(
+        self, asked: _Asked, listener: Listener | None, song: Sound | None, scope: Any, protocol: Any
+    ) -> bool:
+        """Send the song to whoever may hear it as it is. Raises TooManyRequests."""
+        if listener is None or song is None or listener.max_bit_rate:  # or it is converted
             return False
-        account, where = found
-        self._platform.limit(Call(cast(Any, None), self._platform, account, PRODUCT), None)
-        name = where.path if where.path is not None else self._platform.media.local_name(where.media_key or "")
+        if not song.is_for(listener.principal.account_id) or not (asked.header or _is_proven(asked, listener)):
+            return False
+        self._platform.limit(Call(cast(Any, None), self._platform, listener.principal, PRODUCT), None)
+        given = self._given(song.where, scope.headers.get)
+        if given is None:
+            return False
+        name, status, told, start, end = given
+        headers = [*told, _ANY_ORIGIN] if asked.name else list(told)
+        if end <= start:
+            protocol.response_empty(status, headers)
+        elif status == 206:
+            piece = in_memory(name, start, end)
+            if piece is not None:
+                protocol.response_bytes(206, headers, piece)
+            else:
+                protocol.response_file_range(206, headers, name, start, end)
+        else:
+            protocol.response_file(status, headers, name)
+        return True
+
+    def _given(self, where: Where, header: Callable[[str], str | None]) -> _Given | None:
+        """What is sent of a file, None where it is not there."""
+        headers = {name: value for name in _ASKED if (value := header(name)) is not None}
+        if where.path is not None:
+            delivery = self._delivery(where.path, where)
+            return None if delivery is None else _given(where.path, delivery, headers)
+        # A file of the media store never changes: what was answered once is the answer.
+        key = (where.song_id, *headers.items())
+        known = self._givens.get(key)
+        if known is not None and known[0] is where:
+            return known[1]
+        name = self._platform.media.local_name(where.media_key or "")
         delivery = self._delivery(name, where) if name is not None else None
         if name is None or delivery is None:
-            return False
-        headers: Mapping[str, str] = {name: value for name in _ASKED if (value := scope.headers.get(name)) is not None}
-        given = answer(delivery, headers)
-        told = list(given.headers)
-        if asked.name:
-            told.append(("access-control-allow-origin", "*"))
-        if given.end <= given.start:
-            protocol.response_empty(given.status, told)
-        elif given.status == 206:
-            piece = at_hand(name, given.start, given.end)
-            if piece is not None:
-                protocol.response_bytes(206, told, piece)
-            else:
-                protocol.response_file_range(206, told, name, given.start, given.end)
-        else:
-            protocol.response_file(given.status, told, name)
-        return True
+            return None
+        given = _given(name, delivery, headers)
+        if sum(map(len, headers.values())) < LONGEST_KEPT:
+            self._givens[key] = (where, given)
+            if len(self._givens) > KEPT:
+                self._givens.popitem(last=False)
+        return given
 
     def _delivery(self, name: str, where: Where) -> Delivery | None:
         """How a file is delivered, None where it is not there; one that was not changed is known from before."""
@@ -206,41 +212,22 @@ class SoundLane:
         known = self._deliveries.get(name)
         if known is not None and known[0] == state:
             return known[1]
-        delivery = sound.delivery_of(Path(name), where, sound.PRIVATE)
+        delivery = delivery_of(Path(name), where, PRIVATE)
         self._deliveries[name] = (state, delivery)
         if len(self._deliveries) > KEPT:
             self._deliveries.popitem(last=False)
         return delivery
 
-    def _find(self, session: ReadSession, asked: _Asked, principal: Principal | None) -> tuple[Principal, Where] | None:
-        """Who asks and where the song lies, if they may hear it as it is."""
-        if principal is not None:
-            found = _for_member.first_alone(session, account_id=principal.account_id, song_id=asked.song_id)
-            if found is None or found[0]:
-                return None  # it is converted
-            return self._heard(asked, principal, found[1:])
-        hour_ago = clock.now() - timedelta(seconds=app_passwords.USE_NOTED_SECONDS)
-        given = asked.token.encode("ascii", "replace")
-        for row in _for_app.rows_alone(session, name=asked.name, song_id=asked.song_id):
-            account_id, username, suspended, due, deleted, sealed, used_at, most = row[:8]
-            if suspended or due or deleted or most or used_at is None or used_at < hour_ago:
-                continue  # or the use of the password is to be noted
-            text = (self._open(sealed, account_id) + asked.salt).encode("utf-8", "surrogatepass")
-            made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
-            if hmac.compare_digest(made, given):
-                return self._heard(asked, Principal(account_id=account_id, username=username), row[8:])
-        return None
 
-    def _heard(self, asked: _Asked, who: Principal, song: Sequence[Any]) -> tuple[Principal, Where] | None:
-        """The song, if its sound is here and this one may hear it."""
-        listed, uploader_id, missing_at, audio_hash, suffix, kind, rate, duration, size, key, inside, folder = song
-        if missing_at is not None or audio_hash is None or (not listed and uploader_id != who.account_id):
-            return None
-        path = os.path.join(folder, inside) if folder is not None and inside is not None else None
-        if path is None and key is None:
-            return None
-        kind = kind or "application/octet-stream"
-        return who, Where(asked.song_id, "", audio_hash, suffix or "", kind, rate or 0, duration, size or 0, key, path)
+def _given(name: str, delivery: Delivery, headers: Mapping[str, str]) -> _Given:
+    given = answer(delivery, headers)
+    return _Given(name, given.status, given.headers, given.start, given.end)
+
+
+def _is_proven(asked: _Asked, listener: Listener) -> bool:
+    """Whether the token is made of one of the account's app passwords, whose use need not be noted again."""
+    secret = listener.secret_of(asked.token, asked.salt)
+    return secret is not None and not secret.use_is_due
 
 
 class _Reading(NamedTuple):
@@ -348,7 +335,7 @@ class MusicLane:
         return reading.handle(scope, protocol) if answer is False else answer
 
 
-def at_hand(name: str, start: int, end: int) -> bytes | None:
+def in_memory(name: str, start: int, end: int) -> bytearray | None:
     """A small piece of a file where the system has it in memory: nothing waits for a disk here.
 
     The start of a song is asked for much more often than the rest, and bytes cost the server a third of what a file
@@ -364,7 +351,7 @@ def at_hand(name: str, start: int, end: int) -> bytes | None:
             os.close(file)
     except OSError:  # not in memory, or a file system that cannot tell
         return None
-    return bytes(piece) if got == len(piece) else None
+    return piece if got == len(piece) else None
 
 
 def plain_name(guesses: signing_in.Guesses, version: str, user: str) -> str | None:

@@ -60,23 +60,42 @@ class Where(msgspec.Struct, frozen=True):
 
 def where(session: ReadSession, song: Song) -> Where:
     """Where a song's file lies. Raises NotFound where it has none now."""
-    path = None
     if song.audio_hash is None or song.missing_at is not None:
         raise NotFound("This song cannot be heard: its file is not here.")
-    if song.library_id is not None and song.path is not None:
-        folder = session.get_one(LibraryFolder, song.library_id)
-        path = os.path.join(folder.path, song.path)
-    return Where(
+    folder = session.get_one(LibraryFolder, song.library_id).path if song.library_id is not None else None
+    return whereabouts(
         song.id,
         f"{song.artist_name} - {song.title}",
         song.audio_hash,
-        song.suffix or "",
-        song.content_type or "application/octet-stream",
-        song.bit_rate or 0,
+        song.suffix,
+        song.content_type,
+        song.bit_rate,
         song.duration_ms,
-        song.size or 0,
+        song.size,
         song.media_key,
-        path,
+        folder,
+        song.path,
+    )
+
+
+def whereabouts(
+    song_id: int,
+    title: str,
+    audio_hash: str,
+    suffix: str | None,
+    content_type: str | None,
+    bit_rate: int | None,
+    duration_ms: int,
+    size: int | None,
+    media_key: str | None,
+    folder: str | None,
+    inside: str | None,
+) -> Where:
+    """The same of a row's columns: a file lies at `inside` of its folder, or in the media store."""
+    path = os.path.join(folder, inside) if folder is not None and inside is not None else None
+    content_type = content_type or "application/octet-stream"
+    return Where(
+        song_id, title, audio_hash, suffix or "", content_type, bit_rate or 0, duration_ms, size or 0, media_key, path
     )
 
 

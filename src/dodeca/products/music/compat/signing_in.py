@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections import OrderedDict
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 import msgspec
-from sqlalchemy import bindparam, select
 
 from dodeca.commons.accounts.public import (
     Account,
@@ -25,10 +21,11 @@ from dodeca.commons.accounts.public import (
     verify_key,
 )
 from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Forbidden, TooMany, Unauthenticated
 from dodeca.kernel.http import Call
 from dodeca.kernel.limits import Rate, network
+from dodeca.products.music.at_hand import at_hand
 from dodeca.products.music.models import AppPassword
 from dodeca.products.music.service import app_passwords
 from dodeca.products.music.service.viewers import PRODUCT, Viewer
@@ -61,34 +58,16 @@ class NoAppPassword(Unauthenticated):
     """A scheme that computes with a password needs an app password, and the account has none."""
 
 
-_passwords = Prepared(
-    select(Account.id, Account.username, AppPassword.id, AppPassword.sealed, AppPassword.used_at)
-    .select_from(Account)
-    .outerjoin(AppPassword, AppPassword.user_id == Account.id)
-    .where(
-        Account.username_key == bindparam("name"),
-        Account.suspended_at.is_(None),
-        Account.deletion_due_at.is_(None),
-        Account.deleted_at.is_(None),
-    )
-    .order_by(AppPassword.id.desc())
-)
-"""An active account and its app passwords: apps sign in with each request."""
-
-
 def identity_of(session: ReadSession, account: Account, used: AppPassword | None = None) -> Identity:
     """An account that has proven itself."""
-    return _identity(session, account.id, account.username, (used.id, used.used_at) if used is not None else None)
+    roles = frozenset(roles_of(session, account.id))
+    due = used is not None and app_passwords.use_is_due(used.used_at)
+    return _identity(account.id, account.username, roles, used.id if used is not None and due else None)
 
 
-def _identity(
-    session: ReadSession, account_id: str, username: str, used: tuple[int, datetime | None] | None = None
-) -> Identity:
-    roles = roles_of(session, account_id)
+def _identity(account_id: str, username: str, roles: frozenset[str], note_password: int | None) -> Identity:
     viewer = Viewer(account_id, bool({"admin", "moderator"} & roles), "admin" in roles)
-    hour_ago = clock.now() - timedelta(seconds=app_passwords.USE_NOTED_SECONDS)
-    due = used is not None and (used[1] is None or used[1] < hour_ago)
-    return Identity(account_id, username, viewer, used[0] if used is not None and due else None)
+    return Identity(account_id, username, viewer, note_password)
 
 
 async def with_password(call: Call, name: str, password: str) -> Identity:
@@ -135,16 +114,17 @@ async def with_token(call: Call, name: str, token: str, salt: str) -> Identity:
 
 def by_token(session: ReadSession, platform: Platform, name: str, token: str, salt: str) -> Identity | None:
     """Whose token it is, under a name as it is stored. Raises NoAppPassword."""
-    rows = _passwords.rows(session, name=name)
-    if rows and rows[0][2] is None:
+    hand = at_hand(platform)
+    listener = hand.named(name) or hand.read_named(session, name)
+    if listener is None:
+        return None
+    if not listener.secrets:
         raise NoAppPassword("Token authentication needs an app password. Make one and use it as your password.")
-    open_text, given = app_passwords.opener(platform), token.lower().encode("ascii", "replace")
-    for account_id, username, number, sealed, used_at in rows:
-        text = (open_text(sealed, account_id) + salt).encode("utf-8", "surrogatepass")
-        made = hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
-        if hmac.compare_digest(made, given):
-            return _identity(session, account_id, username, (number, used_at))
-    return None
+    used = listener.secret_of(token.lower(), salt)
+    if used is None:
+        return None
+    who = listener.principal
+    return _identity(who.account_id, who.username, who.roles, used.number if used.use_is_due else None)
 
 
 def _key(session: ReadSession, login: str) -> str:

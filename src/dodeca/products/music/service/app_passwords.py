@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import delete, func, select
 
-from dodeca.commons.accounts.public import Account, account_by_id
+from dodeca.commons.accounts.public import Account, account_by_id, forget_principal
 from dodeca.kernel import clock
 from dodeca.kernel.crypto import Box, TokenDigests
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -57,6 +57,7 @@ def create(session: WriteSession, platform: Platform, account: Account, name: st
     )
     session.add(row)
     session.flush()
+    forget_principal(session, account.id)
     return row, password
 
 
@@ -72,6 +73,7 @@ def remove(session: WriteSession, account_id: str, number: int) -> None:
     own = (AppPassword.id == number) & (AppPassword.user_id == account_id)
     if session.scalar(delete(AppPassword).where(own).returning(AppPassword.id)) is None:
         raise NotFound("There is no such app password.")
+    forget_principal(session, account_id)
 
 
 _openers: WeakKeyDictionary[Platform, Callable[[str, str], str]] = WeakKeyDictionary()
@@ -94,12 +96,17 @@ def by_secret(session: ReadSession, platform: Platform, password: str) -> tuple[
     return (row, account) if row is not None and account is not None and account.is_active else None
 
 
+def use_is_due(used_at: datetime | None) -> bool:
+    """Whether the use of a password is to be noted: once an hour is enough."""
+    return used_at is None or used_at < clock.now() - timedelta(seconds=USE_NOTED_SECONDS)
+
+
 def note_use(session: WriteSession, number: int, client: str) -> None:
-    """Note that an app uses its password; once an hour is enough."""
+    """Note that an app uses its password, see `use_is_due`."""
     row = session.get(AppPassword, number)
     if row is None:
         return
-    recent = row.used_at is not None and row.used_at > clock.now() - timedelta(seconds=USE_NOTED_SECONDS)
-    if not recent or row.used_by != client[:100]:
+    if use_is_due(row.used_at) or row.used_by != client[:100]:
         row.used_at, row.used_by = clock.now(), storable(client)[:100]
         session.flush()
+        forget_principal(session, row.user_id)

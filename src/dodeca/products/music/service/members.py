@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dodeca.commons import following
+from dodeca.commons.accounts.public import forget_principal
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
@@ -52,6 +53,7 @@ def change(session: WriteSession, account_id: str, changes: Mapping[str, Any]) -
     row.history_visibility, row.max_bit_rate = visibility, rate
     row.explicit = changes.get("explicit", row.explicit)
     session.flush()
+    forget_principal(session, account_id)  # the lane of sound knows the choice of kbit/s
     return row
 
 

@@ -1,0 +1,239 @@
+"""What the lane of sound keeps in memory: who signs in with which app passwords, and where songs lie.
+
+To start a song, two questions to the database cost more than everything else. Their answers are kept for seconds, and
+forgotten in every process as soon as a unit of work has changed them: accounts, app passwords and choices by
+`forget_principal`, songs whenever a row is changed, which only the ORM does (counters apart). Where a replica answers,
+which may not know the change yet, nothing is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+from sqlalchemy import Select, bindparam, event, select
+from sqlalchemy.orm import object_session
+from sqlalchemy.orm.attributes import instance_state
+
+from dodeca.commons.accounts.public import PRINCIPALS, Account, roles_of
+from dodeca.kernel.cache import Cache
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.http import Principal
+from dodeca.products.music.models import AppPassword, LibraryFolder, Member, Song
+from dodeca.products.music.service import app_passwords
+from dodeca.products.music.sound import Where, whereabouts
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
+
+KEPT_SECONDS: Final = 15.0
+MOST_LISTENERS: Final = 20_000
+MOST_SONGS: Final = 50_000
+_BYTES: Final = 1_000
+"""What one of them takes, roughly."""
+
+_of_listener = (
+    select(Account.id, Account.username, Member.max_bit_rate, AppPassword.id, AppPassword.sealed, AppPassword.used_at)
+    .select_from(Account)
+    .outerjoin(AppPassword, AppPassword.user_id == Account.id)
+    .outerjoin(Member, Member.user_id == Account.id)
+    .where(Account.suspended_at.is_(None), Account.deletion_due_at.is_(None), Account.deleted_at.is_(None))
+    .order_by(AppPassword.id.desc())
+)
+_by_name = Prepared(_of_listener.where(Account.username_key == bindparam("key")))
+_by_id = Prepared(_of_listener.where(Account.id == bindparam("key")))
+_LOCATING: Final = (
+    "listed",
+    "uploader_id",
+    "missing_at",
+    "audio_hash",
+    "suffix",
+    "content_type",
+    "bit_rate",
+    "duration_ms",
+    "size",
+    "media_key",
+    "library_id",
+    "path",
+)
+"""Columns of a song that say who may hear it and where it lies."""
+
+
+def _located() -> Select[Any]:
+    columns = [getattr(Song, name) for name in _LOCATING]
+    statement = select(*columns, LibraryFolder.path).select_from(Song)
+    return statement.outerjoin(LibraryFolder, LibraryFolder.id == Song.library_id)
+
+
+_song = Prepared(_located().where(Song.id == bindparam("song_id")))
+
+
+class Secret(msgspec.Struct, frozen=True, gc=False):
+    """An app password as text, and when its use was noted."""
+
+    number: int
+    text: str
+    used_at: datetime | None
+
+    @property
+    def use_is_due(self) -> bool:
+        """Whether its use is to be noted again."""
+        return app_passwords.use_is_due(self.used_at)
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """An active account: its app passwords, the newest first, and its choice of kbit/s (0: as the file is)."""
+
+    principal: Principal
+    max_bit_rate: int
+    secrets: tuple[Secret, ...]
+
+    def secret_of(self, token: str, salt: str) -> Secret | None:
+        """The app password of which a token is made: the MD5 in hexadecimal of the password and a salt."""
+        given, salted = token.encode("ascii", "replace"), salt.encode("utf-8", "surrogatepass")
+        for secret in self.secrets:
+            made = hashlib.md5(secret.text.encode() + salted, usedforsecurity=False).hexdigest()
+            if hmac.compare_digest(made.encode(), given):
+                return secret
+        return None
+
+
+class Sound(msgspec.Struct, frozen=True):
+    """A song that can be heard: by everybody, where it is `listed`, else by its uploader."""
+
+    where: Where
+    listed: bool
+    uploader_id: str | None
+
+    def is_for(self, account_id: str) -> bool:
+        """Whether an account may hear it."""
+        return self.listed or self.uploader_id == account_id
+
+
+class AtHand:
+    """See the module's text. Safe from any thread."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._open = app_passwords.opener(platform)
+        self._keeps = not platform.settings.database_replica_url
+        self._ids: OrderedDict[str, str] = OrderedDict()
+        self._listeners: Cache[Listener] = Cache(
+            PRINCIPALS,  # is told of accounts, by their ids
+            max_bytes=MOST_LISTENERS * _BYTES * 2,
+            max_entries=MOST_LISTENERS,
+            seconds=KEPT_SECONDS,
+            size=_size,
+            invalidation=platform.invalidation,
+        )
+        self._songs: Cache[Sound] = Cache(
+            "music.songs",
+            max_bytes=MOST_SONGS * _BYTES * 2,
+            max_entries=MOST_SONGS,
+            seconds=KEPT_SECONDS,
+            size=_size,
+            invalidation=platform.invalidation,
+        )
+
+    def named(self, name: str) -> Listener | None:
+        """The account of a name as it is stored, where it is known here."""
+        account_id = self._ids.get(name)
+        return None if account_id is None else self._listeners.get(account_id)
+
+    def account(self, account_id: str) -> Listener | None:
+        """The account of an id, where it is known here."""
+        return self._listeners.get(account_id)
+
+    def song(self, song_id: int) -> Sound | None:
+        """The song of an id, where it is known here."""
+        return self._songs.get(str(song_id))
+
+    def read_named(self, session: ReadSession, name: str) -> Listener | None:
+        """Look an account up by its name as it is stored."""
+        mark = self._listeners.mark()
+        found = self._listener(session, _by_name.rows(session, key=name), mark)
+        if found is not None and self._keeps:
+            self._ids[name] = found.principal.account_id
+            if len(self._ids) > 2 * MOST_LISTENERS:
+                self._ids.popitem(last=False)
+        return found
+
+    def read_account(self, session: ReadSession, account_id: str) -> Listener | None:
+        """Look an account up by its id."""
+        mark = self._listeners.mark()
+        return self._listener(session, _by_id.rows(session, key=account_id), mark)
+
+    def _listener(self, session: ReadSession, rows: Sequence[Sequence[Any]], mark: int) -> Listener | None:
+        if not rows:
+            return None
+        account_id, username, most, *_ = rows[0]
+        secrets = [Secret(row[3], self._open(row[4], account_id), row[5]) for row in rows if row[3] is not None]
+        roles = frozenset(roles_of(session, account_id))
+        principal = Principal(account_id=account_id, username=username, roles=roles)
+        found = Listener(principal, most or 0, tuple(secrets))
+        if self._keeps:
+            self._listeners.put(account_id, found, mark)
+        return found
+
+    def read_song(self, session: ReadSession, song_id: int) -> Sound | None:
+        """Look a song up; None where there is none that can be heard."""
+        mark = self._songs.mark()
+        row = _song.first(session, song_id=song_id)
+        if row is None:
+            return None
+        listed, uploader_id, missing_at, audio_hash, suffix, kind, rate, length, size, key, _, inside, folder = row
+        if missing_at is not None or audio_hash is None:
+            return None
+        where = whereabouts(song_id, "", audio_hash, suffix, kind, rate, length, size, key, folder, inside)
+        if where.path is None and key is None:
+            return None
+        found = Sound(where, listed, uploader_id)
+        if self._keeps:
+            self._songs.put(str(song_id), found, mark)
+        return found
+
+    def forget_song(self, song_id: int) -> None:
+        """A song has changed: look it up again, in every process."""
+        self._songs.invalidate(str(song_id))
+
+
+def _size(_value: object) -> int:
+    return _BYTES
+
+
+_by_platform: WeakKeyDictionary[Platform, AtHand] = WeakKeyDictionary()
+
+
+def at_hand(platform: Platform) -> AtHand:
+    """What this process keeps of a platform. Each process has it from its start: one that keeps nothing itself, such as
+    an import, tells the others of what it changes."""
+    made = _by_platform.get(platform)
+    if made is None:
+        made = _by_platform[platform] = AtHand(platform)
+    return made
+
+
+def _forget_later(session: object, song_id: int) -> None:
+    """Make every process look a song up again once the unit of work is committed."""
+
+    def forget() -> None:
+        for hand in list(_by_platform.values()):
+            hand.forget_song(song_id)
+
+    if isinstance(session, WriteSession):
+        session.after_commit(forget)
+
+
+@event.listens_for(Song, "after_update")
+def _changed(_mapper: object, _connection: object, song: Song) -> None:
+    if not instance_state(song).committed_state.keys().isdisjoint(_LOCATING):
+        _forget_later(object_session(song), song.id)
+
+
+@event.listens_for(Song, "after_delete")
+def _deleted(_mapper: object, _connection: object, song: Song) -> None:
+    _forget_later(object_session(song), song.id)
