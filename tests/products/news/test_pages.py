@@ -74,9 +74,11 @@ def test_everybody_reads_every_list_without_an_account(client: Client, news: New
 
 def test_a_visitor_is_led_to_signing_in_and_back(client: Client, news: News) -> None:
     post = news.post()
-    arrow = re.search(r'class="arrow arrow--up" href="([^"]+)"', client.get("/news/").text)
-    assert arrow is not None
-    answer = client.get(arrow[1])
+    page = client.get("/news/").text
+    assert '<button class="up" form="acts"' in page
+    form = re.search(r'<form id="acts" action="([^"]+)" hidden><input type="hidden" name="goto" value="([^"]+)">', page)
+    assert form is not None
+    answer = client.get(form[1], params={"goto": form[2]})
     assert answer.headers["location"] == "/login?next=/news"
     assert client.get("/news/login?goto=https://evil.example").headers["location"] == "/login?next=/news/"
     assert client.post("/news/act", data={"do": f"up-{post.id}"}).status_code == 401
@@ -200,7 +202,7 @@ def test_flag_kill_vouch_appeal_and_the_log(client: Client, news: News) -> None:
     assert "spam × 3" in queue
     answer = moderator.submit(
         "/news/moderate",
-        {"action": "dismiss", "target_type": "post", "target_id": str(post.id), "reason": "Within the rules"},
+        {"action": "dismiss", "target_type": "post", "target_id": str(post.id), "reason": "Spam"},
         page="/news/mod",
     )
     assert answer.headers["location"] == "/news/mod"
@@ -230,7 +232,7 @@ def test_the_same_text_again_and_again_waits_and_its_author_is_told(client: Clie
     assert "Only you and moderators see this" in owner.get(f"/news/item?id={said[2].id}").text
     assert client.get(f"/news/item?id={said[2].id}").status_code == 404
     assert "waits for a moderator" in owner.get("/inbox").text
-    assert "held back by a spam rule" in client.get("/news/moderations").text
+    assert "held back" in client.get("/news/moderations").text
 
 
 def test_why_a_post_stands_there_is_told_without_names(client: Client, news: News) -> None:
@@ -303,7 +305,7 @@ def test_a_deep_thread_is_shown(client: Client, news: News) -> None:
     while here:  # each page shows the next levels, and leads further down
         page = client.get(here)
         assert page.status_code == 200
-        further = re.search(r'class="gap" href="([^"]+)"', page.text)
+        further = re.search(r'href="([^"]+)">[\d,]+\Wmore repl', page.text)
         here, pages = further[1] if further is not None else "", pages + 1
     assert "Level 999" in page.text
     assert pages == 17

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dodeca.commons.accounts.public import Actor, accounts_by_ids
 from dodeca.commons.moderation import service as moderation
-from dodeca.commons.moderation.models import ModerationEntry
+from dodeca.commons.moderation.models import ModerationEntry, Report
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.http import (
@@ -44,17 +44,29 @@ WORDS = {
     "pool": "gave a second start to",
     "penalise": "changed the rank of",
     "clear_flags": "cleared the flags of",
-    "flagged": "hid by members’ flags",
-    "vouched": "revived by members’ vouches",
-    "shadow": "held back by a spam rule",
-    "release": "released after its time",
+    "flagged": "hid",
+    "vouched": "revived",
+    "shadow": "held back",
+    "release": "released",
     "settings": "changed the rules of",
-    "suggested": "changed as members suggested",
+    "suggested": "changed",
 }
 
 
+_REASONS_OF_ACTS = {
+    "dismiss": "Within the rules",
+    "unkill": "Within the rules",
+    "clear_flags": "Within the rules",
+    "unlock": "Within the rules",
+    "pool": "Overlooked",
+    "rename": "A clearer title",
+    "merge": "Already posted",
+}
+"""What is logged when a moderator gives no reason in words: the reasons to choose from are those against an item."""
+
+
 class ModerationForm(ClosedRequest):
-    """An act and its reason; `other` replaces the chosen one."""
+    """An act and its reason; `other` replaces the chosen one, which is one against the item."""
 
     action: Line = ""
     target_type: Line = ""
@@ -104,10 +116,10 @@ def queue(session: DbRead, call: Calling, viewer: Looking) -> Page:
 
 
 def _explained(session: ReadSession, viewer: Viewer, made: Sequence[Row]) -> list[Row]:
-    """The rows with why each waits."""
-    reports: dict[str, list[str]] = {}
+    """The rows with why each waits, and the reason that this proposes."""
+    reports: dict[str, list[Report]] = {}
     for report in moderating.open_reports(session):
-        reports.setdefault(report.target_id, []).append(f"{report.reason}: {report.text}".rstrip(": "))
+        reports.setdefault(report.target_id, []).append(report)
     flags = moderating.flag_reasons(session, [row.item.id for row in made])
     uncounted = moderating.uncounted_votes(session, [row.item.id for row in made])
     for row in made:
@@ -115,18 +127,29 @@ def _explained(session: ReadSession, viewer: Viewer, made: Sequence[Row]) -> lis
         if row.item.id in uncounted:
             kinds = ", ".join(f"{kind} × {count}" for kind, count in uncounted[row.item.id].items())
             why.append(f"votes that do not count: {kinds}")
-        row.waiting = [*why, *(f"reported: {text}" for text in reports.get(str(row.item.id), []))]
+        reported = reports.get(str(row.item.id), [])
+        row.waiting = [*why, *(f"reported: {each.reason}: {each.text}".rstrip(": ") for each in reported)]
+        complaints = [each.reason for each in reported if each.reporter_id != row.item.author_id]  # theirs are appeals
+        row.proposed = _proposed(flags.get(row.item.id, {}), complaints)
     return list(made)
+
+
+def _proposed(flags: Mapping[str, int], reported: Sequence[str]) -> str:
+    """The reason that most members gave."""
+    if flags:
+        return max(flags, key=lambda reason: flags[reason]).replace("_", " ").capitalize()
+    return reported[0] if reported else ""
 
 
 @post("/moderate", access=Access.MODERATOR, status=200)
 def moderate(session: DbWrite, call: Calling, account: Actor, data: AnyBody[ModerationForm]) -> Redirect:
     """Carry an act out; it stands in the log at once."""
     back = back_to(data.goto or "/news/mod")
+    reason = data.other.strip() or _REASONS_OF_ACTS.get(data.action) or data.reason
     try:
         with session.begin_nested():
             if data.action == "dismiss":
-                moderating.dismiss(session, account, data.target_type, data.target_id, data.other or data.reason)
+                moderating.dismiss(session, account, data.target_type, data.target_id, reason)
             else:
                 moderating.act(
                     session,
@@ -134,7 +157,7 @@ def moderate(session: DbWrite, call: Calling, account: Actor, data: AnyBody[Mode
                     action=data.action,
                     target_type=data.target_type,
                     target_id=data.target_id,
-                    reason=data.other or data.reason,
+                    reason=reason,
                     value=data.value,
                 )
     except DodecaError as error:

@@ -88,7 +88,9 @@ def submit(session: DbWrite, call: Calling, account: Actor, data: AnyBody[Submit
     )
     item, is_new = flows.submit(session, call, account, submission)
     if not is_new:
-        return Redirect(f"/news/item?id={item.id}", toast="Already posted; your vote was added.")
+        is_own = item.author_id == account.id
+        toast = "You posted this already." if is_own else "Already posted; your vote was added."
+        return Redirect(f"/news/item?id={item.id}", toast=toast)
     waits = item.state == "shadow"
     toast = "A spam rule holds it back until a moderator looks." if waits else "Posted."
     return Redirect(f"/news/item?id={item.id}", toast=toast, kind="warning" if waits else "success")

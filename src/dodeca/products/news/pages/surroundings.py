@@ -13,6 +13,7 @@ from dodeca.commons.accounts.public import accounts_by_ids
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import Call, Page
+from dodeca.kernel.web.filters import relative
 from dodeca.products.news.models import POST_TYPES, Item, Member
 from dodeca.products.news.service import items, listing, voting
 from dodeca.products.news.service.members import Viewer
@@ -23,7 +24,6 @@ Text = Annotated[str, Meta(max_length=100_000)]
 ItemId = Annotated[int, Meta(ge=0, le=2**53)]
 NEW_DAYS = 14
 """Names of accounts younger than this are green: be kind to newcomers."""
-DEEPEST_INDENT = 12
 HOME = "/news/"
 
 
@@ -33,6 +33,10 @@ class Row:
 
     item: Item
     author: str | None
+    ago: str = ""
+    """How long ago it was posted."""
+    stamp: str = ""
+    """When exactly, by RFC 3339."""
     is_new: bool = False
     my_vote: int = 0
     number: int | str | None = None
@@ -52,11 +56,8 @@ class Row:
     can_be_answer: bool = False
     waiting: Sequence[str] = field(default=())
     """For moderators: why it stands in their queue."""
-
-    @property
-    def indent(self) -> int:
-        """How far a comment is moved in; deep threads stay readable."""
-        return min(self.depth, DEEPEST_INDENT)
+    proposed: str = ""
+    """The reason that goes with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ def rows(session: ReadSession, viewer: Viewer, found: Sequence[Item], *, first: 
             Row(
                 item=item,
                 author=author.username if author is not None else None,
+                ago=relative(item.created_at),
+                stamp=f"{item.created_at:%Y-%m-%dT%H:%MZ}",
                 is_new=author is not None and author.created_at > young,
                 my_vote=votes.get(item.id, 0),
                 number=first + index if first is not None else None,

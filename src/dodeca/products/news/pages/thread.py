@@ -55,7 +55,7 @@ from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import current
 
 PLACES = 300
-MODERATOR_REASONS = ("Off topic", "Spam", "Unkind", "Already posted", "Misleading title", "Within the rules")
+MODERATOR_REASONS = ("Off topic", "Spam", "Unkind", "Already posted", "Misleading title")
 
 
 class ReplyForm(ClosedRequest):
@@ -310,7 +310,8 @@ def why(session: DbRead, call: Calling, viewer: Looking) -> Page:
         base=ranking.base(standing, now, rules),
         factors=ranking.factors(standing, rules),
         rank=ranking.rank(standing, now, rules),
-        history=[(f"{place.at:%d %b %H:%M}", place.position) for place in history],
+        history=[{"at": f"{place.at:%d %b %H:%M}", "place": place.position} for place in history],
+        heights=[-place.position for place in history],
     )
 
 

@@ -227,7 +227,7 @@ def _tell(session: WriteSession, item: Item, action: str, reason: str) -> None:
     words = {"kill": "removed", "penalise": "ranked differently", "lock": "locked", "rename": "renamed"}
     what = "comment" if item.type == "comment" else f"post “{item.title[:80]}”"
     title = f"Your {what} was {words.get(action, 'merged into another')} by a moderator"
-    body = f"Reason: {reason}\nIf you disagree, report the item and say why: a moderator looks again."
+    body = f"Reason: {reason}\nIf you disagree, appeal on its page and say why: a moderator looks again."
     tell_author(session, item, title, body)
 
 

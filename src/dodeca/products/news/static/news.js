@@ -23,24 +23,26 @@ async function complain(answer) {
   toast(text, "bad")
 }
 
+const rowOf = element => element.closest(".athing, .comment, .options li")
+
 // Votes and marks
 
 async function act(button) {
   const answer = await send("/news/act", { do: button.value, goto: location.pathname })
   if (!answer.ok) return complain(answer)
   const done = await answer.json()
-  const row = button.closest("[data-id]")
+  const row = rowOf(button)
   if (["up", "down", "un"].includes(done.do)) showVote(row, done)
   else if (done.do === "hide" && row) row.remove()
   else if (done.do.endsWith("accept")) return location.reload()
-  else if (row) row.querySelector("[data-slot]")?.toggleAttribute("hidden", true)
+  else if (row) row.querySelector(".inline")?.toggleAttribute("hidden", true)
   else button.disabled = true // on the page of its own there is no row to go back to
   if (done.text) toast(done.text, "good")
 }
 
 function showVote(row, done) {
   for (const [name, direction] of [["up", 1], ["down", -1]]) {
-    const arrow = row.querySelector(`.arrow--${name}`)
+    const arrow = row.querySelector(`.${name}`)
     if (!arrow) continue
     const pressed = done.my_vote === direction
     arrow.setAttribute("aria-pressed", pressed)
@@ -54,18 +56,28 @@ function showVote(row, done) {
 // Pieces that open in place
 
 async function openInline(link) {
-  const row = link.closest("[data-id]")
-  const slot = row.querySelector("[data-slot]")
-  if (!slot.hidden && slot.dataset.kind === link.dataset.inline) {
+  const slot = slotOf(rowOf(link))
+  if (!slot.hidden && slot.dataset.of === link.pathname) {
     slot.hidden = true
     return
   }
   const answer = await send(link.href)
   if (!answer.ok || answer.redirected) return location.assign(link.href)
   slot.innerHTML = await answer.text()
-  slot.dataset.kind = link.dataset.inline
+  slot.dataset.of = link.pathname
   slot.hidden = false
   slot.querySelector("textarea, button, a, input:not([type=hidden])")?.focus()
+}
+
+// Where pieces of a row open: below all else in it.
+function slotOf(row) {
+  const place = row.querySelector(":scope > .title") ?? (row.matches(".fat") ? row.lastElementChild : row)
+  let slot = place.querySelector(":scope > .inline")
+  if (!slot) {
+    slot = Object.assign(document.createElement("div"), { className: "inline", hidden: true })
+    place.append(slot)
+  }
+  return slot
 }
 
 async function reply(form) {
@@ -75,16 +87,18 @@ async function reply(form) {
   button.disabled = false
   const text = await answer.text()
   if (answer.status === 400) {
-    const slot = form.closest("[data-slot]")
+    const slot = form.closest(".inline")
     if (slot) slot.innerHTML = text
     else toast(new DOMParser().parseFromString(text, "text/html").querySelector(".error")?.textContent ?? "Write something.", "bad")
     return
   }
   if (!answer.ok) return toast(JSON.parse(text).detail ?? "That did not work.", "bad")
-  const slot = form.closest("[data-slot]")
+  const slot = form.closest(".inline")
   if (slot) slot.hidden = true
   else form.reset()
-  insert(text)?.scrollIntoView({ block: "nearest" })
+  const comment = insert(text)
+  if (comment) comment.scrollIntoView({ block: "nearest" })
+  else toast("Your reply is posted.", "good")
 }
 
 // Puts a comment behind the last answer to its parent; one that is there already stays as it is.
@@ -102,9 +116,28 @@ function insert(html) {
   } else if (parent || comment.dataset.parent === tree.closest("comment-tree").dataset.root) tree.prepend(comment)
   else return null // it belongs to a branch that another page shows
   comment.dataset.depth = depth
-  comment.className = comment.className.replace(/\bi\d+\b/, `i${Math.min(depth, 12)}`)
   comment.classList.add("is-arrived")
+  finish(comment)
   return comment
+}
+
+// What only scripts use is not sent with every row: the button that collapses, and times that go on.
+function finish(within) {
+  for (const comment of [within, ...within.querySelectorAll("[data-depth]")]) {
+    if (!comment.matches("[data-depth]")) continue
+    const button = Object.assign(document.createElement("button"), { className: "togg", type: "button", textContent: "–" })
+    button.setAttribute("aria-expanded", true)
+    button.setAttribute("aria-label", "Collapse")
+    comment.querySelector("header").append(button)
+  }
+  for (const age of within.querySelectorAll(".age[title]")) {
+    const time = Object.assign(document.createElement("time"), { dateTime: age.title })
+    time.title = age.title
+    time.dataset.relative = ""
+    time.append(...age.firstElementChild.childNodes)
+    age.firstElementChild.append(time)
+    age.removeAttribute("title")
+  }
 }
 
 customElements.define("news-page", class extends HTMLElement {
@@ -112,6 +145,7 @@ customElements.define("news-page", class extends HTMLElement {
     this.addEventListener("click", this)
     this.addEventListener("submit", this)
     this.addEventListener("toggle", this, true)
+    finish(this)
     this.keys = event => this.key(event)
     document.addEventListener("keydown", this.keys)
   }
@@ -128,12 +162,13 @@ customElements.define("news-page", class extends HTMLElement {
     }
     if (event.ctrlKey || event.metaKey || event.shiftKey) return
     const button = target.closest("button[form=acts]")
-    const link = target.closest("a[data-inline]")
+    const link = target.closest("a[href*='/reply?'], a[href*='/more?']")
     const toggle = target.closest(".togg")
-    if (button) { event.preventDefault(); void act(button) }
-    else if (link && document.getElementById("acts")) { event.preventDefault(); void openInline(link) }
+    const isMember = document.getElementById("acts")?.method === "post"
+    if (button && isMember) { event.preventDefault(); void act(button) }
+    else if (link && isMember && rowOf(link)) { event.preventDefault(); void openInline(link) }
     else if (toggle) this.collapse(toggle.closest(".comment"))
-    else if (target.closest("[data-close]")) target.closest("[data-slot]").hidden = true
+    else if (target.closest("[data-close]")) target.closest(".inline").hidden = true
   }
 
   async load(details) {
@@ -166,8 +201,8 @@ customElements.define("news-page", class extends HTMLElement {
 
   key(event) {
     if (inField(event)) return
-    const rows = [...this.querySelectorAll(".athing")].filter(row => !row.hidden)
-    const current = this.querySelector(".athing.is-current")
+    const rows = [...this.querySelectorAll(".athing, .comment")].filter(row => !row.hidden)
+    const current = this.querySelector(".is-current")
     const at = rows.indexOf(current)
     const step = { j: 1, k: -1 }[event.key]
     if (step && rows.length) {
@@ -180,20 +215,21 @@ customElements.define("news-page", class extends HTMLElement {
     } else if (!current) {
       return
     } else if (event.key === "Enter" && (event.target === document.body || event.target === current)) {
-      current.querySelector("[data-open], .age a")?.click()
+      current.querySelector(".titleline > a, .age a")?.click()
     } else if (event.key === "u") {
-      current.querySelector(".arrow--up")?.click()
+      current.querySelector(".up")?.click()
     } else if (event.key === "c") {
-      const link = current.querySelector("[data-comments]") ?? current.querySelector("[data-inline=reply]")
+      const link = current.querySelector(".comments, a[href*='/reply?']")
       if (link) { event.preventDefault(); link.click() }
     }
   }
 
   go(row) {
-    this.querySelector(".athing.is-current")?.classList.remove("is-current")
+    this.querySelector(".is-current")?.classList.remove("is-current")
     row.classList.add("is-current")
-    const link = row.matches(".comment") ? row : row.querySelector("[data-open]")
-    link?.focus({ preventScroll: true })
+    if (row.matches(".comment")) row.tabIndex = -1
+    const focused = row.matches(".comment") ? row : row.querySelector(".titleline > a")
+    focused?.focus({ preventScroll: true })
     row.scrollIntoView({ block: "nearest" })
   }
 })
@@ -219,7 +255,7 @@ customElements.define("post-list", class extends HTMLElement {
   count({ id, score, comments_count: comments }) {
     const points = document.getElementById(`score_${id}`)
     if (points && points.textContent !== words(score, "point")) { points.textContent = words(score, "point"); fresh(points) }
-    const link = document.getElementById(`comments_${id}`)
+    const link = document.getElementById(id)?.querySelector(".comments")
     if (link && comments) link.textContent = words(comments, "comment")
   }
 })
@@ -240,7 +276,7 @@ customElements.define("comment-tree", class extends HTMLElement {
     if (type === "live:comment") return void this.add(detail.id)
     const points = document.getElementById(`score_${detail.id}`)
     if (points) { points.textContent = words(detail.score, "point"); fresh(points) }
-    const link = document.getElementById(`comments_${detail.id}`)
+    const link = document.getElementById(detail.id)?.querySelector(".comments")
     if (link && detail.comments_count) {
       link.textContent = words(detail.comments_count, "comment")
       this.querySelector("h2").textContent = words(detail.comments_count, "comment")
