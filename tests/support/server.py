@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests.support import forked
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 150  # on a machine that runs several of these
 
@@ -31,15 +33,8 @@ def command(*arguments: str, probed: bool = False) -> list[str]:
 
 def dodeca(*arguments: str, data: Path, probed: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    return subprocess.run(
-        [*command(*arguments, probed=probed), "--data", str(data)],
-        cwd=data.parent,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    words = [*command(*arguments, probed=probed), "--data", str(data)]
+    return forked.ran(words, cwd=data.parent, env=environment(**variables), timeout=90)
 
 
 def free_port() -> int:
@@ -58,13 +53,13 @@ class LiveServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = command("serve", "--port", str(self.port), "--data", str(data), *options, probed=probed)
         self._environment = environment(**variables)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: forked.Process | None = None
         self.log = data.parent / f"server-{self.port}.log"
 
     def start(self) -> LiveServer:
         """Start, and wait until it answers."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = forked.started(
                 self._command, cwd=self.data.parent, env=self._environment, stdout=log, stderr=log
             )
         ends = time.monotonic() + START_SECONDS

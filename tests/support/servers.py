@@ -26,6 +26,8 @@ from kazoo.client import KazooClient
 from kazoo.handlers.threading import KazooTimeoutError
 from moto.server import ThreadedMotoServer
 
+from tests.support import forked
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180.0  # CI may run several of these on two cores
 ZOOKEEPER_CLASSPATH = "/etc/zookeeper/conf:/usr/share/java/zookeeper.jar"  # what the package itself starts with
@@ -54,14 +56,13 @@ class Server:
     folder: Path
     answers: Callable[[], bool]
     environment: Mapping[str, str] | None = None
-    process: subprocess.Popen[bytes] | None = None
+    process: forked.Process | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         with (self.folder / f"{Path(self.command[0]).name}-{id(self)}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                list(self.command), cwd=self.folder, env=self.environment, stdout=log, stderr=log
-            )
+            environment = os.environ if self.environment is None else self.environment
+            self.process = forked.started(self.command, cwd=self.folder, env=environment, stdout=log, stderr=log)
         eventually(lambda: self._has_ended() or self.answers(), " ".join(self.command[:4]))
         assert not self._has_ended(), f"{self.command[0]} ended: {Path(log.name).read_text(errors='replace')[-2000:]}"
 
@@ -218,9 +219,7 @@ class Installation:
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         command = [sys.executable, "-m", "dodeca", *arguments, "--data", str(self.data)]
-        return subprocess.run(
-            command, cwd=self.data, env=self.environment, capture_output=True, text=True, check=False, timeout=timeout
-        )
+        return forked.ran(command, cwd=self.data, env=self.environment, timeout=timeout)
 
     def serve(self, port: int, *arguments: str) -> Server:
         """Start a server process."""

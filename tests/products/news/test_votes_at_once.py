@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 from tests.products.news.conftest import News
-from tests.support.servers import free_port
+from tests.support.server import LiveServer
 
 from dodeca import app
 from dodeca.kernel.errors import Forbidden
@@ -28,8 +24,6 @@ from dodeca.kernel.settings import Config
 from dodeca.products.news.invariants import invariants
 from dodeca.products.news.models import Item, Vote
 from dodeca.products.news.service import voting
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_a_hundred_votes_by_ten_people_at_once_are_ten_votes(news: News) -> None:
@@ -123,35 +117,28 @@ def test_any_sequence_of_votes_keeps_the_sums(news: News) -> None:
 
 @pytest.mark.slow
 def test_votes_and_comments_that_were_answered_survive_a_kill(tmp_path: Path) -> None:
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DODECA_")}
-    environment["PYTHONPATH"] = str(ROOT / "src")
-    command = [sys.executable, "-m", "dodeca", "serve", "--only", "news", "--port", str(port), "--no-demo"]
-    base = f"http://127.0.0.1:{port}"
-    with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen([*command, "--data", str(tmp_path)], env=environment, stdout=log, stderr=log)
-        try:
-            _wait_for(base, server)
-            tokens = [_register(base, f"voter{n}") for n in range(5)]
-            posts = [_post(base, tokens[0], n) for n in range(20)]
-            answered: list[tuple[int, int]] = []
-            said: list[int] = []
-            voters = [
-                threading.Thread(target=_keep_voting, args=(base, tokens[n], n, posts, answered, said))
-                for n in range(1, 5)
-            ]
-            for thread in voters:
-                thread.start()
-            while len(answered) < 12:
-                threading.Event().wait(0.02)
-            server.send_signal(signal.SIGKILL)
-            for thread in voters:
-                thread.join()
-        finally:
-            server.kill()
-            server.wait(timeout=20)
+    data = tmp_path / "data"
+    server = LiveServer(data, "--only", "news", "--no-demo", probed=False).start()
+    base = server.url
+    try:
+        tokens = [_register(base, f"voter{n}") for n in range(5)]
+        posts = [_post(base, tokens[0], n) for n in range(20)]
+        answered: list[tuple[int, int]] = []
+        said: list[int] = []
+        voters = [
+            threading.Thread(target=_keep_voting, args=(base, tokens[n], n, posts, answered, said)) for n in range(1, 5)
+        ]
+        for thread in voters:
+            thread.start()
+        while len(answered) < 12:
+            threading.Event().wait(0.02)
+        server.kill()
+        for thread in voters:
+            thread.join()
+    finally:
+        server.stop()
 
-    platform = app.compose(Config(environment={}, overrides={"data": tmp_path, "only": "news"}))
+    platform = app.compose(Config(environment={}, overrides={"data": data, "only": "news"}))
     try:
         held = platform.db.read(lambda session: session.execute(select(Vote.item_id, Vote.user_id)).all())
         per_item = Counter(row[0] for row in held)
@@ -163,16 +150,6 @@ def test_votes_and_comments_that_were_answered_survive_a_kill(tmp_path: Path) ->
             assert list(platform.db.read(check)) == [], name
     finally:
         platform.close()
-
-
-def _wait_for(base: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(1200):
-        assert server.poll() is None
-        with suppress(httpx.HTTPError):
-            if httpx.get(f"{base}/readyz").status_code == 200:
-                return
-        threading.Event().wait(0.1)
-    raise AssertionError("the server does not answer")
 
 
 def _register(base: str, name: str) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import feedparser
@@ -18,9 +14,8 @@ import hackernews
 import httpx
 import pytest
 from tests.support.npm import CLIENTS, packages
-from tests.support.servers import free_port
+from tests.support.server import LiveServer
 
-ROOT = Path(__file__).parents[4]
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 
@@ -44,25 +39,12 @@ class Live:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server of its own on a free port of loopback."""
-    data = tmp_path_factory.mktemp("live")
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DODECA_")}
-    environment["PYTHONPATH"] = str(ROOT / "src")
-    command = [sys.executable, "-m", "dodeca", "serve", "--only", "news", "--port", str(port), "--no-demo"]
-    with (data / "server.log").open("wb") as log:
-        server = subprocess.Popen([*command, "--data", str(data)], env=environment, stdout=log, stderr=log)
-        try:
-            base = f"http://127.0.0.1:{port}"
-            for _ in range(1200):
-                assert server.poll() is None, (data / "server.log").read_text()[-3000:]
-                with suppress(httpx.HTTPError):
-                    if httpx.get(f"{base}/readyz").status_code == 200:
-                        break
-                threading.Event().wait(0.1)
-            yield filled(base)
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
+    data = tmp_path_factory.mktemp("live") / "data"
+    server = LiveServer(data, "--only", "news", "--no-demo", probed=False).start()
+    try:
+        yield filled(server.url)
+    finally:
+        server.stop()
 
 
 def filled(base: str) -> Live:

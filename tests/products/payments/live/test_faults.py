@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ import httpx
 import pytest
 from razorpay.errors import BadRequestError
 from tests.products.payments.live.conftest import CARD, Shop, new_shop
-from tests.support.server import LiveServer, command, environment
+from tests.support.server import LiveServer, dodeca
 
 pytestmark = [pytest.mark.slow]
 CARDS = ("4242424242424242", "5555555555554444", "4111111111111111", "4000000000000127", "4000000000006660")
@@ -26,18 +25,6 @@ CYCLES = 6
 ENOUGH = 15
 """Refunds before the server is killed: by then every step of a cycle was being done when it died."""
 TOGETHER = 20
-
-
-def audit(data: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("payments", "audit", "--data", str(data)),
-        cwd=data.parent,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
 
 
 class Cycles:
@@ -90,7 +77,7 @@ def test_what_was_acknowledged_is_there_after_kill_9_and_nothing_twice(tmp_path:
         thread.join(30)
 
     assert len(load.seen["refunded"]) >= ENOUGH
-    again = audit(tmp_path / "data")
+    again = dodeca("payments", "audit", data=tmp_path / "data")
     assert again.returncode == 0, again.stdout + again.stderr
     server.start()
     try:
@@ -102,7 +89,7 @@ def test_what_was_acknowledged_is_there_after_kill_9_and_nothing_twice(tmp_path:
         assert max(good.values()) == 1
     finally:
         server.stop()
-    assert audit(tmp_path / "data").returncode == 0
+    assert dodeca("payments", "audit", data=tmp_path / "data").returncode == 0
 
 
 def payments_of(shop: Shop, server: LiveServer) -> dict[str, dict[str, Any]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 from tests.products.payments.live.conftest import Hook, Shop
+from tests.support import forked
 from tests.support.server import ROOT, LiveServer, command, environment
 
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
@@ -54,7 +54,7 @@ def test_a_failed_delivery_comes_again_and_by_hand_once_more(
 
     assert again["x-razorpay-event-id"] == first["x-razorpay-event-id"]
     arguments = ["payments", "replay", "--url", live.url, "--key", shop.key[0], "--secret", shop.key[1]]
-    done = run(live, *arguments, first["x-razorpay-event-id"])
+    done = run(*arguments, first["x-razorpay-event-id"])
     assert "Sent again" in done.stdout
     assert hook.next("payment.captured")[1] == body
 
@@ -94,16 +94,8 @@ def test_events_are_streamed_as_they_happen_and_after_a_break(shop: Shop) -> Non
     assert json.loads(missed["data"])["type"] == "payment.captured"
 
 
-def run(live: LiveServer, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=live.data.parent,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=timedelta(seconds=100).total_seconds(),
-        check=False,
-    )
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return forked.ran(command(*arguments), cwd=ROOT, env=environment(), timeout=100)
 
 
 def test_events_are_listened_to_and_triggered_from_the_command_line(live: LiveServer, shop: Shop, hook: Hook) -> None:
@@ -119,7 +111,7 @@ def test_events_are_listened_to_and_triggered_from_the_command_line(live: LiveSe
     assert listening.stderr is not None
     assert "Listening" in listening.stderr.readline()
     for _ in range(20):  # the stream opens after the line was written: what came before it is not told
-        triggered = run(live, "payments", "trigger", *where, "order.paid")
+        triggered = run("payments", "trigger", *where, "order.paid")
         assert triggered.returncode == 0, triggered.stderr
         if not hook.got.empty():
             break

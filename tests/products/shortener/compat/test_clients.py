@@ -7,7 +7,6 @@ import json
 import os
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,9 +18,8 @@ import httpx
 import pytest
 import trustme
 from tests.support.npm import CLIENTS, packages
-from tests.support.servers import free_port
+from tests.support.server import LiveServer, free_port
 
-ROOT = Path(__file__).parents[4]
 HOST = "short.example"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
@@ -62,26 +60,12 @@ class Live:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server of its own on a free port of loopback."""
-    data = tmp_path_factory.mktemp("live")
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DODECA_")}
-    environment["PYTHONPATH"] = str(ROOT / "src")
-    log = (data / "server.log").open("wb")
-    command = [sys.executable, "-m", "dodeca", "serve", "--only", "shortener", "--port", str(port), "--no-demo"]
-    server = subprocess.Popen([*command, "--data", str(data)], env=environment, stdout=log, stderr=log)
-    found = Live(port)
+    data = tmp_path_factory.mktemp("live") / "data"
+    server = LiveServer(data, "--only", "shortener", "--no-demo", probed=False).start()
     try:
-        for _ in range(600):
-            assert server.poll() is None, (data / "server.log").read_text()[-3000:]
-            with suppress(httpx.HTTPError):
-                if httpx.get(f"{found.base}/readyz").status_code == 200:
-                    break
-            threading.Event().wait(0.1)
-        yield found
+        yield Live(server.port)
     finally:
-        server.terminate()
-        server.wait(timeout=20)
-        log.close()
+        server.stop()
 
 
 # Python
