@@ -17,14 +17,16 @@ import structlog
 from dodeca import app as composition
 from dodeca import catalogue
 from dodeca.kernel import clock
+from dodeca.kernel.crypto import Passwords
 from dodeca.kernel.db import Database, WriteSession, metadata, open_database
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 from tests.support import postgres
-from tests.support.engines import share_statements
+from tests.support.engines import HASHING, hash_quickly, share_statements
 from tests.support.platform import ADDRESS, Client, Factory, open_session, running
 
 share_statements()
+hash_quickly()
 # A deadline is a timed assertion: on a busy machine it says nothing of the code.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -35,6 +37,12 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of the files that hold no slow test, none need be read where only slow ones run."""
+    only_slow = config.getoption("markexpr") == "slow" and collection_path.suffix == ".py"
+    return True if only_slow and "mark.slow" not in collection_path.read_text("utf-8") else None
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -88,6 +96,12 @@ def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time stands still: the windows of limits move on while a busy machine is still counting."""
     moment = time.time()
     monkeypatch.setattr(clock, "_time", SimpleNamespace(time=lambda: moment, monotonic=time.monotonic))
+
+
+@pytest.fixture
+def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as in an installation. Ask for it before `platform`."""
+    monkeypatch.setattr(Passwords.__init__, "__kwdefaults__", HASHING)
 
 
 @pytest.fixture

@@ -41,12 +41,6 @@ def filled(path: str) -> str:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """One engine is enough: nothing here depends on it."""
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
-
-
-@pytest.fixture
 def application(platform: Platform) -> Litestar:
     """The whole application."""
     return app.application(platform)

@@ -165,7 +165,9 @@ def test_an_attack_leaves_one_note_and_no_other_rows(platform: Platform, client:
     assert counts(None) == (1, 0)
 
 
-def test_a_hash_of_older_parameters_is_renewed(platform: Platform, client: Client, make: Factory) -> None:
+def test_a_hash_of_older_parameters_is_renewed(
+    slow_hashing: None, platform: Platform, client: Client, make: Factory
+) -> None:
     from argon2 import PasswordHasher
 
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
