@@ -92,7 +92,8 @@ class Cache(Generic[V]):
         if entry is None or entry.fresh_until <= self._now():
             self.misses += 1
             return None
-        entry.used = True
+        if not entry.used:
+            entry.used = True
         self.hits += 1
         value: V = entry.value
         return value
@@ -163,7 +164,9 @@ class Cache(Generic[V]):
         if self._word[0] != self._bus.seen:
             self._bus.catch_up()
         size = self._size(value) + len(key) + ENTRY_OVERHEAD_BYTES
-        fresh_until = self._now() + (self._seconds if seconds is None else seconds)
+        seconds = self._seconds if seconds is None else seconds
+        # One object for all that never end: a million of their own are a million more places to look up.
+        fresh_until = math.inf if seconds == math.inf else self._now() + seconds
         with self._lock:
             if self._discarded_since(key, mark) or size > self._max_bytes // 4:
                 return False

@@ -90,12 +90,12 @@ class RedirectLane:
         started = perf_counter() if self._answered % metrics.SAMPLE == 0 else 0.0
         get = scope.headers.get
         query: str = scope.query_string
-        headers, source = entry.headers, ""
+        location, source = entry.location, ""
         if query:
             if holds_qr_mark(query):
                 source = recording.QR
             if entry.forward:
-                headers = redirect.redirect_headers(forward_query(entry.location, query), entry.crawlable)
+                location = forward_query(location, query)
         kind = _VISIT if scope.method == "GET" else _HEAD
         if kind == _VISIT and any(map(get, _PREFETCH_HEADERS)) and _is_prefetch(get):
             kind = _PREFETCH
@@ -117,7 +117,7 @@ class RedirectLane:
             get("sec-gpc") == "1",
         )
         recording.append(self._shortener, click)
-        protocol.response_empty(entry.status, headers)
+        protocol.response_empty(entry.status, redirect.redirect_headers(location, entry.crawlable))
         self._count()
         if started:
             metrics.redirect_seconds.observe(perf_counter() - started)

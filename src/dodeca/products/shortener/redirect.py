@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, str], ...]
 ROBOTS = "noindex"
 CACHE_CONTROL = "private, no-store"
-_HEADERS: Headers = (("cache-control", CACHE_CONTROL), ("referrer-policy", "no-referrer-when-downgrade"))
-_UNLISTED_HEADERS: Headers = (*_HEADERS, ("x-robots-tag", ROBOTS))
+_CACHING, _REFERRER = ("cache-control", CACHE_CONTROL), ("referrer-policy", "no-referrer-when-downgrade")
+_UNLISTED = ("x-robots-tag", ROBOTS)
 _MOST_CODE = 64
-_ENTRY_BYTES = 450
+_ENTRY_BYTES = 320
+_STATUSES = {status: status for status in (301, 302, 307, 308)}
+"""The statuses themselves: a row brings its own object for the number, and there are a million rows."""
 
 _columns = (
     Link.id,
@@ -114,17 +116,20 @@ class EntryRule:
 class Entry(msgspec.Struct, gc=False):
     """All that decides what a code answers. Times are milliseconds since the epoch; infinite: never.
 
-    There are hundreds of thousands, of which none is part of a cycle: the garbage collector need not look at them."""
+    There are hundreds of thousands, of which none is part of a cycle: the garbage collector need not look at them.
+    What a redirect asks for comes first and holds no objects of its own beyond need: each is a wait for memory."""
 
-    key: str
+    plain: bool
+    until: float
+    """From when on the entry must be looked at again."""
     link_id: int
-    domain_id: int
-    code: str
     location: str
     status: int
-    headers: Headers
-    plain: bool
+    crawlable: bool
     forward: bool
+    key: str
+    domain_id: int
+    code: str
     starts_at: float
     expires_at: float
     unused_at: float
@@ -134,18 +139,12 @@ class Entry(msgspec.Struct, gc=False):
     expired_url: str | None
     password_hash: str | None
     warning: str | None
-    crawlable: bool
     rules: tuple[EntryRule, ...]
 
     @property
     def size(self) -> int:
         """Bytes in the cache, roughly."""
         return _ENTRY_BYTES + len(self.location) + 1500 * len(self.rules)
-
-    @property
-    def until(self) -> float:
-        """From when on the entry must be looked at again."""
-        return min(self.expires_at, self.unused_at)
 
     def stopped(self, now: float) -> str | None:
         """Why the link does not redirect now: a status of the service, or None."""
@@ -180,19 +179,20 @@ def _entry(session: ReadSession, shortener: Shortener, domain_id: int, code: str
         target = merge_utm(target, utm)
     rules = _rules(session, link_id, utm) if has_rules else ()
     limited = max_visits is not None
+    ends, unused = _milliseconds(expires_at, math.inf), _unused_at(shortener, updated_at, last_click_at)
     return Entry(
         key=entry_key(domain_id, code) if alias_key is None else alias_entry_key(domain_id, alias_key),
         link_id=link_id,
         domain_id=link_domain,
         code=short_code,
         location=target,
-        status=status,
-        headers=redirect_headers(target, crawlable),
+        status=_STATUSES[status],
         plain=not (limited or password_hash or rules or warning or disabled or starts_at is not None),
         forward=forward,
         starts_at=_milliseconds(starts_at, -math.inf),
-        expires_at=_milliseconds(expires_at, math.inf),
-        unused_at=_unused_at(shortener, updated_at, last_click_at),
+        until=min(ends, unused),
+        expires_at=ends,
+        unused_at=unused,
         disabled=disabled,
         exhausted=visits_left == 0,
         limited=limited,
@@ -207,19 +207,20 @@ def _entry(session: ReadSession, shortener: Shortener, domain_id: int, code: str
 def _plain_entry(shortener: Shortener, domain_id: int, code: str, row: tuple[Any, ...]) -> Entry:
     """The same of a row of `_plain_by_code`: nearly all links are so, and this is what a first visit waits for."""
     link_id, target, status, forward, crawlable, expires_at, expired_url, updated_at, last_click_at = row
+    ends, unused = _milliseconds(expires_at, math.inf), _unused_at(shortener, updated_at, last_click_at)
     return Entry(
         key=entry_key(domain_id, code),
         link_id=link_id,
         domain_id=domain_id,
         code=code,
         location=target,
-        status=status,
-        headers=redirect_headers(target, crawlable),
+        status=_STATUSES[status],
         plain=True,
         forward=forward,
         starts_at=-math.inf,
-        expires_at=_milliseconds(expires_at, math.inf),
-        unused_at=_unused_at(shortener, updated_at, last_click_at),
+        until=min(ends, unused),
+        expires_at=ends,
+        unused_at=unused,
         disabled=None,
         exhausted=False,
         limited=False,
@@ -253,7 +254,9 @@ def _milliseconds(moment: datetime | None, otherwise: float) -> float:
 
 def redirect_headers(location: str, crawlable: bool) -> Headers:
     """The headers of a redirect."""
-    return (("location", location), *(_HEADERS if crawlable else _UNLISTED_HEADERS))
+    if crawlable:
+        return ("location", location), _CACHING, _REFERRER
+    return ("location", location), _CACHING, _REFERRER, _UNLISTED
 
 
 # Looking entries up
