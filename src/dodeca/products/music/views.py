@@ -249,6 +249,7 @@ def comment_view(comment: Comment, replies: Sequence[Comment] = ()) -> CommentVi
 
 def playlist_views(session: ReadSession, viewer: Viewer, found: Sequence[Playlist]) -> list[PlaylistView]:
     """Playlists without their songs."""
+    sizes = {one.id: smart.size(session, viewer, one) for one in found if one.rules is not None}
     liked = likes.liked_at(session, viewer.account_id, "playlist", [playlist.id for playlist in found])
     return [
         PlaylistView(
@@ -260,8 +261,8 @@ def playlist_views(session: ReadSession, viewer: Viewer, found: Sequence[Playlis
             collaborative=playlist.collaborative,
             rules=playlist.rules,
             version=playlist.version,
-            song_count=playlist.song_count,
-            duration=playlist.duration_ms / 1000,
+            song_count=sizes.get(playlist.id, (playlist.song_count,))[0],
+            duration=sizes.get(playlist.id, (0, playlist.duration_ms))[1] / 1000,
             like_count=playlist.like_count,
             liked=playlist.id in liked,
             cover_url=f"{API}/playlists/{playlist.id}/cover",

@@ -57,7 +57,11 @@ async def read_cover(call: Calling, target_id: FromPath[str], size: FromQuery[in
 @put(PATHS, access=Access.MEMBER, request_max_body_size=MOST_BYTES + 100_000)
 async def write_cover(call: Calling, target_id: FromPath[str]) -> None:
     """Give a song, album, artist or playlist that one may change a picture: PNG, JPEG or WebP."""
-    found, target = _kind(call), number(target_id)
+    await take_cover(call, _kind(call), number(target_id))
+
+
+async def take_cover(call: Call, found: str, target: int) -> None:
+    """Take the picture that a request brings. Raises NotFound, Forbidden, Invalid, …"""
     await call.platform.db.aread(lambda session: covers.require(session, viewing(session, call), found, target))
     blob = await call.platform.media.save_image(_one(await _uploaded(call)), max_bytes=MOST_BYTES)
 

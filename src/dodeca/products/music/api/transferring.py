@@ -11,7 +11,7 @@ from litestar.datastructures import UploadFile
 
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, TooLarge
-from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, get, post
+from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, FromQuery, get, post
 from dodeca.kernel.media import disposition
 from dodeca.products.music import formats, transfers
 from dodeca.products.music.acting import Looking, number, viewing
@@ -54,6 +54,11 @@ def export_playlist(
 @post("/playlists/import", access=Access.MEMBER, request_max_body_size=formats.MAX_BYTES + 100_000)
 async def import_playlist(call: Calling) -> ImportAnswer:
     """Take a playlist (M3U, PLS, XSPF, JSPF, nsp) or an iTunes library: songs are matched with those that are here."""
+    return await take_file(call)
+
+
+async def take_file(call: Call) -> ImportAnswer:
+    """The same, for a page too. Raises Invalid, TooLarge."""
     form = await call.request.form()
     upload: Any = form.get("file")
     if not isinstance(upload, UploadFile):

@@ -2,7 +2,7 @@
 
 from litestar.types import ControllerRouterHandler
 
-from dodeca.products.music.pages import acts, browsing, listening, mine, open, radio
+from dodeca.products.music.pages import acts, browsing, listening, mine, open, radio, smart, uploading
 
 routes: list[ControllerRouterHandler] = [
     *listening.routes,
@@ -10,5 +10,7 @@ routes: list[ControllerRouterHandler] = [
     *radio.routes,
     *mine.routes,
     *open.routes,
+    *uploading.routes,
+    *smart.routes,
     *acts.routes,
 ]

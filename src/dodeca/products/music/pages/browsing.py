@@ -12,6 +12,8 @@ from dodeca.products.music import views
 from dodeca.products.music.acting import Looking
 from dodeca.products.music.models import Playlist, Song
 from dodeca.products.music.pages.look import Row, page, rows
+from dodeca.products.music.pages.look import may_edit as may_edit_song
+from dodeca.products.music.pages.smart import told
 from dodeca.products.music.service import browsing, catalogue, likes, playlists, songs
 from dodeca.products.music.service.viewers import playlists_for
 
@@ -31,7 +33,9 @@ def album_page(session: DbRead, viewer: Looking, album_id: FromPath[int]) -> Pag
     view = views.album_views(session, viewer, [album])[0]
     held = rows(session, viewer, browsing.songs_of_album(session, viewer, album_id))
     total = sum(row.view.duration_ms for row in held)
-    return page(session, viewer, "album.html", "library", album=view, songs=held, total=total)
+    return page(
+        session, viewer, "album.html", "library", album=view, songs=held, total=total, own=all(row.own for row in held)
+    )
 
 
 @get("/artists/{artist_id:int}", access=Access.PUBLIC)
@@ -54,7 +58,19 @@ def playlist_page(session: DbRead, viewer: Looking, playlist_id: FromPath[int]) 
     """A playlist and its songs."""
     playlist = playlists.find(session, viewer, playlist_id)
     view = views.playlist_view(session, viewer, playlist)
-    held = [Row(one, item_id=one.item_id) for one in view.songs or []]
+    may_edit = playlists.may_edit(session, viewer, playlist) and playlist.rules is None
+    items = [one.item_id or "" for one in view.songs or []]
+    held = [
+        Row(
+            one,
+            item_id=one.item_id,
+            own=may_edit_song(viewer, one),
+            movable=may_edit,
+            above=items[place - 1] if place else "",
+            below=None if place + 1 == len(items) else items[place + 2] if place + 2 < len(items) else "",
+        )
+        for place, one in enumerate(view.songs or [])
+    ]
     return page(
         session,
         viewer,
@@ -65,7 +81,8 @@ def playlist_page(session: DbRead, viewer: Looking, playlist_id: FromPath[int]) 
         total=sum(row.view.duration_ms for row in held),
         owner=account_by_id(session, playlist.owner_id),
         own=playlist.owner_id == viewer.account_id,
-        may_edit=playlists.may_edit(session, viewer, playlist) and playlist.rules is None,
+        may_edit=may_edit,
+        told=told(playlist.rules) if playlist.rules else [],
         formats=("m3u8", "xspf", "pls", "jspf", "csv", *(("nsp",) if playlist.rules else ())),
     )
 

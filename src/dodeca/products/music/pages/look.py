@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import or_, select
 
+from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
+from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Page
 from dodeca.products.music.models import Collaborator, Playlist, Song
 from dodeca.products.music.service.viewers import Viewer
@@ -29,6 +32,11 @@ class Row:
     because: str = ""
     item_id: str | None = None
     own: bool = False
+    movable: bool = False
+    above: str = ""
+    """Items of its playlist: the one before which it moves up, or, empty, none."""
+    below: str | None = None
+    """The one before which it moves down; empty: to the end."""
 
     @property
     def for_player(self) -> str:
@@ -106,3 +114,22 @@ def back_to(path: str, otherwise: str = HOME) -> str:
     """Where a form leads back to: a page of music, never elsewhere."""
     inside = path.startswith("/music/") and "\\" not in path and "//" not in path
     return path if inside and path.isprintable() else otherwise
+
+
+def whole(text: str, field: str) -> int | None:
+    """A number of a form, None where it is empty. Raises Invalid."""
+    if not text.strip():
+        return None
+    if not text.strip().isdecimal() or len(text) > 9:
+        raise Invalid("This is a number.", field=field)
+    return int(text)
+
+
+def day(text: str) -> datetime | None:
+    """A day or moment of a form, None where it is empty. Raises Invalid."""
+    if not text.strip():
+        return None
+    try:
+        return clock.parse_rfc3339(text.strip())
+    except ValueError as error:
+        raise Invalid("Give a day such as 2031-05-01.", field="published_at") from error

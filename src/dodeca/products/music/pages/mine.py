@@ -1,19 +1,15 @@
-"""What is one's own: uploads, plays of them, listening, taste, apps, shares."""
+"""What is one's own: songs and plays of them, listening, taste, apps, shares."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import segno
-from litestar.datastructures import UploadFile
 from sqlalchemy import select
 
 from dodeca.commons.accounts.public import Account, Actor, Owner, account_by_id
-from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.errors import DodecaError, Invalid
+from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import (
     Access,
     AnyBody,
@@ -30,18 +26,15 @@ from dodeca.kernel.http import (
     get,
     post,
 )
-from dodeca.products.music import uploads
+from dodeca.kernel.web.filters import plural
 from dodeca.products.music.acting import Looking, number, viewing
 from dodeca.products.music.api.listening import RANGES, stats_of
 from dodeca.products.music.api.running import scan_view
 from dodeca.products.music.api.sharing import share_view
 from dodeca.products.music.jobs import scan_folders
 from dodeca.products.music.models import Song
-from dodeca.products.music.pages.look import Line, Text, page, rows
-from dodeca.products.music.service import app_passwords, folders, lyrics, members, shares, songs, taste
-from dodeca.products.music.service.songs import SameAudio
-
-MOST_FILES = 30
+from dodeca.products.music.pages.look import Line, Text, day, page, rows, whole
+from dodeca.products.music.service import app_passwords, comments, folders, lyrics, members, shares, songs, taste
 
 
 class TagForm(ClosedRequest):
@@ -90,51 +83,6 @@ class FolderForm(ClosedRequest):
     path: Line = ""
 
 
-def show_upload(session: ReadSession, call: Call, state: FormState) -> Page:
-    """The form for files, and what was uploaded and is not published."""
-    viewer = viewing(session, call)
-    own = select(Song).where(Song.uploader_id == (viewer.account_id or ""), Song.visibility == "private")
-    waiting = session.scalars(own.order_by(Song.id.desc()).limit(100)).all()
-    return page(session, viewer, "upload.html", "upload", form=state.form, waiting=rows(session, viewer, waiting))
-
-
-@get("/upload", access=Access.MEMBER)
-def upload_page(session: DbRead, call: Calling) -> Page:
-    """Drop files here."""
-    return show_upload(session, call, FormState())
-
-
-@post("/upload", access=Access.MEMBER, status=200, form=show_upload, request_max_body_size=uploads.MOST_BYTES)
-async def send_files(call: Calling) -> Redirect:
-    """Take files in, private until their tags are right and they are published."""
-    form = await call.request.form()
-    files = [file for file in form.getall("files", []) if isinstance(file, UploadFile) and file.filename]
-    if not files:
-        raise Invalid("Choose at least one file.", field="files")
-    if len(files) > MOST_FILES:
-        raise Invalid(f"At most {MOST_FILES} files at once.", field="files")
-    added: list[int] = []
-    refused: list[str] = []
-    for file in files:
-        try:
-            upload = await uploads.receive(call.platform, uploads.pieces(file), file.filename)
-            added.append(await call.platform.db.awrite(lambda s, u=upload: _add(s, call, u)))  # type: ignore[misc]
-        except SameAudio:
-            refused.append(f"{file.filename} is here already")
-        except DodecaError as error:
-            refused.append(f"{file.filename}: {error.message}")
-    if not added:
-        raise Invalid("; ".join(refused)[:500], field="files")
-    told = f"{len(added)} added." + (f" Not added: {'; '.join(refused)[:200]}" if refused else "")
-    target = f"/music/songs/{added[0]}/edit" if len(added) == 1 else "/music/upload"
-    return Redirect(target, toast=told, kind="warning" if refused else "success")
-
-
-def _add(session: WriteSession, call: Call, upload: uploads.Upload) -> int:
-    viewer = viewing(session, call)
-    return uploads.add(session, call.platform, viewer, upload, upload.tags, visibility="private").id
-
-
 def show_edit(session: ReadSession, call: Call, state: FormState) -> Page:
     """A song's tags in a form."""
     viewer = viewing(session, call)
@@ -168,32 +116,15 @@ def save_tags(session: DbWrite, viewer: Looking, song_id: FromPath[int], data: A
         "album_artist": data.album_artist,
         "explicit": bool(data.explicit),
         "genres": [name.strip() for name in data.genres.split(",") if name.strip()],
-        **{name: _whole(getattr(data, name), name) for name in ("track", "disc", "year")},
+        **{name: whole(getattr(data, name), name) for name in ("track", "disc", "year")},
     }
     song = songs.retag(session, viewer, song_id, changes)
     if (data.lyrics.strip() or None) != song.lyrics:
         lyrics.write(session, viewer, song_id, data.lyrics)
-    at = _day(data.published_at)
+    at = day(data.published_at)
     songs.publish(session, viewer, song_id, visibility=data.visibility, published_at=at)
     told = "Published." if data.visibility == "public" else "Saved. Only you see it."
     return Redirect(f"/music/songs/{song_id}", toast=told)
-
-
-def _whole(text: str, field: str) -> int | None:
-    if not text.strip():
-        return None
-    if not text.strip().isdigit():
-        raise Invalid("This is a number.", field=field)
-    return int(text)
-
-
-def _day(text: str) -> datetime | None:
-    if not text.strip():
-        return None
-    try:
-        return clock.parse_rfc3339(text.strip())
-    except ValueError as error:
-        raise Invalid("Give a day such as 2031-05-01.", field="published_at") from error
 
 
 @post("/songs/{song_id:int}/revert/{version:int}", access=Access.MEMBER, status=200)
@@ -215,12 +146,17 @@ def studio_page(session: DbRead, account: Actor, viewer: Looking) -> Page:
     """One's own songs: who hears them and what they say."""
     own = select(Song).where(Song.uploader_id == account.id).order_by(Song.play_count.desc(), Song.id.desc())
     found = session.scalars(own.limit(500)).all()
+    shown = rows(session, viewer, found)
+    for row in shown:
+        heard, liked, said = row.view.play_count, row.view.like_count, row.view.comment_count
+        row.because = " · ".join((plural(heard, "play"), plural(liked, "like"), plural(said, "comment")))
     return page(
         session,
         viewer,
         "studio.html",
         "studio",
-        songs=rows(session, viewer, found),
+        songs=shown,
+        latest=comments.latest_on_songs_of(session, account.id),
         plays=sum(song.play_count for song in found),
         liked=sum(song.like_count for song in found),
         said=sum(song.comment_count for song in found),
@@ -258,7 +194,7 @@ def taste_page(session: DbRead, call: Calling, account: Actor, viewer: Looking) 
 @post("/taste/exclude", access=Access.MEMBER, status=200)
 def exclude(session: DbWrite, viewer: Looking, data: AnyBody[ExclusionForm]) -> Redirect:
     """Let something count no longer."""
-    since, until = _day(data.since), _day(data.until)
+    since, until = day(data.since), day(data.until)
     taste.exclude(
         session,
         viewer,
@@ -283,7 +219,7 @@ def save_choices(session: DbWrite, account: Actor, data: AnyBody[ChoicesForm]) -
     changes = {
         "history_visibility": data.history_visibility,
         "explicit": bool(data.explicit),
-        "max_bit_rate": _whole(data.max_bit_rate, "max_bit_rate") or 0,
+        "max_bit_rate": whole(data.max_bit_rate, "max_bit_rate") or 0,
     }
     members.change(session, account.id, changes)
     return Redirect("/music/taste", toast="Saved.")
@@ -390,8 +326,6 @@ def approve(session: DbWrite, viewer: Looking, song_id: FromPath[int]) -> Redire
 
 routes = [
     approve,
-    upload_page,
-    send_files,
     edit_page,
     save_tags,
     revert,

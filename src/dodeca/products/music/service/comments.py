@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select, update
 
 from dodeca.commons import notifications
-from dodeca.commons.accounts.public import account_by_id
+from dodeca.commons.accounts.public import Account, account_by_id, accounts_by_ids
 from dodeca.commons.discussion.text import cleaned
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
@@ -29,6 +29,22 @@ def find(session: ReadSession, viewer: Viewer, comment_id: int) -> Comment:
         raise NotFound("There is no such comment.")
     songs.find(session, viewer, comment.song_id)
     return comment
+
+
+def latest_on_songs_of(
+    session: ReadSession, account_id: str, *, limit: int = 10
+) -> list[tuple[Comment, Song, Account | None]]:
+    """What was said last of songs that an account added, with the songs and the authors."""
+    found = (
+        select(Comment, Song)
+        .join(Song, Song.id == Comment.song_id)
+        .where(Song.uploader_id == account_id, Comment.state == "live")
+        .order_by(Comment.id.desc())
+        .limit(limit)
+    )
+    pairs = session.execute(found).all()
+    authors = accounts_by_ids(session, [comment.user_id for comment, _ in pairs if comment.user_id is not None])
+    return [(comment, song, authors.get(comment.user_id or "")) for comment, song in pairs]
 
 
 def add(

@@ -186,6 +186,12 @@ def _merge(session: WriteSession, known: Listen, one: _Resolved) -> None:
         count(session, known.song_id, known.listened_at, 1)
 
 
+def _album_of(session: ReadSession, song: Song | None) -> str:
+    """The title of a song's album: most programs tell the song only."""
+    album = session.get(Album, song.album_id) if song is not None and song.album_id is not None else None
+    return _short(album.title) if album is not None else ""
+
+
 def _insert(session: WriteSession, member: Member, one: _Resolved) -> None:
     report, song = one.report, one.song
     at = min(report.listened_at, clock.now())
@@ -196,7 +202,7 @@ def _insert(session: WriteSession, member: Member, one: _Resolved) -> None:
         song_id=song.id if song is not None else None,
         artist_name=_short(report.artist_name) or (song.artist_name if song is not None else ""),
         track_name=_short(report.track_name) or (song.title if song is not None else ""),
-        release_name=_short(report.release_name),
+        release_name=_short(report.release_name) or _album_of(session, song),
         work_key=one.work_key,
         ms_played=report.ms_played,
         counted=one.counted,

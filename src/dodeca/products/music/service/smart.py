@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
@@ -45,6 +45,7 @@ MOMENTS: Final = ("dateadded", "lastplayed", "dateloved", "releasedate")
 FLAGS: Final = ("loved", "explicit", "haslyrics", "hascoverart", "hasvideo")
 FIELDS: Final = (*TEXTS, *NUMBERS, *MOMENTS, *FLAGS)
 _OF_TEXT: Final = ("is", "isNot", "contains", "notContains", "startsWith", "endsWith")
+_OF_FLAG: Final = ("is", "isNot")
 _OF_NUMBER: Final = ("is", "isNot", "gt", "lt", "inTheRange")
 _OF_MOMENT: Final = ("is", "before", "after", "inTheRange", "inTheLast", "notInTheLast")
 _OF_PLAYLIST: Final = ("inPlaylist", "notInPlaylist")
@@ -110,21 +111,18 @@ def _value(operator: str, field: str, value: Any) -> Any:
         if field != "id" or not (text.isascii() and text.isdigit() and len(text) < 19):
             raise _wrong('A playlist is named {"inPlaylist": {"id": "12"}}.')
         return text
+    _allow(operator, field)
     if field in TEXTS:
-        _allow(operator, field, _OF_TEXT)
         if not isinstance(value, (str, int)) or len(str(value)) > LONGEST_VALUE:
             raise _wrong(f"{field} is compared with a text of at most {LONGEST_VALUE} characters.")
         return str(value).replace("\0", "")
     if field in FLAGS:
-        _allow(operator, field, ("is", "isNot"))
         if not isinstance(value, bool):
             raise _wrong(f"{field} is true or false.")
         return value
     if field in NUMBERS:
-        _allow(operator, field, _OF_NUMBER)
         return _numbers(field, value, pair=operator == "inTheRange")
     if field in MOMENTS:
-        _allow(operator, field, _OF_MOMENT)
         if operator in ("inTheLast", "notInTheLast"):
             days = _numbers(field, value, pair=False)
             if not 0 <= days <= 100_000:
@@ -137,6 +135,15 @@ def _value(operator: str, field: str, value: Any) -> Any:
     raise _wrong(f"There is no field {field[:50]!r}. Known are {', '.join(FIELDS)}.")
 
 
+def operators_of(field: str) -> tuple[str, ...]:
+    """By what a field is compared; nothing for an unknown one."""
+    if field in TEXTS:
+        return _OF_TEXT
+    if field in FLAGS:
+        return _OF_FLAG
+    return _OF_NUMBER if field in NUMBERS else _OF_MOMENT if field in MOMENTS else ()
+
+
 def _is_date(value: Any) -> bool:
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         return False
@@ -147,8 +154,9 @@ def _is_date(value: Any) -> bool:
     return True
 
 
-def _allow(operator: str, field: str, operators: Sequence[str]) -> None:
-    if operator not in operators:
+def _allow(operator: str, field: str) -> None:
+    operators = operators_of(field)
+    if operators and operator not in operators:
         raise _wrong(f"{field} is compared by {', '.join(operators)}, not {operator[:50]!r}.")
 
 
@@ -178,14 +186,21 @@ def _sort(sort: Any) -> str:
 
 def songs(session: ReadSession, viewer: Viewer, playlist: Playlist) -> list[Song]:
     """What the rules of a smart playlist find for its owner, as far as the viewer sees it."""
+    return list(session.scalars(_found(viewer, playlist, Song)))
+
+
+def size(session: ReadSession, viewer: Viewer, playlist: Playlist) -> tuple[int, int]:
+    """How many songs these are, and how long they last in milliseconds."""
+    found = _found(viewer, playlist, Song.duration_ms).subquery()
+    count, length = session.execute(select(func.count(), func.coalesce(func.sum(found.c[0]), 0))).one()
+    return count, int(length)
+
+
+def _found(viewer: Viewer, playlist: Playlist, what: Any) -> Select[Any]:
     rules = playlist.rules or {}
     owner = Viewer(playlist.owner_id)
-    wanted = _joined(rules, owner)
-    statement = select(Song).where(wanted, songs_for(owner), songs_for(viewer))
-    for clause in _order(rules, owner):
-        statement = statement.order_by(clause)
-    statement = statement.order_by(Song.id).limit(rules.get("limit", MOST_SONGS))
-    return list(session.scalars(statement))
+    statement = select(what).where(_joined(rules, owner), songs_for(owner), songs_for(viewer))
+    return statement.order_by(*_order(rules, owner), Song.id).limit(rules.get("limit", MOST_SONGS))
 
 
 def _joined(rules: Mapping[str, Any], owner: Viewer) -> ColumnElement[bool]:

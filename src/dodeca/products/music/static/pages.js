@@ -53,7 +53,6 @@ document.addEventListener("click", event => {
 document.addEventListener("submit", event => {
   const form = event.target
   if (event.defaultPrevented || !form.closest("main")) return
-  if (form.matches("[data-import]")) { event.preventDefault(); bring(form); return }
   const url = new URL(form.getAttribute("action") ?? "", location.href)
   if (url.origin !== location.origin || !url.pathname.startsWith("/music/")) return
   event.preventDefault()
@@ -115,13 +114,24 @@ function upload(form, url, data) {
   request.send(data)
 }
 
-async function bring(form) {
-  const said = form.querySelector("[data-answer]")
-  said.textContent = "Looking through the file …"
-  const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json", "X-CSRF-Token": csrf() }, body: new FormData(form) })
-  const done = await answer.json()
-  said.textContent = answer.ok ? `${done.matched} songs found here, ${done.unmatched?.length ?? 0} not.` : done.message
-  form.removeAttribute("data-sent")
-}
+// Songs of a playlist are dragged to another place; their menus do the same
+let dragged
+document.addEventListener("dragstart", event => { dragged = event.target.closest?.(".song[data-item]"); if (dragged) event.dataTransfer.effectAllowed = "move" })
+document.addEventListener("dragover", event => {
+  const over = dragged && event.target.closest?.(".song[data-item]")
+  if (!over) return
+  event.preventDefault()
+  for (const row of document.querySelectorAll(".song[data-before]")) row.removeAttribute("data-before")
+  over.setAttribute("data-before", "")
+})
+document.addEventListener("drop", event => {
+  const before = dragged && event.target.closest?.(".song[data-item]")
+  if (!before || before === dragged) return
+  event.preventDefault()
+  const down = [...before.parentElement.children].indexOf(dragged) < [...before.parentElement.children].indexOf(before)
+  const target = down ? before.nextElementSibling : before
+  go(dragged.dataset.move, { method: "POST", body: new URLSearchParams({ item_id: dragged.dataset.item, before: target?.dataset.item ?? "" }), keep: true })
+})
+document.addEventListener("dragend", () => { dragged = null; for (const row of document.querySelectorAll(".song[data-before]")) row.removeAttribute("data-before") })
 
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("/music/worker.js", { scope: "/music/", type: "module" }).catch(() => {})

@@ -30,7 +30,7 @@ from dodeca.products.music.models import (
     Song,
     SongCredit,
 )
-from dodeca.products.music.service import folding, likes, members
+from dodeca.products.music.service import folding, likes, members, smart
 
 ALBUMS_WRITTEN: Final = 10_000
 """Albums that a process has at hand as JSON, about a kilobyte each."""
@@ -337,6 +337,7 @@ def playlists(session: ReadSession, asked: Asked, found: Sequence[Playlist]) -> 
         invited = select(Collaborator.playlist_id, Collaborator.user_id).where(Collaborator.playlist_id.in_(some))
         for playlist_id, user_id in session.execute(invited):
             guests.setdefault(playlist_id, []).append(user_id)
+    sizes = {one.id: smart.size(session, asked.viewer, one) for one in found if one.rules is not None}
     names = accounts_by_ids(session, [guest for some in guests.values() for guest in some])
     return [
         node(
@@ -346,8 +347,8 @@ def playlists(session: ReadSession, asked: Asked, found: Sequence[Playlist]) -> 
             comment=playlist.description,
             owner=owners[playlist.owner_id].username if playlist.owner_id in owners else "",
             public=playlist.visibility == "public",
-            songCount=playlist.song_count,
-            duration=round(playlist.duration_ms / 1000),
+            songCount=sizes.get(playlist.id, (playlist.song_count,))[0],
+            duration=round(sizes.get(playlist.id, (0, playlist.duration_ms))[1] / 1000),
             created=moment(playlist.created_at),
             changed=moment(playlist.updated_at),
             coverArt=id_of("playlist", playlist.id),
@@ -361,9 +362,6 @@ def playlists(session: ReadSession, asked: Asked, found: Sequence[Playlist]) -> 
 def playlist(session: ReadSession, asked: Asked, found: Playlist, entries: Sequence[Song]) -> Node:
     """A playlist with its songs."""
     made = playlists(session, asked, [found])[0]
-    if found.rules is not None:
-        made["songCount"] = len(entries)
-        made["duration"] = round(sum(song.duration_ms for song in entries) / 1000)
     made["entry"] = songs(session, asked, entries)
     return made
 
