@@ -129,7 +129,7 @@ def _import(data: Path, file: Path, count: int, say: Say) -> Result:
 
 def _members_of(data: Path) -> list[Member]:
     """Members who read in a browser and vote by a program."""
-    from dodeca.commons.accounts.public import issue_token
+    from dodeca.commons.accounts.public import Account, issue_token
     from dodeca.commons.accounts.service import people
     from dodeca.commons.accounts.service.origin import NOWHERE
     from dodeca.commons.accounts.service.sessions import start_browser
@@ -138,9 +138,12 @@ def _members_of(data: Path) -> list[Member]:
 
     with opened(data) as platform:
 
+        def created(session: WriteSession, number: int) -> Account:
+            name = people.free_username(session, f"voter{number}")  # earlier runs on this data left theirs
+            return people.create(session, name, password_hash=None, email=f"{name}@example.org")
+
         def unit(session: WriteSession) -> list[Member]:
-            names = [people.free_username(session, f"voter{number}") for number in range(VOTERS)]
-            made = [people.create(session, n, password_hash=None, email=f"{n}@example.org") for n in names]
+            made = [created(session, number) for number in range(VOTERS)]
             vault = vault_of(platform)
             return [
                 Member(
