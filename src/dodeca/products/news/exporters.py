@@ -76,6 +76,7 @@ def exported(item: Item, names: dict[str, str], tags: Sequence[str] = ()) -> dic
         "score": item.score if item.state != "deleted" else None,
         "descendants": items.comments_shown(item) if is_post and item.type != "job" else None,
         "dead": item.state in ("dead", "flagged") or None,
+        "flagged": item.state == "flagged" or None,
         "deleted": item.state == "deleted" or None,
         "tags": list(tags),
     }

@@ -53,6 +53,8 @@ class Entry(msgspec.Struct, kw_only=True, array_like=True):
     descendants: int = 0
     parent: int | None = None
     dead: bool = False
+    flagged: bool = False
+    """What is dead was hidden by members, not by a moderator: our own files say so."""
     deleted: bool = False
     tags: Sequence[str] = ()
     root: int = 0

@@ -155,7 +155,7 @@ def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, no
         "counted": entry.score,
         "imported_descendants": entry.descendants if is_post else 0,
         "depth": entry.depth,
-        "state": "deleted" if entry.deleted else "dead" if entry.dead else "live",
+        "state": _state(entry),
         "rank": _rank(entry, created, rules, now) if is_post else 0.0,
         "heat": ranking.heat(entry.score, created),
         "active_at": created,
@@ -163,6 +163,12 @@ def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, no
         "created_at": created,
         "updated_at": created,
     }
+
+
+def _state(entry: Entry) -> str:
+    if entry.deleted:
+        return "deleted"
+    return ("flagged" if entry.flagged else "dead") if entry.dead else "live"
 
 
 def _rank(entry: Entry, created: datetime, rules: Rules, now: datetime) -> float:

@@ -114,6 +114,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
         score=_number(raw.get("score", raw.get("num_points", 1)), "score", -LARGEST_SCORE, LARGEST_SCORE),
         descendants=_number(raw.get("descendants", raw.get("num_comments", 0)), "descendants", 0, LARGEST_SCORE),
         dead=_truth(raw.get("dead")),
+        flagged=_truth(raw.get("flagged")),
         deleted=_truth(raw.get("deleted")),
         tags=_tags(raw.get("tags")),
     )
