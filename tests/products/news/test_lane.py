@@ -13,6 +13,7 @@ from tests.products.news.test_pages import act, prepared_url, signed_in  # noqa:
 from tests.support.platform import Client
 
 from dodeca.products.news.lane import NewsLane
+from dodeca.products.news.reading import cache_of
 from dodeca.products.news.service import marks, members
 from dodeca.products.news.service.members import Viewer
 
@@ -106,6 +107,33 @@ def test_an_item_of_the_api_is_told_anew_after_it_changed(client: Client, news: 
     assert _score(through_lane(news, f"/news/v0/item/{post.id}.json")) == 1
     act(browser, f"up-{post.id}")
     assert _score(through_lane(news, f"/news/v0/item/{post.id}.json")) == 2
+
+
+@pytest.mark.parametrize("change", ["vote", "comment", "reply"])
+def test_a_thread_is_made_anew_once_something_in_it_changed(client: Client, news: News, change: str) -> None:
+    post = news.post()
+    said = news.comment(post)
+    path = f"/news/item?id={post.id}"
+    browser, _alice = signed_in(client, news)
+    first = after_a_moment(news, path)
+    assert after_a_moment(news, path).headers["etag"] == first.headers["etag"]
+
+    if change == "vote":
+        act(browser, f"up-{post.id}")
+    else:
+        parent = post if change == "comment" else said
+        browser.submit("/news/comment", {"parent": str(parent.id), "content": "Not said before."}, page=path)
+
+    page = after_a_moment(news, path).body.decode()
+    assert ("2\u00a0points" if change == "vote" else "Not said before.") in page
+
+
+def after_a_moment(news: News, path: str) -> Sent:
+    """What is answered once the moment is over for which a page is kept whatever happens."""
+    cache_of(news.platform).invalidate(path)
+    answer = through_lane(news, path)
+    assert answer is not None
+    return answer
 
 
 def _score(answer: Sent | None) -> Any:

@@ -1,8 +1,9 @@
 """The raw lane: lists, threads, and Hacker News' API, as ready bytes for a moment; votes of programs (`vote_lane`).
 
-What is kept is what a visitor without any cookie of ours sees. Pages are made anew after two seconds, lists after one;
-items of the API are forgotten when they change. Members get their lists from shared parts (see `member_lists`).
-Everything else is left to the routes, which make the page by the same functions.
+What is kept is what a visitor without any cookie of ours sees. Lists are made anew after a second, pages after two;
+the threads of posts then only if something in them has changed. Items of the API are forgotten when they change.
+Members get their lists from shared parts (see `member_lists`). Everything else is left to the routes, which make the
+page by the same functions.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from dodeca.kernel.http.security import PAGE_HEADERS
 from dodeca.kernel.platform import SESSION_COOKIE, THEME_COOKIE, TOAST_COOKIE
 from dodeca.kernel.web.shell import Shell
 from dodeca.products.news.compat.firebase import Refused, value_at
-from dodeca.products.news.member_lists import SharedList
+from dodeca.products.news.member_lists import KnownLooks, SharedList
 from dodeca.products.news.pages.lists import SORTS_OF_PAGES, show_list
 from dodeca.products.news.pages.thread import show_item
-from dodeca.products.news.reading import V0, Kept, cache_of
+from dodeca.products.news.reading import V0, Kept, cache_of, thread_key, unchanged
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import VISITOR
 from dodeca.products.news.vote_lane import VotingLane
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 PAGE_SECONDS: Final = 2.0
 """What `s-maxage` grants every cache in between."""
 LIST_SECONDS: Final = 1.0
+THREAD_SECONDS: Final = 20.0
+"""What has not changed is as old as that at most: the ages that it tells go on."""
 ITEM_SECONDS: Final = 20.0
 """Items are forgotten when they change; what time alone changes, the order of answers, may be a little old."""
 _OURS: Final = (SESSION_COOKIE, TOAST_COOKIE, THEME_COOKIE)
@@ -59,6 +62,7 @@ class NewsLane:
         self._platform = platform
         self._votes = VotingLane(platform)
         self._cache = cache_of(platform)
+        self._looks = KnownLooks()
         self._lists: Cache[SharedList] = Cache("news-lists", max_bytes=64 * _SHARED_BYTES, size=lambda _: _SHARED_BYTES)
 
     def answer_at_once(self, scope: Any, protocol: Any) -> bool:
@@ -102,7 +106,13 @@ class NewsLane:
         maker: Callable[[ReadSession, str], Kept | None] = _value if key.startswith(V0) else self.page
 
         async def load() -> Kept | None:
-            return await self._platform.db.aread(lambda session: maker(session, key))
+            beside, mark = unchanged(key), self._cache.mark()
+            made = self._cache.get(beside)
+            if made is None:
+                made = await self._platform.db.aread(lambda session: maker(session, key))
+                if made is not None and made.is_told:
+                    self._cache.put(beside, made, mark, seconds=THREAD_SECONDS)
+            return made
 
         try:
             kept = await self._cache.read(key, load, seconds=_seconds(key))
@@ -128,7 +138,7 @@ class NewsLane:
         db, csrf_token = self._platform.db, self._platform.csrf_of(secret)
 
         async def load() -> SharedList:
-            return await db.aread(lambda session: SharedList(self._platform, session, name))
+            return await db.aread(lambda session: SharedList(self._platform, session, name, self._looks))
 
         try:
             principal = await self._platform.authenticator.by_cookie(secret)
@@ -149,19 +159,20 @@ class NewsLane:
         """A page made anew. `key` is its path with its query. Raises NotFound."""
         path, _, query = key.partition("?")
         call = _visit(self._platform, path.rstrip("/"), query)
-        thread = _THREAD.fullmatch(query)
+        thread, is_told = _THREAD.fullmatch(query), False
         if thread is not None:
             item = items.find(session, VISITOR, int(thread[1]))
             if item.merged_into is not None or item.type == "pollopt":
                 return None
             page = show_item(session, call, VISITOR, item, FormState(), number=int(thread[2] or 1))
+            is_told = item.parent_id is None and key == thread_key(item.id)
         else:
             name = _LISTS[key]
             sort, title = SORTS_OF_PAGES[name]
             page = show_list(session, call, VISITOR, path=name, sort=sort, title=title)
-        return self._rendered(page, call, key.rstrip("/"))
+        return self._rendered(page, call, key.rstrip("/"), is_told)
 
-    def _rendered(self, page: Page, call: Call, here: str) -> Kept:
+    def _rendered(self, page: Page, call: Call, here: str, is_told: bool) -> Kept:
         shell = Shell(products=self._platform.shell_products, product="news", path=here)
         context = {"shell": shell, "request": call.request, **page.context}
         body = self._platform.renderer.render(page.template, context).encode()
@@ -171,7 +182,7 @@ class NewsLane:
             "vary": "Cookie, Authorization, HX-Request",
             **{name.lower(): value for name, value in PAGE_HEADERS.items()},
         }
-        return _kept(body, headers)
+        return _kept(body, headers, is_told)
 
 
 def _seconds(key: str) -> float:
@@ -211,9 +222,9 @@ def _value(session: ReadSession, key: str) -> Kept | None:
     return _kept(_encoder.encode(value), headers)
 
 
-def _kept(body: bytes, headers: dict[str, str]) -> Kept:
+def _kept(body: bytes, headers: dict[str, str], is_told: bool = False) -> Kept:
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    return Kept([*headers.items(), ("etag", tag)], body, tag)
+    return Kept([*headers.items(), ("etag", tag)], body, tag, is_told)
 
 
 def _send(kept: Kept, scope: Any, protocol: Any) -> bool:

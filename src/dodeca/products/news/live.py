@@ -25,7 +25,7 @@ def topic(name: str) -> str:
 
 def score_changed(session: WriteSession, platform: Platform, item: Item | VotedItem) -> None:
     """Points or number of comments of a post; a comment's points are its author's affair."""
-    session.after_commit(lambda: reading.forget(platform, item.id))
+    session.after_commit(lambda: reading.forget(platform, item.id, item.root_id))
     if item.type == "comment" or item.state != "live":
         return
     post_id = item.root_id or item.id

@@ -2,17 +2,18 @@
 
 Two members' front pages differ in little: who stands in the header, which arrows are pressed, what is hidden. So a
 version of the page is rendered once, with a private-use character wherever something personal stands (a hole), and
-each row once for each way that it can look. A request then reads what is the member's own by a few prepared statements
-and joins texts. Members with wishes that change more (showdead, limits of their visits, posts of their own that only
-they see) get the route's page; so does whoever has hidden more than the shared rows make up for.
+each row once for each way that it can look, which most rows keep from version to version. A request then reads what is
+the member's own by a few prepared statements and joins texts. Members with wishes that change more (showdead, limits of
+their visits, posts of their own that only they see) get the route's page; so does whoever has hidden more than the
+shared rows make up for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from markupsafe import Markup, escape
 from sqlalchemy import Table, bindparam, exists, literal, literal_column, select, union_all
@@ -72,6 +73,28 @@ _marks = Prepared(
 _filters = Prepared(select(TagFilter.tag).where(TagFilter.user_id == bindparam("member_id")))
 
 
+Look = tuple[bytes, bytes]
+"""A row's HTML before and behind its number."""
+
+
+class KnownLooks:
+    """Rows that were rendered for some version of a list: another one has most of them too."""
+
+    MOST: Final = 4096
+
+    def __init__(self) -> None:
+        self._looks: dict[tuple[object, ...], Look] = {}
+
+    def get(self, told: tuple[object, ...], make: Callable[[], Look]) -> Look:
+        """How a row looks that tells this."""
+        look = self._looks.get(told)
+        if look is None:
+            if len(self._looks) >= self.MOST:
+                self._looks.clear()
+            look = self._looks[told] = make()
+        return look
+
+
 @dataclass(slots=True)
 class _SharedRow:
     """A post of the list, and how it looks: (vote, whether it is one's own) → the HTML around its number.
@@ -81,8 +104,9 @@ class _SharedRow:
     row: Row
     item_id: int
     author_id: str | None
-    cursor: str
-    looks: dict[tuple[int, bool], tuple[bytes, bytes]] = field(default_factory=dict)
+    told: tuple[object, ...]
+    """All that it tells, apart from what is personal."""
+    looks: dict[tuple[int, bool], Look] = field(default_factory=dict)
 
 
 class _Frame(NamedTuple):
@@ -99,17 +123,16 @@ class _Frame(NamedTuple):
 class SharedList:
     """One version of a list for all members. Good for a second: ages and places in it move on."""
 
-    def __init__(self, platform: Platform, session: ReadSession, name: str) -> None:
+    def __init__(self, platform: Platform, session: ReadSession, name: str, known: KnownLooks) -> None:
         self._platform = platform
+        self._known = known
         self._name = name
         sort, self._title = SORTS_OF_PAGES[name]
         self._sort = sort
         found = listing.posts(session, VISITOR, sort, limit=CANDIDATES)
         self._goes_on = found.next_cursor is not None
-        order = listing.order_of(sort)
         self._rows = [
-            _SharedRow(row, row.item.id, row.item.author_id, encode_cursor(getattr(row.item, order.key), row.item.id))
-            for row in rows(session, VISITOR, found.items)
+            _SharedRow(row, row.item.id, row.item.author_id, _told(row)) for row in rows(session, VISITOR, found.items)
         ]
         ids = [item.id for item in found.items]
         self._ids = {f"post_{place}": item_id for place, item_id in enumerate([*ids, *[0] * (CANDIDATES - len(ids))])}
@@ -171,13 +194,20 @@ class SharedList:
             look = (votes.get(shared.item_id, 0), shared.author_id == account_id)
             before, after = shared.looks.get(look) or self._look(shared, *look)
             parts.append(b"%b%d%b\n" % (before, number, after))
-        return b"".join(parts), shown[-1].cursor if rest else ""
+        return b"".join(parts), self._cursor(shown[-1].row.item) if rest else ""
 
-    def _look(self, shared: _SharedRow, vote: int, is_own: bool) -> tuple[bytes, bytes]:
-        row = replace(shared.row, my_vote=vote, is_own=is_own, number=_NUMBER)
-        made = self._platform.renderer.render("news/_row.html", {"row": row, "me": _somebody(""), "sign_in": ""})
-        before, _, after = made.partition(_NUMBER)
-        return shared.looks.setdefault((vote, is_own), (before.encode(), after.encode()))
+    def _cursor(self, item: Item) -> str:
+        return encode_cursor(getattr(item, listing.order_of(self._sort).key), item.id)
+
+    def _look(self, shared: _SharedRow, vote: int, is_own: bool) -> Look:
+        def make() -> Look:
+            row = replace(shared.row, my_vote=vote, is_own=is_own, number=_NUMBER)
+            made = self._platform.renderer.render("news/_row.html", {"row": row, "me": _somebody("")})
+            before, _, after = made.partition(_NUMBER)
+            return before.encode(), after.encode()
+
+        look = self._known.get((*shared.told, vote, is_own), make)
+        return shared.looks.setdefault((vote, is_own), look)
 
     def _frame(self, kind: _Frame) -> list[bytes]:
         here = "/news" if self._name == "news" else f"/news/{self._name}"  # as the framework names it
@@ -202,6 +232,13 @@ class SharedList:
         }
         page = self._platform.renderer.render("news/list.html", {"shell": shell, "request": None, **context})
         return [part.encode() for part in _HOLES.split(page)]
+
+
+def _told(row: Row) -> tuple[object, ...]:
+    """What the template of a row reads; equal for rows that look alike."""
+    item = row.item
+    of_item = (item.id, item.kind, item.title, item.url, item.site, item.score, item.state, item.locked_at)
+    return (*of_item, row.author, row.is_new, row.ago, row.stamp, row.comments, *row.tags)
 
 
 def _somebody(topcolor: str) -> Me:

@@ -22,6 +22,8 @@ class Kept(msgspec.Struct, frozen=True):
     headers: list[tuple[str, str]]
     body: bytes
     tag: str
+    is_told: bool = False
+    """Whether `forget` is told of all that changes it, but for what time changes."""
 
 
 _caches: WeakKeyDictionary[Platform, Cache[Kept]] = WeakKeyDictionary()
@@ -41,6 +43,18 @@ def cache_of(platform: Platform) -> Cache[Kept]:
 
 
 def forget(platform: Platform, *item_ids: int | None) -> None:
-    """Items say something else now. Call it after the commit."""
-    keys = [f"{V0}item/{item_id}.json" for item_id in item_ids if item_id is not None]
-    cache_of(platform).invalidate(*keys)
+    """Items say something else now, or what is below them. Call it after the commit."""
+    known = [item_id for item_id in item_ids if item_id is not None]
+    keys = [f"{V0}item/{item_id}.json" for item_id in known]
+    cache_of(platform).invalidate(*keys, *(unchanged(thread_key(item_id)) for item_id in known))
+
+
+def thread_key(item_id: int) -> str:
+    """The first page of a thread."""
+    return f"/news/item?id={item_id}"
+
+
+def unchanged(key: str) -> str:
+    """Where a page is kept for as long as nothing it shows has changed, beside its key, where it is kept for a moment
+    whatever happens: a thread that everybody votes on is not made anew with every vote."""
+    return f"unchanged:{key}"

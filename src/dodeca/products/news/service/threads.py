@@ -24,7 +24,7 @@ from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import Rules
 
 SORTS = ("best", "new", "old", "top")
-A_PAGE = 150
+A_PAGE = 100
 A_BRANCH = 60
 """Comments of one branch that a page shows; the others are a link away."""
 R = TypeVar("R")

@@ -134,8 +134,8 @@ function finish(within) {
     const time = Object.assign(document.createElement("time"), { dateTime: age.title })
     time.title = age.title
     time.dataset.relative = ""
-    time.append(...age.firstElementChild.childNodes)
-    age.firstElementChild.append(time)
+    time.append(...age.childNodes)
+    age.append(time)
     age.removeAttribute("title")
   }
 }
@@ -215,7 +215,7 @@ customElements.define("news-page", class extends HTMLElement {
     } else if (!current) {
       return
     } else if (event.key === "Enter" && (event.target === document.body || event.target === current)) {
-      current.querySelector(".titleline > a, .age a")?.click()
+      current.querySelector(".titleline > a, .age")?.click()
     } else if (event.key === "u") {
       current.querySelector(".up")?.click()
     } else if (event.key === "c") {
@@ -268,6 +268,12 @@ customElements.define("comment-tree", class extends HTMLElement {
     this.querySelector("[data-next]")?.addEventListener("click", () => {
       document.dispatchEvent(new KeyboardEvent("keydown", { key: "n" }))
     })
+    this.addEventListener("click", event => {
+      const link = event.target.closest(".morelink")
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return
+      event.preventDefault()
+      void this.goOn(link)
+    })
     const form = this.querySelector(".seen")
     if (form) void send(form.action, new FormData(form)).then(() => { form.hidden = true })
   }
@@ -281,6 +287,20 @@ customElements.define("comment-tree", class extends HTMLElement {
       link.textContent = words(detail.comments_count, "comment")
       this.querySelector("h2").textContent = words(detail.comments_count, "comment")
     }
+  }
+
+  // The next page of comments below this one.
+  async goOn(link) {
+    const answer = await fetch(link.href)
+    if (!answer.ok) return location.assign(link.href)
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html")
+    const comments = [...page.querySelectorAll("#tree > .comment")].filter(comment => !document.getElementById(comment.id))
+    this.querySelector("#tree").append(...comments)
+    comments.forEach(finish)
+    const further = page.querySelector("comment-tree .morelinks")
+    if (further) link.closest(".morelinks").replaceWith(further)
+    else link.closest(".morelinks").remove()
+    announce(`${words(comments.length, "more comment")} below`)
   }
 
   async add(id) {
