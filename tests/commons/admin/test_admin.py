@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
-from tests.support.platform import Client, Factory
+from tests.support.platform import Client, Factory, work
 
 from dodeca.commons.accounts.models import Account
 from dodeca.kernel import clock, ids
@@ -314,6 +315,24 @@ def test_health_is_what_doctor_finds(staff: Client) -> None:
     assert {"settings", "schema", "disk", "clocks"} <= names
     assert body["disk"]["total"] > body["disk"]["free"] > 0
     assert body["versions"]["Python"].startswith("3.")
+
+
+def test_the_sweep_of_the_media_store_is_seen(staff: Client, platform: Platform) -> None:
+    key = platform.media.save_bytes(b"nothing names this").key
+    path = platform.media.local_path(key)
+    assert path is not None
+    os.utime(path, (0, 0))
+    assert "Not swept yet" in staff.get("/admin/health").text
+
+    staff.submit("/admin/health/sweep", {}, page="/admin/health")
+    work(platform)
+
+    page = staff.get("/admin/health").text
+    ((day, aside),) = platform.media.aside()
+    assert aside == key
+    assert "Not swept yet" not in page
+    assert "1 (18 bytes)" in page.replace("\xa0", " ")
+    assert (date.fromisoformat(day) + timedelta(days=30)).isoformat() in page
 
 
 def test_the_audit_log_pages_and_filters(staff: Client, make: Factory) -> None:

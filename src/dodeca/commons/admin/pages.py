@@ -26,6 +26,7 @@ from dodeca.kernel.http import (
     get,
     post,
 )
+from dodeca.kernel.media import sweeping
 from dodeca.kernel.platform import Platform
 
 MAIL_POLICY = (
@@ -90,7 +91,18 @@ async def health_page(call: Calling) -> Page:
         versions=await asyncio.to_thread(health.versions, call.platform),
         disk=await asyncio.to_thread(health.disk, call.platform),
         data=str(call.platform.data.resolve()),
+        sweep_days=call.platform.settings.media_sweep_days,
+        sweeps=await call.platform.db.aread(sweeping.latest),
+        next_sweep=await call.platform.db.aread(sweeping.next_sweep),
+        aside=await asyncio.to_thread(sweeping.aside_by_day, call.platform),
     )
+
+
+@post("/admin/health/sweep", access=Access.ADMIN, status=200)
+def sweep_now(session: DbWrite) -> Redirect:
+    """Sweep the media store now."""
+    sweeping.sweep_media.enqueue(session, key="now")
+    return Redirect("/admin/health", toast="The media store is being swept.")
 
 
 # Mailbox
@@ -230,6 +242,7 @@ def reports(session: DbRead, call: Calling) -> Page:
 routes = [
     overview,
     health_page,
+    sweep_now,
     mailbox,
     letter,
     letter_html,

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
-from sqlalchemy import Column, inspect, select
+from sqlalchemy import Column, delete, inspect, select
 
-from dodeca.kernel.db import Model, ReadSession
-from dodeca.kernel.jobs import JobContext, Nothing, job
+from dodeca.kernel import clock
+from dodeca.kernel.db import Model, ReadSession, WriteSession
+from dodeca.kernel.jobs import JobContext, Nothing, Schedule, job
+from dodeca.kernel.media.models import MediaSweep
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 GRACE_DAYS: Final = 2
 """Age before which nothing is touched: a file is stored before the row that names it, an upload may take hours."""
+NOTED_DAYS: Final = 366
+"""How long it is known what a sweep did."""
 _ROWS: Final = 10_000
 
 
@@ -103,8 +108,40 @@ async def sweep_media(context: JobContext, _payload: Nothing) -> None:
     days = context.platform.settings.media_sweep_days
     if days:
         done = await sweep(context.platform, kept_days=days)
+        await context.platform.db.awrite(lambda session: _note(session, done))
         tell = log.info if done.aside or done.back or done.removed else log.debug
         tell("media.swept", **msgspec.structs.asdict(done))
+
+
+def _note(session: WriteSession, done: Swept) -> None:
+    now = clock.now()
+    session.execute(delete(MediaSweep).where(MediaSweep.ended_at < now - timedelta(days=NOTED_DAYS)))
+    session.add(MediaSweep(ended_at=now, **msgspec.structs.asdict(done)))
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """Files that were set aside on one day, and when they go for good: at a sweep after the day `until`."""
+
+    day: str
+    files: int
+    until: str
+
+
+def aside_by_day(platform: Platform) -> list[Aside]:
+    """What lies aside now, the oldest first. From a thread."""
+    kept = timedelta(days=platform.settings.media_sweep_days)
+    days = sorted(Counter(day for day, _key in platform.media.aside()).items())
+    return [Aside(day, files, (date.fromisoformat(day) + kept).isoformat()) for day, files in days]
+
+
+def latest(session: ReadSession, limit: int = 7) -> Sequence[MediaSweep]:
+    """The latest sweeps that came to their end, the last first."""
+    return session.scalars(select(MediaSweep).order_by(MediaSweep.id.desc()).limit(limit)).all()
+
+
+def next_sweep(session: ReadSession) -> datetime | None:
+    """When the store is swept next."""
+    return session.scalar(select(Schedule.next_run_at).where(Schedule.name == sweep_media.name))
 
 
 def problems(platform: Platform) -> Iterator[str]:
