@@ -32,7 +32,15 @@ PUBLIC = (
     "/music/songs/{song}",
     "/music/radio",
 )
-OWN = ("/music/", "/music/upload", "/music/apps", "/music/taste", "/music/stats", "/music/smart", "/music/songs/{song}/edit")
+OWN = (
+    "/music/",
+    "/music/upload",
+    "/music/apps",
+    "/music/taste",
+    "/music/stats",
+    "/music/smart",
+    "/music/songs/{song}/edit",
+)
 
 
 @pytest.fixture(scope="module")

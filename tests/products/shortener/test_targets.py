@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import ada_url
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dodeca.kernel.errors import Invalid
+from dodeca.products.shortener import targets
 from dodeca.products.shortener.hosts import OwnHosts, judge_host, registrable_domain, skeleton
 from dodeca.products.shortener.targets import MAX_BYTES, TargetPolicy, judge_target, url_hash
 
@@ -202,3 +204,13 @@ def test_any_text_is_judged_or_refused_and_never_crashes(text: str) -> None:
     assert target.location.startswith(("http://", "https://"))
     assert not set(target.location) & set(" \r\n\t\0")
     assert judge_target(target.location, POLICY).location == target.location
+
+
+@given(st.text("abz09:@?#[]%.\\\\/-_~é", max_size=30), st.sampled_from(["http", "https", "ftp", "mailto", "tel"]))
+def test_the_parts_of_a_serialised_url_are_those_that_the_parser_sees(rest: str, scheme: str) -> None:
+    try:
+        parts = ada_url.parse_url(f"{scheme}://{rest}")
+    except ValueError:
+        return
+    has_user = bool(parts["username"] or parts["password"])
+    assert targets._parts(parts["href"]) == (parts["protocol"][:-1], has_user, parts["hostname"], parts["pathname"])
