@@ -12,9 +12,10 @@ from tests.products.music.conftest import MakeSong, viewer
 from tests.support.platform import Client, Factory
 
 from dodeca.commons.accounts.public import Account
+from dodeca.kernel.db import WriteSession
 from dodeca.kernel.platform import Platform
 from dodeca.products.music.models import Playlist, Song
-from dodeca.products.music.service import comments, playlists, smart
+from dodeca.products.music.service import comments, playlists, shares, smart, songs
 
 
 @pytest.fixture
@@ -159,3 +160,19 @@ def test_the_studio_tells_of_plays_and_comments(
     assert "0 plays · 0 likes · 1 comment" in page
     assert "Lovely bit here" in page
     assert "at 1:05" in page
+
+
+def test_a_link_is_called_by_what_it_leads_to_and_nothing_private(
+    browser: Client, client: Client, ann: Account, make: Factory, make_song: MakeSong
+) -> None:
+    shown, hidden = make_song("Air", by=ann), make_song("Secret", by=ann)
+
+    def unit(session: WriteSession) -> str:
+        made = shares.create(session, viewer(ann), [("song", shown.id), ("song", hidden.id)])
+        songs.publish(session, viewer(ann), hidden.id, visibility="private")
+        return made.token
+
+    token = make.run(unit)
+    pages = (client.get(f"/music/share/{token}").text, browser.get("/music/shares").text)
+
+    assert all("Air" in page and "Secret" not in page for page in pages)

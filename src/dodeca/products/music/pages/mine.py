@@ -283,7 +283,10 @@ def delete_password(session: DbWrite, account: Owner, password_id: FromPath[int]
 @get("/shares", access=Access.MEMBER)
 def shares_page(session: DbRead, call: Calling, account: Actor, viewer: Looking) -> Page:
     """One's links."""
-    mine = [share_view(session, call.platform, share) for share in shares.mine(session, account.id)]
+    mine = [
+        (share_view(session, call.platform, share), shares.title_of(session, share))
+        for share in shares.mine(session, account.id)
+    ]
     return page(session, viewer, "shares.html", "shares", shares=mine)
 
 

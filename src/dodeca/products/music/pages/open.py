@@ -53,7 +53,7 @@ def share_page(session: DbWrite, call: Calling, viewer: Looking, token: FromPath
         viewer,
         "share.html",
         "",
-        share=share,
+        title=shares.title_of(session, share) if found else "",
         songs=rows(session, viewer, found),
         address=call.platform.url(f"/music/share/{token}"),
         picture=call.platform.url(f"/api/music/songs/{found[0].id}/cover") if found else "",

@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from dodeca.kernel import clock, ids
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
-from dodeca.products.music.models import AlbumSong, Playlist, Share, ShareItem, Song, SongCredit
+from dodeca.products.music.models import Album, AlbumSong, Artist, Playlist, Share, ShareItem, Song, SongCredit
 from dodeca.products.music.service import likes, playlists, smart
 from dodeca.products.music.service.tags import storable
-from dodeca.products.music.service.viewers import VISITOR, Viewer, playlists_for
+from dodeca.products.music.service.viewers import VISITOR, Viewer, albums_for, artists_for, playlists_for, songs_for
 
 MOST_ITEMS = 500
 MOST_SHARES = 1000
 MOST_SONGS = 1000
+MOST_NAMES = 3
 KINDS = ("song", "album", "artist", "playlist")
 
 
@@ -118,6 +119,25 @@ def items_of(session: ReadSession, share: Share) -> list[tuple[str, int]]:
     """What a share holds, in order."""
     statement = select(ShareItem.kind, ShareItem.target_id).where(ShareItem.share_id == share.id)
     return [(row[0], row[1]) for row in session.execute(statement.order_by(ShareItem.position))]
+
+
+def title_of(session: ReadSession, share: Share) -> str:
+    """What a share is called: its description, else the names of what everybody may see of it."""
+    if share.description:
+        return share.description
+    rules: dict[str, tuple[Any, Any, ColumnElement[bool]]] = {
+        "song": (Song.id, Song.title, songs_for(VISITOR)),
+        "album": (Album.id, Album.title, albums_for(VISITOR)),
+        "artist": (Artist.id, Artist.name, artists_for(VISITOR)),
+        "playlist": (Playlist.id, Playlist.title, playlists_for(Viewer(share.owner_id), by_address=True)),
+    }
+    names = []
+    for kind, number in items_of(session, share):
+        column, name, rule = rules[kind]
+        names.append(session.scalar(select(name).where(column == number, rule)))
+        if len(names) > MOST_NAMES:
+            return ", ".join(filter(None, names[:MOST_NAMES])) + ", …"
+    return ", ".join(filter(None, names))
 
 
 def songs_of(session: ReadSession, share: Share) -> list[Song]:

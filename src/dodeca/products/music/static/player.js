@@ -334,10 +334,26 @@ class MusicStation extends HTMLElement {
 
   hear(now) {
     this.now = now
-    this.skew = Date.parse(now.server_time) - Date.now()
+    this.tell(Date.parse(now.server_time) - Date.now())
     this.querySelector('[data-now="title"]').textContent = now.song?.title ?? now.show?.title ?? "Silence"
     this.querySelector('[data-now="artist"]').textContent = now.song?.artist ?? ""
     if (this.on) this.align(true)
+  }
+
+  // The server's clock against ours, in ms. An event that was on its way for long makes it seem too small: of all that is
+  // known the largest is right, until a question that is answered quickly says it better.
+  tell(skew) { if (!this.asked) this.skew = Math.max(skew, this.skew ?? -Infinity) }
+
+  async ask() {
+    let best = Infinity
+    for (let turn = 0; turn < 6; turn++) {
+      const sent = Date.now()
+      try {
+        const now = await (await fetch(this.dataset.events.replace("/events", "/now"), { cache: "no-store" })).json()
+        const took = Date.now() - sent
+        if (took < best) { best = took; this.skew = Date.parse(now.server_time) - sent - took / 2; this.asked = true }
+      } catch { return }
+    }
   }
 
   toggle(button) {
@@ -347,6 +363,7 @@ class MusicStation extends HTMLElement {
     document.querySelector("music-player")?.deck.pause()
     this.audio ??= new Audio()
     this.align(true)
+    this.ask().then(() => this.on && this.align(true))
     this.timer = setInterval(() => this.align(false), 1000)
   }
 
@@ -367,7 +384,7 @@ class MusicStation extends HTMLElement {
     if (this.playing !== url) { this.playing = url; this.audio.src = url; this.audio.currentTime = this.place(); await this.audio.play().catch(() => {}) }
     const drift = this.place() - this.audio.currentTime
     if (Math.abs(drift) > 0.8) this.audio.currentTime = this.place() + 0.05
-    this.audio.playbackRate = Math.abs(drift) > 0.04 && Math.abs(drift) <= 0.8 ? 1 + Math.max(-0.08, Math.min(0.08, drift / 4)) : 1
+    this.audio.playbackRate = Math.abs(drift) > 0.04 && Math.abs(drift) <= 0.8 ? 1 + Math.max(-0.08, Math.min(0.08, drift / 2)) : 1
     if (loud) this.querySelector('[data-now="drift"]').textContent = "In step with everybody"
   }
 }
