@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
-import textwrap
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from tests.kernel.probe import Work, keep, note
+from tests.support import forked
 from tests.support.server import ROOT, environment
 
 from dodeca.kernel import clock, outbox
@@ -403,31 +402,6 @@ def test_a_runner_wakes_up_when_a_job_is_queued_and_stops_when_told(platform: Pl
     assert asyncio.run(scenario()) == ["a"]
 
 
-WORKER = """
-    import asyncio, os, signal, sys
-    from pathlib import Path
-    from dodeca import app
-    from dodeca.kernel.jobs import JobRunner
-    from dodeca.kernel.settings import Config
-    from tests.kernel import probe
-
-    platform = app.compose(Config(environment={}, overrides={"data": Path(sys.argv[1]), "database_url": sys.argv[2]}))
-    left = int(sys.argv[3])
-    handler = probe.note.handler
-
-    def mortal(session, job, payload):
-        global left
-        handler(session, job, payload)
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    object.__setattr__(probe.note, "handler", mortal)
-    asyncio.run(JobRunner(platform, [probe.note]).run_due())
-    platform.close()
-"""
-
-
 @pytest.mark.slow
 def test_unit_jobs_happen_exactly_once_although_their_worker_is_killed(
     platform: Platform, prepared_url: str, tmp_path: Path
@@ -436,8 +410,8 @@ def test_unit_jobs_happen_exactly_once_although_their_worker_is_killed(
     enqueue(platform, note, *expected)
 
     def worker(lives: int) -> int:
-        code = [sys.executable, "-c", textwrap.dedent(WORKER), str(tmp_path / "worker"), prepared_url, str(lives)]
-        return subprocess.run(code, cwd=ROOT, env=environment(), timeout=60, check=False).returncode
+        mortal = [sys.executable, "-m", "tests.kernel.mortal", str(tmp_path / "worker"), prepared_url, str(lives)]
+        return forked.ran(mortal, cwd=ROOT, env=environment(), timeout=60).returncode
 
     killed = worker(7)
     between = len(notes(platform))
