@@ -22,10 +22,11 @@ from dodeca.kernel.db import Database, WriteSession, metadata, open_database
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 from tests.support import postgres
-from tests.support.engines import HASHING, hash_quickly, share_statements
+from tests.support.engines import HASHING, hash_quickly, share_files, share_statements
 from tests.support.platform import ADDRESS, Client, Factory, open_session, running
 
 share_statements()
+share_files()
 hash_quickly()
 # A deadline is a timed assertion: on a busy machine it says nothing of the code.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -43,6 +44,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Of the files that hold no slow test, none need be read where only slow ones run."""
     only_slow = config.getoption("markexpr") == "slow" and collection_path.suffix == ".py"
     return True if only_slow and "mark.slow" not in collection_path.read_text("utf-8") else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that at the end no process works alone (`--no-loadscope-reorder`):
+    those with browsers, and those about everything."""
+    whole = Path(__file__).parent
+    long = {item.path for item in items if item.path.parent == whole or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -143,9 +152,10 @@ def prepared_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
         return
     server: postgres.Cluster = request.getfixturevalue("postgres_cluster")
-    url = server.url(template=request.getfixturevalue("postgres_template"))
+    template = request.getfixturevalue("postgres_template")
+    url = server.lend(template)
     yield url
-    server.drop(url)
+    server.give_back(url, template)
 
 
 @pytest.fixture

@@ -10,9 +10,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
+
+SHAPE = """
+    SELECT count(*), sum(relnatts), sum(hashtext(relname::text)) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace
+"""
+"""What tells that no table, index or column came or went."""
+USED = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
+"""
+"""The tables that hold, or held, a row."""
 
 
 def binaries() -> Path | None:
@@ -40,6 +52,8 @@ class Cluster:
         self._bin = folder_bin
         self.port = port or 5432
         self._count = 0
+        self._given_back: dict[str, list[str]] = {}
+        self._shapes: dict[str, Any] = {}
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs."""
@@ -56,20 +70,64 @@ class Cluster:
         """A new database, empty or a copy of `template`."""
         self._count += 1
         name = f"{name or 'test'}_{os.getpid()}_{self._count}"
-        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+        with self._maintaining() as connection:
             create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         return self.address(name)
 
+    def lend(self, template: str) -> str:
+        """A copy of `template`, or one that was given back, emptied: that takes half the time of copying."""
+        while self._given_back.get(template):
+            url = self._renamed(self._given_back[template].pop())
+            if self._emptied(url, template):
+                return url
+            self.drop(url)
+        return self.url(template=template)
+
+    def give_back(self, url: str, template: str) -> None:
+        """Take a database that `lend` gave. It is emptied when it is lent again: its connections have ended by then."""
+        self._given_back.setdefault(template, []).append(url)
+
+    def _renamed(self, url: str) -> str:
+        """The same database under a new name, so that nobody who still uses the old one disturbs."""
+        self._count += 1
+        fresh = f"test_{os.getpid()}_{self._count}"
+        with self._maintaining() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (_name(url),)
+            )
+            rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+            connection.execute(rename.format(sql.Identifier(_name(url)), sql.Identifier(fresh)))
+        return self.address(fresh)
+
+    def _emptied(self, url: str, template: str) -> bool:
+        """Empty all tables; False where a test made, changed or removed one."""
+        if template not in self._shapes:
+            with psycopg.connect(self.address(template)) as connection:
+                self._shapes[template] = connection.execute(SHAPE).fetchone()
+        with psycopg.connect(url) as connection:
+            used = [sql.Identifier(row[0]) for row in connection.execute(USED)]
+            if used:
+                connection.execute("SET session_replication_role = replica")  # some tables have triggers that refuse
+                connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(used)))
+            return bool(connection.execute(SHAPE).fetchone() == self._shapes[template])
+
+    def _maintaining(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.address("postgres"), autocommit=True)
+
     def drop(self, url: str) -> None:
         """Remove a database that `url` made: thousands of them would fill the memory that holds the cluster."""
-        name = url.partition("@/")[2].partition("?")[0]
-        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+        name = _name(url)
+        with self._maintaining() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def address(self, name: str) -> str:
         """The address of a database."""
         return f"postgresql://dodeca@/{name}?host={self.folder}&port={self.port}"
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 @contextmanager
@@ -85,7 +143,8 @@ def cluster() -> Iterator[Cluster]:
     server = Cluster(folder, folder_bin)
     data = folder / "data"
     server.run("initdb", "-D", str(data), "-U", "dodeca", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-    options = f"-k {folder} -h '' -p {server.port} -c fsync=off -c full_page_writes=off -c max_connections=200"
+    settings = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections=200")
+    options = f"-k {folder} -h '' -p {server.port} " + " ".join(f"-c {setting}" for setting in settings)
     server.run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         yield server
