@@ -18,12 +18,15 @@ from dodeca.kernel.db import Model
 from dodeca.kernel.http import Access
 from dodeca.kernel.manifest import Manifest
 from dodeca.kernel.platform import Platform
+from tests.support.platform import applied
 
 ROOT = Path(__file__).parents[1]
 MANIFESTS = [*catalogue.commons(), *catalogue.products()]
 PRODUCTS = catalogue.products()
 LONGEST_MODULE = 500
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+one_engine = pytest.mark.parametrize("prepared_url", ["sqlite"], indirect=True)
+"""What is asked does not reach the database, or only on its way to being refused."""
 
 
 def handlers(application: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
@@ -41,9 +44,10 @@ def filled(path: str) -> str:
 
 
 @pytest.fixture
-def application(platform: Platform) -> Litestar:
+def application(platform: Platform) -> Iterator[Litestar]:
     """The whole application."""
-    return app.application(platform)
+    with applied(platform) as application:
+        yield application
 
 
 @pytest.fixture
@@ -53,6 +57,7 @@ def visitor(application: Litestar) -> Iterator[TestClient[Any]]:
         yield client
 
 
+@one_engine
 def test_every_route_declares_its_access(application: Litestar) -> None:
     without = [
         f"{method} {path}"
@@ -62,6 +67,7 @@ def test_every_route_declares_its_access(application: Litestar) -> None:
     assert without == []
 
 
+@one_engine
 def test_strangers_are_refused_where_a_route_asks_for_a_member(application: Litestar, visitor: TestClient[Any]) -> None:
     let_in = []
     for path, method, handler in handlers(application):
@@ -75,6 +81,7 @@ def test_strangers_are_refused_where_a_route_asks_for_a_member(application: Lite
     assert let_in == []
 
 
+@one_engine
 def test_errors_have_one_shape(application: Litestar, visitor: TestClient[Any]) -> None:
     wrong = []
     for path, method, handler in handlers(application):
@@ -151,6 +158,7 @@ def test_every_table_says_what_its_rows_are() -> None:
     assert silent == []
 
 
+@one_engine
 def test_request_bodies_are_closed(application: Litestar) -> None:
     """A typing slip in a field's name is an error, not silence. Foreign shapes (compat) are as their clients send."""
     open_ones = set()

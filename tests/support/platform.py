@@ -178,15 +178,22 @@ _idle: dict[tuple[object, ...], list[Litestar]] = {}
 
 
 @contextmanager
-def running(platform: Platform) -> Iterator[Client]:
-    """The application of `platform` as a client sees it."""
+def applied(platform: Platform) -> Iterator[Litestar]:
+    """The application of `platform`, which others use afterwards."""
     kind = (tuple(manifest.name for manifest in platform.manifests), platform.settings.max_body_bytes)
     idle = _idle.setdefault(kind, [])
     app = composition.attached(idle.pop(), platform) if idle else composition.application(platform)
-    routed = composition.by_hostname(platform, cast(Any, app))
-    with TestClient(at_loopback(routed), base_url=ADDRESS, raise_server_exceptions=False) as http:
-        yield Client(http, platform)
+    yield app
     idle.append(app)
+
+
+@contextmanager
+def running(platform: Platform) -> Iterator[Client]:
+    """The application of `platform` as a client sees it."""
+    with applied(platform) as app:
+        routed = composition.by_hostname(platform, cast(Any, app))
+        with TestClient(at_loopback(routed), base_url=ADDRESS, raise_server_exceptions=False) as http:
+            yield Client(http, platform)
 
 
 def work(platform: Platform) -> None:
