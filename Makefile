@@ -52,7 +52,7 @@ quick-tests: $(VENV)/.dev-installed
 	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 slow-tests: $(VENV)/.dev-installed
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow" $(PYTEST_ARGS)
 
 lint: style types
 
