@@ -8,6 +8,7 @@ columns' types say. Pending changes of the Session are flushed first, as before 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Float, Numeric, Select, bindparam
@@ -156,6 +157,13 @@ def _wire_type(kind: Any) -> int | None:
     return NUMERIC if isinstance(plain, Numeric) else None
 
 
+def _picking(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[Any]]:
+    """What takes these members out of a mapping in one call; raises KeyError of one that is not there."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: [values[name] for name in names]
+
+
 class _Form:
     """The statement as one engine takes it."""
 
@@ -174,8 +182,11 @@ class _Form:
         self.positional = bool(compiled.positional)
         names = list(compiled.positiontup) if self.positional else list(given)
         self.places = [(n if self.positional else name, name, binders.get(name)) for n, name in enumerate(names)]
-        self.required = [place for place in self.places if place[1] not in self.fixed]
-        self.fewest = len({name for _, name, _ in self.required})
+        required = [place for place in self.places if place[1] not in self.fixed]
+        self.fewest = len({name for _, name, _ in required})
+        self.open = [place for place, _, _ in required]
+        self.pick = _picking([name for _, name, _ in required])
+        self.conversions = [(place, convert) for place, _, convert in required if convert is not None]
         self.template: Any = [self.fixed.get(name) for name in names] if self.positional else dict(self.fixed)
         result: Any = getattr(compiled, "_result_columns", ())
         dialect = connection.dialect
@@ -185,7 +196,13 @@ class _Form:
     def bind(self, values: Mapping[str, object]) -> Any:
         """The parameters in the driver's order, converted."""
         bound = self.template.copy()
-        for place, name, convert in self.required if len(values) == self.fewest else self.places:
+        if len(values) == self.fewest:
+            for place, value in zip(self.open, self.pick(values), strict=True):
+                bound[place] = value
+            for place, converter in self.conversions:
+                bound[place] = converter(bound[place])
+            return bound
+        for place, name, convert in self.places:
             if name in values:
                 value = values[name]
                 bound[place] = value if convert is None else convert(value)

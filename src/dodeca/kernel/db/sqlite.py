@@ -254,8 +254,9 @@ def _run(
     """Run one unit, where `guarded` in a savepoint. Its own error is kept for its caller; an error that ended the whole
     transaction (SQLite rolls everything back when the disk is full) is raised.
 
-    Gives the Session where nothing was left in it, for the next unit to be run with as `kept`: making one costs a tenth
-    of a small unit. The savepoint is sent straight to the driver: SQLAlchemy's own costs more than a small unit does.
+    Gives the Session, emptied, for the next unit of the group to be run with as `kept`: making one costs a tenth of a
+    small unit. After an error there may be anything in it, so it is not kept. The savepoint is sent straight to the
+    driver: SQLAlchemy's own costs more than a small unit does.
     """
     driver = _driver(connection)
     if guarded:
@@ -281,12 +282,11 @@ def _run(
         unit.error = error
         return None
     finally:
-        if is_used := session.is_used:
+        if session.is_used:
             session.close()
-    return None if is_used or session.info.keys() != _OWN_INFO else session
-
-
-_OWN_INFO = frozenset({"driver", "connection"})
+        session.info.clear()
+        session.info.update(driver=driver, connection=connection)
+    return session
 
 
 def _write_session(connection: Connection, driver: sqlite3.Connection) -> WriteSession:
