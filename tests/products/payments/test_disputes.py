@@ -17,7 +17,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.payments import acquirers
-from dodeca.products.payments.models import Dispute, Document, Payment, PaymentEvent
+from dodeca.products.payments.models import Dispute, Document, LedgerAccount, Payment, PaymentEvent
 from dodeca.products.payments.service import disputes, documents, ledger, recon, settlements
 from dodeca.products.payments.service.ledger import Balance, Place
 
@@ -40,9 +40,12 @@ def contest(shop: Shop, dispute: Dispute, values: Mapping[str, Any]) -> Dispute:
     return act(shop, lambda s: disputes.contest(s, shop.desk, dispute.id, values))
 
 
-def merchants(shop: Shop) -> Balance:
-    place = Place(shop.desk.merchant.id, "merchant", "INR", "test")
-    return shop.platform.db.read(lambda s: ledger.balance(s, place))
+def place_of(shop: Shop, code: str = "merchant") -> Place:
+    return Place(shop.desk.merchant.id, code, "INR", "test")
+
+
+def merchants(shop: Shop, code: str = "merchant") -> Balance:
+    return shop.platform.db.read(lambda s: ledger.balance(s, place_of(shop, code)))
 
 
 def again(shop: Shop, dispute: Dispute) -> Dispute:
@@ -89,6 +92,30 @@ def test_an_accepted_dispute_is_taken_off_the_next_settlement(shop: Shop) -> Non
     assert sum(line["credit"] - line["debit"] for line in lines) == settled.amount
     assert [line["dispute_id"] for line in lines if line["type"] == "adjustment"] == [dispute.id]
     assert merchants(shop).posted == 0
+
+
+def test_a_lost_dispute_takes_from_others_as_much_of_their_shares_as_they_have(shop: Shop) -> None:
+    agent, courier = Shop(shop.platform, "agent"), Shop(shop.platform, "courier")
+    shares = [
+        {"merchant_id": agent.desk.merchant.id, "amount": 10_000, "hold_until": None},
+        {"merchant_id": courier.desk.merchant.id, "amount": 3000, "hold_until": clock.ahead(days=9).isoformat()},
+    ]
+    order = shop.order(splits=tuple(shares), capture="automatic")
+    paid = shop.pay("4000000000000259", order_id=order.id)
+    dispute = shop.platform.db.read(lambda s: disputes.of_payment(s, paid))
+    assert dispute is not None
+    theirs, bank = place_of(agent), Place("bank", "bank", "INR", "test")
+
+    def spend(session: WriteSession) -> None:
+        ledger.post(session, "spent", [ledger.Entry(theirs, bank, 4000, "settlement")])
+        session.get_one(LedgerAccount, theirs.id).credit_limit = 0  # as of a live one
+
+    shop.platform.db.write(spend)
+
+    act(shop, lambda s: disputes.accept(s, shop.desk, dispute.id))
+
+    assert (merchants(agent).posted, merchants(courier, "reserve").posted) == (0, 0)
+    assert merchants(shop).posted == -1180 - 4000  # what nobody has any more is the seller's to bear
 
 
 def test_one_who_shows_a_document_wins(shop: Shop) -> None:

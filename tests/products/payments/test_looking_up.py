@@ -14,8 +14,8 @@ from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.platform import Platform
 from dodeca.products.payments import acquirers
-from dodeca.products.payments.models import Card, Invoice, Order, Payment
-from dodeca.products.payments.service import catalog, orders, refunds, reports, settlements, subscriptions
+from dodeca.products.payments.models import Card, Invoice, Order, Payment, PaymentEvent
+from dodeca.products.payments.service import catalog, events, orders, refunds, reports, settlements, subscriptions
 from dodeca.products.payments.service.desk import Desk
 
 
@@ -57,10 +57,14 @@ def test_looking_up_walks_through_no_ones_payments(shop: Shop) -> None:
     newest = (Payment.created_at.desc(), Payment.id.desc())
 
     def plans(session: Any) -> dict[str, list[str]]:
-        by_words = {w: reports.found(session, shop.desk, w) for w in (paid.id, order.id, "R-1")}
-        return {w: walks(session, found.order_by(*newest).limit(30)) for w, found in by_words.items()}
+        wanted = {w: reports.found(session, shop.desk, w) for w in (paid.id, order.id, "R-1")}
+        wanted["failed"] = reports.in_status(shop.desk.owned(Payment), "failed")
+        return {w: walks(session, found.order_by(*newest).limit(30)) for w, found in wanted.items()}
 
-    assert shop.platform.db.read(plans) == {paid.id: [], order.id: [], "R-1": []}
+    assert shop.platform.db.read(plans) == {paid.id: [], order.id: [], "R-1": [], "failed": []}
+    of_type = events.log(shop.desk, "refund.failed")
+    told = of_type.order_by(PaymentEvent.created_at.desc(), PaymentEvent.id.desc()).limit(30)
+    assert shop.platform.db.read(lambda s: walks(s, told)) == []
     receipts = shop.desk.owned(Order).where(Order.receipt == "R-1")
     listed = receipts.order_by(Order.created_at.desc(), Order.id.desc()).limit(10)
     assert shop.platform.db.read(lambda s: walks(s, listed)) == []

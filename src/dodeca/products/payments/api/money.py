@@ -217,7 +217,7 @@ def list_events(
 ) -> dict[str, Any]:
     """What happened, newest first."""
     order = [PaymentEvent.created_at, PaymentEvent.id]
-    page = page_of(session, events.log(session, desk, type), order=order, cursor=cursor, limit=limit)
+    page = page_of(session, events.log(desk, type), order=order, cursor=cursor, limit=limit)
     rows = [{"id": e.id, "type": e.type, "created_at": rfc3339(e.created_at), "body": e.body} for e in page.items]
     return {"events": rows, "next_cursor": page.next_cursor}
 

@@ -16,6 +16,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import Model
 
 UNSETTLED = "unsettled_since IS NOT NULL"
+UNCAPTURED = "status <> 'captured'"
 METHODS = ("card", "upi", "netbanking", "wallet", "bank_transfer")
 
 
@@ -242,6 +243,7 @@ class Payment(Model):
         CheckConstraint("status IN ('created', 'authorized', 'captured', 'refunded', 'failed')", name="status"),
         CheckConstraint("method IN ('card', 'upi', 'netbanking', 'wallet', 'bank_transfer')", name="method"),
         Index("ix_payments_payments_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        partial("ix_payments_payments_status", UNCAPTURED, "merchant_id", "mode", "status", "created_at", "id"),
         Index("ix_payments_payments_fingerprint", "merchant_id", "fingerprint", "created_at"),
         partial("ix_payments_payments_failed", "status = 'failed'", "merchant_id", "fingerprint", "created_at"),
         partial("ix_payments_payments_authorized", "status = 'authorized'", "expires_at"),
@@ -322,8 +324,8 @@ class Split(Model):
 
 
 class Reversal(Model):
-    """What a refund took back of a split, in minor units: together never more than the split (`splits.reverse`, which
-    locks it).
+    """What a refund or a lost dispute took back of a split, in minor units: together never more than the split
+    (`service.splits`, which locks it).
 
     The ledger moved it from the split's merchant to the payment's. It is a debit of a settlement of the first
     (`settlement_id`), not before that is released, and a credit of one of the second (`credited_id`); of neither while
@@ -332,7 +334,8 @@ class Reversal(Model):
     __tablename__ = "payments_reversals"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    refund_id: Mapped[str] = mapped_column(ForeignKey("payments_refunds.id"))
+    refund_id: Mapped[str | None] = mapped_column(ForeignKey("payments_refunds.id"))
+    dispute_id: Mapped[str | None] = mapped_column(ForeignKey("payments_disputes.id"))
     split_id: Mapped[str] = mapped_column(ForeignKey("payments_splits.id"), index=True)
     payment_id: Mapped[str] = mapped_column(ForeignKey("payments_payments.id"), index=True)
     merchant_id: Mapped[str] = mapped_column(ForeignKey("payments_merchants.id"))
@@ -346,7 +349,9 @@ class Reversal(Model):
 
     __table_args__ = (
         UniqueConstraint("refund_id", "split_id"),
+        UniqueConstraint("dispute_id", "split_id"),
         CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("(refund_id IS NULL) <> (dispute_id IS NULL)", name="cause"),
         partial("ix_payments_reversals_unsettled", "settlement_id IS NULL", "merchant_id", "mode", "currency"),
         partial("ix_payments_reversals_uncredited", "credited_id IS NULL", "to_merchant_id", "mode", "currency"),
         present("ix_payments_reversals_settlement_id", "settlement_id"),

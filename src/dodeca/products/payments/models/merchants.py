@@ -76,7 +76,10 @@ class PaymentEvent(Model):
     body: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (Index("ix_payments_events_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_payments_events_merchant_id_created_at", "merchant_id", "mode", "created_at", "id"),
+        Index("ix_payments_events_type", "merchant_id", "mode", "type", "created_at", "id"),
+    )
 
 
 class Delivery(Model):

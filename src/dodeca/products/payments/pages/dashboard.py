@@ -49,7 +49,7 @@ def dashboard(
     words = (q or "").strip()[:LONGEST_SEARCH]
     statement = reports.found(session, desk, words) if words else desk.owned(Payment)
     if status in TONES:
-        statement = statement.where(Payment.status == status)
+        statement = reports.in_status(statement, status)
     page = page_of(session, statement, order=[Payment.created_at, Payment.id], cursor=cursor)
     figures = reports.summary(session, desk, clock.ago(days=30), clock.now())
     totals: dict[str, int] = {}

@@ -148,7 +148,7 @@ def show_hooks(session: ReadSession, call: Call, state: FormState) -> Page:
     """Webhooks, what was sent to them lately, and the event log."""
     desk = desk_of(session, call)
     order = [PaymentEvent.created_at, PaymentEvent.id]
-    page = page_of(session, events.log(session, desk), order=order, cursor=call.request.query_params.get("cursor"))
+    page = page_of(session, events.log(desk), order=order, cursor=call.request.query_params.get("cursor"))
     names = [event.id for event in page.items]
     sent: dict[str, list[Delivery]] = {}
     for delivery in session.scalars(select(Delivery).where(Delivery.event_id.in_(names))):

@@ -18,7 +18,7 @@ from dodeca.products.payments import acquirers, entities, ids, outside
 from dodeca.products.payments.acquirers.protocol import Acquirer
 from dodeca.products.payments.models import Dispute, Document, Payment
 from dodeca.products.payments.models.disputes import PROOFS
-from dodeca.products.payments.service import events, ledger, merchants, states
+from dodeca.products.payments.service import events, ledger, merchants, splits, states
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.inputs import amount_of, text_of
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -177,13 +177,14 @@ def decide(session: WriteSession, dispute_id: str, outcome: Outcome | None) -> N
 def _decide(session: WriteSession, desk: Desk, dispute: Dispute, outcome: Outcome) -> None:
     states.move("dispute", dispute, outcome)
     dispute.decided_at = clock.now()
-    if outcome == "lost":
-        ledger.post_pending(session, f"disputed:{dispute.id}", dispute.hold_id)
-    else:
-        ledger.void(session, f"undisputed:{dispute.id}", dispute.hold_id)
     payment = session.get_locked(Payment, dispute.payment_id)
     if payment is None:
         raise LookupError("A dispute is of a payment.")
+    if outcome == "lost":
+        ledger.post_pending(session, f"disputed:{dispute.id}", dispute.hold_id)
+        splits.lose(session, payment, dispute)
+    else:
+        ledger.void(session, f"undisputed:{dispute.id}", dispute.hold_id)
     if payment.settlement_id is None:
         payment.unsettled_since = payment.captured_at
     session.store(dispute, payment)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Select, Table, bindparam, select
 
 from dodeca.commons.accounts import public as accounts
 from dodeca.kernel import clock
@@ -221,7 +221,7 @@ def checked_types(raw: object) -> list[str]:
     return [str(name) for name in dict.fromkeys(wanted)]
 
 
-def log(session: ReadSession, desk: Desk, kind: str | None = None) -> Any:
-    """The statement of a merchant's events."""
+def log(desk: Desk, kind: str | None = None) -> Select[PaymentEvent]:
+    """The statement of a merchant's events, of one type where it is given."""
     statement = desk.owned(PaymentEvent)
     return statement.where(PaymentEvent.type == kind) if kind else statement

@@ -323,6 +323,13 @@ def balance(session: ReadSession, place: Place) -> Balance:
     return next(iter(balances(session, [place]).values()), Balance(0, 0, 0))
 
 
+def spendable(session: ReadSession, place: Place) -> int | None:
+    """What can be taken from an account; None where it may fall as low as it likes."""
+    account = session.get(LedgerAccount, place.id)
+    limit = 0 if place.code in NEVER_NEGATIVE else account.credit_limit if account is not None else None
+    return None if limit is None else max(0, balance(session, place).available + limit)
+
+
 def balances(session: ReadSession, places: Sequence[Place]) -> dict[Place, Balance]:
     """The balances of those that exist, in two statements."""
     wanted = [place.id for place in places]

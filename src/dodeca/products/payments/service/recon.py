@@ -100,5 +100,5 @@ def _line(
         "card_network": by_card.network if by_card is not None else None,
         "card_issuer": None,
         "card_type": by_card.type if by_card is not None else None,
-        "dispute_id": item.id if isinstance(item, Dispute) else None,
+        "dispute_id": item.id if isinstance(item, Dispute) else getattr(item, "dispute_id", None),
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, false, func, or_, select
+from sqlalchemy import Select, case, false, func, literal_column, or_, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.clock import rfc3339
@@ -60,6 +60,13 @@ def found(session: ReadSession, desk: Desk, words: str) -> Select[Payment]:
         return select(Payment).where(by_receipt)
     of_card = select(Card.id).where(Card.id == Payment.card_id, Card.last4 == words).exists()
     return mine.where(or_(by_receipt, latest & of_card))
+
+
+def in_status(payments: Select[Payment], status: str) -> Select[Payment]:
+    """Those of a list that are in a status. Most are captured, so the index leaves these out, for which it would only
+    be more to write; that the others are not must be said for it to be used."""
+    found = payments.where(Payment.status == status)
+    return found if status == "captured" else found.where(Payment.status != literal_column("'captured'"))
 
 
 _NAMED: Mapping[str, type[Payment | Order | Settlement | Refund]] = {

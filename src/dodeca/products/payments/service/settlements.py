@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -192,13 +192,14 @@ def _batch(session: ReadSession, desk: Desk, currency: str, until: datetime, mos
         return items(mine.where(*where), table)
 
     def taken_back(whose: Any, settled: Any, *where: ColumnElement[bool]) -> list[_Item]:
-        """Shares that a refund took back, once it is sure."""
+        """Shares that a lost dispute took back, or a refund, once that is sure."""
+        is_sure = or_(Reversal.refund_id.is_(None), Refund.status == literal_column("'processed'"))
         mine = (
             select(Reversal)
-            .join(Refund, Refund.id == Reversal.refund_id)
+            .outerjoin(Refund, Refund.id == Reversal.refund_id)
             .join(Split, Split.id == Reversal.split_id)
             .where(whose == desk.merchant.id, Reversal.mode == desk.mode, Reversal.currency == currency)
-            .where(settled.is_(None), Refund.status == literal_column("'processed'"), *where)
+            .where(settled.is_(None), is_sure, *where)
         )
         return items(mine, Reversal)
 
@@ -271,10 +272,12 @@ def _recent(session: ReadSession, desk: Desk, currency: str) -> int:
         return int(session.scalar(mine.where(kind.currency == currency, since)) or 0)
 
     kept = Payment.amount - func.coalesce(Payment.fee, 0) - Payment.amount_refunded
+    lost = and_(Dispute.payment_id == Payment.id, Dispute.status == "lost")
+    disputed = total(Payment, Dispute.amount, (Dispute, lost))
     given = total(Payment, Split.amount, (Split, Split.payment_id == Payment.id))
     returned = total(Payment, Reversal.amount, (Reversal, Reversal.payment_id == Payment.id))
     shared = total(Split, Split.amount) - total(Split, Reversal.amount, (Reversal, Reversal.split_id == Split.id))
-    return total(Payment, kept) - given + returned + shared
+    return total(Payment, kept) - disputed - given + returned + shared
 
 
 def pay_out(session: WriteSession, desk: Desk, amount: int, currency: str, target: Mapping[str, Any] | None) -> Payout:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.products.payments import ids
-from dodeca.products.payments.models import Order, Payment, Refund, Reversal, Split
+from dodeca.products.payments.models import Dispute, Order, Payment, Refund, Reversal, Split
 from dodeca.products.payments.service import ledger
 from dodeca.products.payments.service.ledger import Entry, Place
 
@@ -84,7 +84,7 @@ def reverse(session: WriteSession, payment: Payment, refund: Refund) -> None:
     for share in shares:
         wanted = share.amount * returned // payment.amount - known.get(share.id, 0)
         if wanted > 0:
-            rows.append(_reversal(share, payment, refund, wanted))
+            rows.append(_reversal(share, payment, wanted, refund_id=refund.id))
             entries.append(_back(share, payment, wanted))
     if not entries:
         return
@@ -94,6 +94,24 @@ def reverse(session: WriteSession, payment: Payment, refund: Refund) -> None:
         text = "Somebody who has a share of this payment no longer has the money to give it back."
         raise ledger.InsufficientFunds(text, field="amount") from error
     session.store(refund)
+    session.store(*rows)
+
+
+def lose(session: WriteSession, payment: Payment, dispute: Dispute) -> None:
+    """Take all that is left of everybody's share of a payment whose dispute was lost.
+
+    A bank does not ask: where somebody no longer has all of it, what there is is taken, and the merchant that was paid
+    bears the rest."""
+    shares = _locked(session, payment.id)
+    known, rows = _taken_back(session, [share.id for share in shares]), []
+    for share in shares:
+        left = share.amount - known.get(share.id, 0)
+        able = ledger.spendable(session, place_of(share))
+        amount = left if able is None else min(left, able)
+        if amount > 0:
+            key = f"reverse:{dispute.id}:{share.id}"
+            ledger.post(session, key, [_back(share, payment, amount)], payment_id=payment.id)
+            rows.append(_reversal(share, payment, amount, dispute_id=dispute.id))
     session.store(*rows)
 
 
@@ -129,10 +147,13 @@ def _taken_back(session: WriteSession, split_ids: Sequence[str]) -> dict[str, in
     return {row[0]: int(row[1]) for row in session.execute(sums.group_by(Reversal.split_id))} if split_ids else {}
 
 
-def _reversal(share: Split, payment: Payment, refund: Refund, amount: int) -> Reversal:
+def _reversal(
+    share: Split, payment: Payment, amount: int, *, refund_id: str | None = None, dispute_id: str | None = None
+) -> Reversal:
     return Reversal(
         id=ids.new("rvrsl"),
-        refund_id=refund.id,
+        refund_id=refund_id,
+        dispute_id=dispute_id,
         split_id=share.id,
         payment_id=payment.id,
         merchant_id=share.merchant_id,
