@@ -20,6 +20,9 @@ def test_figures_add_up_by_day_method_and_reason(shop: Shop) -> None:
     (day,), (method,) = found["by_day"], found["by_method"]
     assert (day["payments"], day["volume"], day["refunds"], day["fees"]) == (2, 50_000, 10_000, 1180)
     assert (method["method"], method["success_rate"]) == ("card", 0.5)
+    assert (
+        sum(row["payments"] for row in found["by_acquirer"] if row["acquirer"]) == 2
+    )  # declined, yet somebody was asked
     assert found["reasons"] == [{"reason": "incorrect_cvv", "payments": 1}]
     rows = shop.platform.db.read(
         lambda s: list(reports.transactions(s, shop.desk, clock.ago(days=1), clock.ahead(days=1)))

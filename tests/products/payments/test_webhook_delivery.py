@@ -79,9 +79,8 @@ def test_a_method_that_no_acquirer_takes_is_a_downtime_until_it_works_again(shop
     shop.platform.db.write(lambda s: events.set_webhook(s, shop.desk, box, values).id)
 
     def told() -> list[tuple[str, dict[str, Any]]]:
-        rows = shop.platform.db.read(
-            lambda s: list(s.scalars(shop.desk.owned(PaymentEvent).where(PaymentEvent.type.in_(kinds))))
-        )
+        mine = shop.desk.owned(PaymentEvent).where(PaymentEvent.type.in_(kinds))
+        rows = shop.platform.db.read(lambda s: list(s.scalars(mine.order_by(PaymentEvent.created_at))))
         return [(row.type, row.body["payload"]["payment.downtime"]["entity"]) for row in rows]
 
     for name in acquirers.SIMULATORS:
