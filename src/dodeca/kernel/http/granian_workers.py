@@ -89,7 +89,7 @@ def _batching_threads() -> Iterator[None]:
 
     One of granian's threads reads and writes, the other asks the application, and each wakes the other for each
     request. On a busy processor the woken one would take over at once, to find a single request. Under SCHED_BATCH it
-    waits for its turn, and finds them all: a third less processor time a request. An idle processor still begins at once.
+    waits for its turn, and finds them all: a third less processor time a request. An idle processor begins at once.
     """
     if not hasattr(os, "SCHED_BATCH"):
         yield

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 import ada_url
-from confusable_homoglyphs import categories
-from confusable_homoglyphs.confusables import confusables_data
 from publicsuffixlist import PublicSuffixList
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -181,6 +179,8 @@ def _is_lookalike(name: str, shown: str, domain: str) -> bool:
 def _mixes_scripts(label: str) -> bool:
     if label.isascii():
         return False
+    from confusable_homoglyphs import categories
+
     scripts = set(categories.unique_aliases(label)) - _COMMON_SCRIPTS
     return len(scripts) > 1 and not any(scripts <= together for together in _WRITTEN_TOGETHER)
 
@@ -197,6 +197,8 @@ def _brand_skeletons() -> frozenset[str]:
 @functools.cache
 def _prototypes() -> dict[int, str]:
     """Each confusable character with the ASCII letters it can be read as (Unicode's confusables.txt)."""
+    from confusable_homoglyphs.confusables import confusables_data  # 8 MB, for hosts beyond ASCII alone
+
     table: dict[int, str] = {}
     for character, likenesses in confusables_data.items():
         if len(character) != 1 or character.isascii():

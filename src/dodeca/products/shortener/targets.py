@@ -81,8 +81,9 @@ def judge_target(text: str, policy: TargetPolicy, *, field: str = "long_url") ->
 def _parts(href: str) -> tuple[str, bool, str, str]:
     """Scheme, whether it names a user, host and path of a serialised URL.
 
-    A web address that is serialised has one shape (https://url.spec.whatwg.org/#url-serializing), in which each is found
-    by what stands around it; asking the parser for each costs four times as much as parsing. Other schemes have more."""
+    A web address that is serialised has one shape (https://url.spec.whatwg.org/#url-serializing), in which each is
+    found by what stands around it; asking the parser for each costs four times as much as parsing. Other schemes have
+    more."""
     scheme, _, rest = href.partition(":")
     if scheme not in WEB_SCHEMES:
         parts = ada_url.parse_url(href, attributes=("username", "password", "hostname", "pathname"))

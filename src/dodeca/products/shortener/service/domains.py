@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import dns.asyncresolver
-import dns.exception
-import dns.resolver
 import structlog
 from sqlalchemy import Select, func, or_, select
 
 from dodeca.kernel import clock
-from dodeca.kernel.crypto import equal, random_token
+from dodeca.kernel.crypto import random_token
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from dodeca.kernel.http import Principal
@@ -26,7 +23,6 @@ log = structlog.get_logger(__name__)
 DOMAINS_AN_ACCOUNT = 50
 FAILED_CHECKS = 3
 """Daily checks in a row without the record before a domain is no longer served: a name server may be down for a day."""
-DNS_SECONDS = 5.0
 _HOST = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}\Z")
 
 
@@ -118,27 +114,10 @@ def txt_name(domain: Domain) -> str:
 
 
 async def holds_token(shortener: Shortener, domain: Domain) -> bool | None:
-    """Ask the DNS for the TXT record; None when it does not answer, which proves nothing."""
-    resolver = dns.asyncresolver.Resolver(configure=not shortener.settings.dns_servers)
-    if shortener.settings.dns_servers:
-        resolver.nameservers = _servers(shortener.settings.dns_servers)
-    try:
-        answer = await resolver.resolve(txt_name(domain), "TXT", lifetime=DNS_SECONDS)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return False
-    except (dns.exception.DNSException, OSError) as error:
-        log.info("shortener.dns_failed", domain=domain.host, error=str(error))
-        return None
-    texts = [b"".join(record.strings).decode("latin-1") for record in answer]
-    return any(equal(text.strip(), domain.token) for text in texts)
+    """Whether the DNS holds the TXT record; None when it does not answer, which proves nothing."""
+    from dodeca.products.shortener.service import txt_records
 
-
-def _servers(text: str) -> Sequence[dns.nameserver.Nameserver]:
-    found: list[dns.nameserver.Nameserver] = []
-    for part in text.split(","):
-        host, _, port = part.strip().rpartition(":") if part.count(":") == 1 else (part.strip(), "", "53")
-        found.append(dns.nameserver.Do53Nameserver(host, int(port)))
-    return found
+    return await txt_records.holds(txt_name(domain), domain.token, shortener.settings.dns_servers)
 
 
 async def verify(shortener: Shortener, actor: Principal, host: str, *, approve: bool = False) -> Domain:
