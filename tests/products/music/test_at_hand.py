@@ -8,13 +8,14 @@ from contextlib import closing
 from functools import partial
 
 import pytest
+from sqlalchemy import select
 from tests.products.music.conftest import MakeSong, viewer
 from tests.support.platform import Factory
 
 from dodeca import app as composition
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.accounts.service import people
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.platform import Platform
 from dodeca.products.music.at_hand import AtHand, Listener, Sound, at_hand
 from dodeca.products.music.models import Song
@@ -109,3 +110,20 @@ def test_access_that_is_taken_away_is_looked_up_again_everywhere(
     assert not changed(lambda session, one: app_passwords.remove(session, one.id, row.id)).secrets
     platform.db.write(lambda session: people.suspend(session, admin, session.get_one(Account, ann.id)))
     assert kept() == read() == [None, None]
+
+
+def test_what_a_unit_of_work_saw_before_a_change_is_not_kept(
+    platform: Platform, make: Factory, make_song: MakeSong
+) -> None:
+    ann, hand = make.account("ann"), at_hand(platform)
+    song_id = make_song(by=ann, audio=audio("first")).id
+
+    def late(session: ReadSession) -> None:
+        session.scalar(select(Song.id).where(Song.id == song_id))  # from here on it sees what is so now
+        platform.db.write(lambda s: songs.publish(s, viewer(ann), song_id, visibility="private"))
+        hand.read_song(session, song_id)
+        hand.read_named(session, "ann")
+
+    platform.db.read(late)
+
+    assert (hand.song(song_id), hand.named("ann")) == (None, None)

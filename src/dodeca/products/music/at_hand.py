@@ -152,9 +152,20 @@ class AtHand:
         """The song of an id, where it is known here."""
         return self._songs.get(str(song_id))
 
+    def look_up(
+        self, session: ReadSession, song_id: int, *, name: str = "", account_id: str = ""
+    ) -> tuple[Listener | None, Sound | None]:
+        """The account of a name or an id, and a song: what is not at hand is read."""
+        of_song = _mark(self._songs, session)  # before the first statement, which decides what the others see
+        if account_id:
+            listener = self.account(account_id) or self.read_account(session, account_id)
+        else:
+            listener = self.named(name) or self.read_named(session, name)
+        return listener, self.song(song_id) or self._read_song(session, song_id, of_song)
+
     def read_named(self, session: ReadSession, name: str) -> Listener | None:
         """Look an account up by its name as it is stored."""
-        mark = self._listeners.mark()
+        mark = _mark(self._listeners, session)
         found = self._listener(session, _by_name.rows(session, key=name), mark)
         if found is not None and self._keeps:
             self._ids[name] = found.principal.account_id
@@ -164,10 +175,10 @@ class AtHand:
 
     def read_account(self, session: ReadSession, account_id: str) -> Listener | None:
         """Look an account up by its id."""
-        mark = self._listeners.mark()
+        mark = _mark(self._listeners, session)
         return self._listener(session, _by_id.rows(session, key=account_id), mark)
 
-    def _listener(self, session: ReadSession, rows: Sequence[Sequence[Any]], mark: int) -> Listener | None:
+    def _listener(self, session: ReadSession, rows: Sequence[Sequence[Any]], mark: int | None) -> Listener | None:
         if not rows:
             return None
         account_id, username, most, *_ = rows[0]
@@ -175,13 +186,15 @@ class AtHand:
         roles = frozenset(roles_of(session, account_id))
         principal = Principal(account_id=account_id, username=username, roles=roles)
         found = Listener(principal, most or 0, tuple(secrets))
-        if self._keeps:
+        if self._keeps and mark is not None:
             self._listeners.put(account_id, found, mark)
         return found
 
     def read_song(self, session: ReadSession, song_id: int) -> Sound | None:
         """Look a song up; None where there is none that can be heard."""
-        mark = self._songs.mark()
+        return self._read_song(session, song_id, _mark(self._songs, session))
+
+    def _read_song(self, session: ReadSession, song_id: int, mark: int | None) -> Sound | None:
         row = _song.first(session, song_id=song_id)
         if row is None:
             return None
@@ -192,13 +205,20 @@ class AtHand:
         if where.path is None and key is None:
             return None
         found = Sound(where, listed, uploader_id)
-        if self._keeps:
+        if self._keeps and mark is not None:
             self._songs.put(str(song_id), found, mark)
         return found
 
     def forget_song(self, song_id: int) -> None:
         """A song has changed: look it up again, in every process."""
         self._songs.invalidate(str(song_id))
+
+
+def _mark(cache: Cache[Any], session: ReadSession) -> int | None:
+    """From when on what is read may be kept; None where the unit of work reads what was so at an earlier moment."""
+    driver = session.info.get("driver")
+    begun = driver.in_transaction if driver is not None else session.in_transaction()
+    return None if begun else cache.mark()
 
 
 def _size(_value: object) -> int:

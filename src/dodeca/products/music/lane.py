@@ -92,7 +92,7 @@ class SoundLane:
         listener, song = self._known(asked, None)
         try:
             if listener is None or song is None:
-                listener, song = self._platform.db.read(lambda session: self._look_up(session, asked, None))
+                listener, song = self._platform.db.read(lambda s: self._hand.look_up(s, asked.song_id, name=asked.name))
             return self._answered(asked, listener, song, scope, protocol)
         except DodecaError:  # said by the route, in its protocol's words
             return False
@@ -130,8 +130,11 @@ class SoundLane:
                 check_access(Access.MEMBER, principal, PRODUCT)
                 check_permissions(principal, writes=False)
             listener, song = self._known(asked, principal)
+            own = principal.account_id if principal is not None else ""
             if listener is None or song is None:
-                listener, song = await platform.db.aread(lambda session: self._look_up(session, asked, principal))
+                listener, song = await platform.db.aread(
+                    lambda s: self._hand.look_up(s, asked.song_id, name=asked.name, account_id=own)
+                )
             return self._answered(asked, listener, song, scope, protocol)
         except DodecaError:  # said by the route, in its protocol's words
             return False
@@ -141,18 +144,6 @@ class SoundLane:
         hand = self._hand
         listener = hand.named(asked.name) if principal is None else hand.account(principal.account_id)
         return listener, hand.song(asked.song_id)
-
-    def _look_up(
-        self, session: ReadSession, asked: _Asked, principal: Principal | None
-    ) -> tuple[Listener | None, Sound | None]:
-        """The same of the database, as far as it is not at hand."""
-        listener, song = self._known(asked, principal)
-        hand = self._hand
-        if listener is None and principal is None:
-            listener = hand.read_named(session, asked.name)
-        elif listener is None and principal is not None:
-            listener = hand.read_account(session, principal.account_id)
-        return listener, song or hand.read_song(session, asked.song_id)
 
     def _answered(
         self, asked: _Asked, listener: Listener | None, song: Sound | None, scope: Any, protocol: Any
