@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import cast
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.commons.notifications.models import Notification, NotificationChoice, PushSubscription
@@ -21,6 +22,14 @@ KEPT_DAYS = 180
 SUBSCRIPTIONS_AN_ACCOUNT = 20
 LONGEST_TITLE = 200
 LONGEST_BODY = 2000
+
+
+_notifications = cast(Table, Notification.__table__)
+_GIVEN = ("id", "account_id", "product", "kind", "key", "title", "body", "href", "created_at")
+_add = {
+    dialect: Prepared(insert(_notifications).on_conflict_do_nothing(), columns=_GIVEN)
+    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 
 
 class Notice(msgspec.Struct, kw_only=True, frozen=True):
@@ -47,22 +56,21 @@ class Notified(Event):
 
 def notify(session: WriteSession, account_id: str, notice: Notice) -> None:
     """Put `notice` into the account's inbox, and on to mail and push as the account chose."""
-    insert = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
-    values = {
-        "id": ids.new_id(),
-        "account_id": account_id,
-        "product": notice.product,
-        "kind": notice.kind,
-        "key": notice.key,
-        "title": notice.title[:LONGEST_TITLE],
-        "body": notice.body[:LONGEST_BODY],
-        "href": notice.href,
-        "created_at": clock.now(),
-    }
-    statement = insert(Notification).values(values).on_conflict_do_nothing().returning(Notification.id)
-    made = session.scalar(statement)
-    if made is not None:
-        add(session, Notified(account_id=account_id, notification_id=made, mail=notice.mail))
+    notification_id = ids.new_id()
+    made = _add[session.dialect].run(
+        session,
+        id=notification_id,
+        account_id=account_id,
+        product=notice.product,
+        kind=notice.kind,
+        key=notice.key,
+        title=notice.title[:LONGEST_TITLE],
+        body=notice.body[:LONGEST_BODY],
+        href=notice.href,
+        created_at=clock.now(),
+    )
+    if made:
+        add(session, Notified(account_id=account_id, notification_id=notification_id, mail=notice.mail))
 
 
 def visible_to(actor: Principal) -> Select[Notification]:

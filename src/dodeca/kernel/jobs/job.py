@@ -6,20 +6,26 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
-from sqlalchemy import delete
+from sqlalchemy import Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import Prepared, WriteSession
 from dodeca.kernel.jobs.models import QueuedJob
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 P = TypeVar("P")
+_jobs = cast(Table, QueuedJob.__table__)
+_GIVEN = ("id", "name", "key", "payload", "state", "run_at", "attempts", "created_at")
+_queue = {
+    dialect: Prepared(insert(_jobs).on_conflict_do_nothing(index_elements=["name", "key"]), columns=_GIVEN)
+    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 
 
 class GiveUp(Exception):
@@ -75,9 +81,7 @@ class Job(Generic[P]):
             "attempts": 0,
             "created_at": now,
         }
-        insert = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
-        statement = insert(QueuedJob).values(values).on_conflict_do_nothing(index_elements=["name", "key"])
-        session.execute(statement)
+        _queue[session.dialect].run(session, **values)
         session.after_commit(_wake)
 
     def cancel(self, session: WriteSession, key: str) -> None:
