@@ -44,7 +44,7 @@ def cache_of(platform: Platform) -> Cache[Kept]:
 
 def forget(platform: Platform, *item_ids: int | None) -> None:
     """Items say something else now, or what is below them. Call it after the commit."""
-    known = [item_id for item_id in item_ids if item_id is not None]
+    known = {item_id for item_id in item_ids if item_id is not None}
     keys = [f"{V0}item/{item_id}.json" for item_id in known]
     cache_of(platform).invalidate(*keys, *(unchanged(thread_key(item_id)) for item_id in known))
 

@@ -47,6 +47,15 @@ _discussed = Prepared(
 )
 
 
+_is_by = Item.author_id == bindparam("author_id")
+_is_since = Item.created_at > bindparam("since", type_=Item.created_at.type)
+_written_since = {
+    "comment": Prepared(select(func.count()).where(_is_by, _is_since, Item.type == "comment")),
+    "post": Prepared(select(func.count()).where(_is_by, _is_since, Item.parent_id.is_(None))),
+}
+_said_since = Prepared(select(func.count()).where(_is_by, _is_since, Item.content == bindparam("content")))
+
+
 class TooLate(Conflict):
     """The time in which this could be changed is over."""
 
@@ -353,11 +362,8 @@ def _limit(session: ReadSession, who: Member, what: str, rules: Rules) -> None:
     """Hourly limits; young accounts without karma have smaller ones. Raises TooMany."""
     young = who.karma < 2 and who.joined_at > clock.ago(days=1)
     most = getattr(rules, f"{'new_' if young else ''}{what}s_an_hour")
-    types = ["comment"] if what == "comment" else ["story", "poll", "job"]
-    recent = select(func.count()).where(
-        Item.author_id == who.user_id, Item.created_at > clock.ago(hours=1), Item.type.in_(types)
-    )
-    if (session.scalar(recent) or 0) >= most:
+    recent = _written_since[what].first(session, author_id=who.user_id, since=clock.ago(hours=1))
+    if recent is not None and recent[0] >= most:
         raise TooMany(f"That is more than {most} {what}s an hour. Wait a little.", retry_after=600)
 
 
@@ -375,7 +381,5 @@ def _decide_state(session: ReadSession, item: Item, who: Member) -> None:
 
 
 def _said_before(session: ReadSession, item: Item) -> int:
-    same = select(func.count()).where(
-        Item.author_id == item.author_id, Item.created_at > clock.ago(days=1), Item.content == item.content
-    )
-    return session.scalar(same) or 0
+    same = _said_since.first(session, author_id=item.author_id, since=clock.ago(days=1), content=item.content)
+    return int(same[0]) if same is not None else 0
