@@ -30,7 +30,7 @@ def upgrade() -> None:
         postgresql_where=where,
     )
     op.create_index(TYPE, "payments_events", [*LISTED, "type", "created_at", "id"])
-    with op.batch_alter_table(REVERSALS) as table:
+    with op.batch_alter_table(REVERSALS, reflect_kwargs={"resolve_fks": False}) as table:
         table.add_column(sa.Column("dispute_id", sa.String(), nullable=True))
         table.alter_column("refund_id", existing_type=sa.String(), nullable=True)
         table.create_foreign_key(op.f("fk_payments_reversals_dispute_id"), "payments_disputes", ["dispute_id"], ["id"])
@@ -43,7 +43,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo. What lost disputes took back stays in the ledger."""
     op.execute("DELETE FROM payments_reversals WHERE refund_id IS NULL")
-    with op.batch_alter_table(REVERSALS) as table:
+    with op.batch_alter_table(REVERSALS, reflect_kwargs={"resolve_fks": False}) as table:
         table.drop_constraint(op.f("ck_payments_reversals_cause"), type_="check")
         table.drop_constraint(op.f("uq_payments_reversals_dispute_id_split_id"), type_="unique")
         table.drop_constraint(op.f("fk_payments_reversals_dispute_id"), type_="foreignkey")
