@@ -271,7 +271,14 @@ def test_what_is_captured_can_be_settled_at_once(shop: Browser, payer: Browser) 
     link = link_of(shop.post("/dashboard/links", amount="100.00"))
     payer.post(checkout_of(payer, link), form=CARD)
 
-    assert "₹97.64" in shop.post("/dashboard/settlements", currency="INR")
+    listed = shop.post("/dashboard/settlements", currency="INR")
+    assert "₹97.64" in listed
+    (settlement,) = re.findall(r"/dashboard/settlements/setl_\w+", listed)
+    made_of = shop.get(settlement)
+    assert "₹97.64" in made_of
+    assert "fee ₹2.36 taken off" in made_of
+    theirs = payer.http.get(f"/payments{settlement}", headers={**payer.headers, "accept": "text/html"})
+    assert theirs.status_code == 404
     assert "no balance" in shop.post("/dashboard/settlements", status=402, currency="INR")
 
 

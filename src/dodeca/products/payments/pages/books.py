@@ -31,11 +31,13 @@ from dodeca.products.payments.acting import Till, desk_of
 from dodeca.products.payments.api import reconciling
 from dodeca.products.payments.models import Settlement, StatementImport, StatementLine
 from dodeca.products.payments.pages.common import TONES
-from dodeca.products.payments.service import reports, settlements
+from dodeca.products.payments.service import recon, reports, settlements
 from dodeca.products.payments.service.statements import matching
 
 OPEN = ("unmatched", "suggested")
 DAYS = (7, 30, 90)
+MOST_LINES = 100
+"""Of a settlement on its page; the report has all."""
 
 
 class CurrencyForm(ClosedRequest):
@@ -62,16 +64,42 @@ def show_settlements(session: ReadSession, call: Call, state: FormState) -> Page
         ],
         settlements=[
             {
+                "id": row.id,
                 "utr": row.utr,
                 "amount": formatted(row.amount, row.currency),
                 "fees": formatted(row.fees, row.currency),
                 "status": row.status,
+                "tone": TONES.get(row.status, "neutral"),
                 "at": row.created_at,
             }
             for row in page.items
         ],
         next_cursor=page.next_cursor,
         form=state.form,
+    )
+
+
+@get("/dashboard/settlements/{settlement_id:str}", access=Access.MEMBER)
+def settlement_page(session: DbRead, desk: Till, account: Actor, settlement_id: FromPath[str]) -> Page:
+    """What a settlement is made of."""
+    row = desk.find(session, Settlement, settlement_id)
+    lines = recon.of_settlement(session, row, MOST_LINES)
+    return Page(
+        "payments/settlement.html",
+        settlement=row,
+        amount=formatted(row.amount, row.currency),
+        tone=TONES.get(row.status, "neutral"),
+        lines=[
+            {
+                "id": line["entity_id"],
+                "type": line["type"],
+                "payment_id": line["payment_id"] or (line["entity_id"] if line["type"] == "payment" else None),
+                "amount": formatted(line["credit"] - line["debit"], row.currency),
+                "fee": formatted(line["fee"], row.currency) if line["fee"] else None,
+            }
+            for line in lines
+        ],
+        most=MOST_LINES if len(lines) == MOST_LINES else None,
     )
 
 
@@ -209,4 +237,4 @@ def _charts(found: dict[str, Any], currency: str) -> dict[str, Any]:
     }
 
 
-routes = [settlements_page, settle_now, inbox, take_file, match_line, analytics]
+routes = [settlements_page, settlement_page, settle_now, inbox, take_file, match_line, analytics]

@@ -87,6 +87,7 @@ def show_payment(session: ReadSession, call: Call, state: FormState) -> Page:
         card=session.get(Card, payment.card_id) if payment.card_id else None,
         attempts=_attempts(session, payment),
         decision=decision,
+        candidates=_candidates(payment, decision),
         transfers=[
             {
                 "debit": ledger.place_of(t.debit_account_id).code,
@@ -99,6 +100,7 @@ def show_payment(session: ReadSession, call: Call, state: FormState) -> Page:
         ],
         refunds=[(r, formatted(r.amount, r.currency)) for r in refunds.refunds_of(session, desk, payment)],
         fee=formatted(payment.fee, payment.currency) if payment.fee is not None else None,
+        refunded=formatted(payment.amount_refunded, payment.currency) if payment.amount_refunded else None,
         rest=formatted(rest, payment.currency),
         dispute=dispute,
         can_refund=payment.status == "captured" and rest > 0 and not disputes.keeps_money(dispute),
@@ -108,6 +110,15 @@ def show_payment(session: ReadSession, call: Call, state: FormState) -> Page:
 
 def _attempts(session: ReadSession, payment: Payment) -> list[Attempt]:
     return attempts.attempts_of(session, payment)
+
+
+def _candidates(payment: Payment, decision: RoutingDecision | None) -> list[tuple[str, str]]:
+    """Whom to ask, in order, and why."""
+    found = []
+    for c in decision.candidates if decision is not None else ():
+        fee = formatted(c["fee"], payment.currency)
+        found.append((c["acquirer"], f"{c['success_rate']:.0%} success, fee {fee}" if c["eligible"] else c["reason"]))
+    return found
 
 
 class RefundForm(ClosedRequest):

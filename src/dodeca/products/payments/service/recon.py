@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, func, literal, null, select
 
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
@@ -21,8 +21,23 @@ def lines(session: ReadSession, desk: Desk, start: datetime, end: datetime, skip
     """At most so many lines of all settlements of a time, after the first `skip`. Raises Invalid."""
     if (end - start).days > LONGEST_DAYS:
         raise Invalid("Ask for a day or a month.", field="month")
+    within = (
+        Settlement.merchant_id == desk.merchant.id,
+        Settlement.mode == desk.mode,
+        Settlement.created_at >= start,
+        Settlement.created_at < end,
+    )
+    return _page(session, within, skip, most)
+
+
+def of_settlement(session: ReadSession, settlement: Settlement, most: int) -> list[Any]:
+    """At most so many lines of one settlement."""
+    return _page(session, (Settlement.id == settlement.id,), 0, most)
+
+
+def _page(session: ReadSession, within: Sequence[ColumnElement[bool]], skip: int, most: int) -> list[Any]:
     found: list[Any] = []
-    for rows in _kinds(desk, start, end):
+    for rows in _kinds(within):
         count = session.scalar(select(func.count()).select_from(rows.subquery())) or 0
         if skip < count and len(found) < most:
             page = session.execute(rows.offset(skip).limit(most - len(found)))
@@ -31,14 +46,8 @@ def lines(session: ReadSession, desk: Desk, start: datetime, end: datetime, skip
     return found
 
 
-def _kinds(desk: Desk, start: datetime, end: datetime) -> list[Select[Any]]:
+def _kinds(within: Sequence[ColumnElement[bool]]) -> list[Select[Any]]:
     """Settlement, item, what is a credit of it, payment, card and order of each kind of line."""
-    within = (
-        Settlement.merchant_id == desk.merchant.id,
-        Settlement.mode == desk.mode,
-        Settlement.created_at >= start,
-        Settlement.created_at < end,
-    )
 
     def of(item: Any, credit: Any, settled: Any) -> Select[Any]:
         rows = select(Settlement, item, credit, Payment, Card, Order).select_from(item)
