@@ -8,9 +8,12 @@ as if Python had been started with `-m`: arguments, environment, folder, output,
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import runpy
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -54,13 +57,16 @@ class Forked:
             descriptors = [theirs.fileno(), stdout.fileno(), stderr.fileno()]
             socket.send_fds(_importer(), [json.dumps(request).encode()], descriptors)
         self._told = self._control.makefile("r")
-        self.pid = int(self._told.readline())
+        told = self._told.readline()
+        if not told:
+            raise RuntimeError("The process that forks has ended; what it said is on the tests' standard error.")
+        self.pid = int(told)
         self.returncode: int | None = None
         self._ended = threading.Event()
         threading.Thread(target=self._wait, daemon=True).start()
 
     def _wait(self) -> None:
-        self.returncode = int(self._told.readline())
+        self.returncode = int(self._told.readline() or -signal.SIGKILL)
         self._ended.set()
         self._told.close()
         self._control.close()
@@ -82,11 +88,11 @@ class Forked:
 
     def terminate(self) -> None:
         """Ask it to end."""
-        self.send_signal(15)
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it."""
-        self.send_signal(9)
+        self.send_signal(signal.SIGKILL)
 
 
 Process = Forked | subprocess.Popen[bytes]
@@ -186,9 +192,13 @@ def _become(request: Request, control: int, stdout: int, stderr: int) -> Request
     child = os.fork()
     if child:
         os.write(control, f"{child}\n".encode())
+        if select.select([control, os.pidfd_open(child)], [], [])[0] == [control]:  # the tests were killed
+            os.kill(child, signal.SIGTERM)
         _, status = os.waitpid(child, 0)
-        os.write(control, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        with contextlib.suppress(BrokenPipeError):
+            os.write(control, f"{os.waitstatus_to_exitcode(status)}\n".encode())
         os._exit(0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
@@ -203,5 +213,6 @@ def _become(request: Request, control: int, stdout: int, stderr: int) -> Request
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests' end is its end, also where a keyboard makes it
     _import_all()
     runpy.run_module(_next_request(socket.socket(fileno=0)).module, run_name="__main__", alter_sys=True)
