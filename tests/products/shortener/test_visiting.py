@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -68,7 +68,7 @@ def test_analytics_tell_all(member: Client, visitor: Client, shortener: Shortene
     assert {"value": "de", "clicks": 1} in numbers["languages"]
     assert sum(point["clicks"] for point in numbers["series"]) == 2
     assert numbers["outcomes"] == []
-    assert numbers["last_click_at"] >= numbers["first_click_at"]
+    assert datetime.fromisoformat(numbers["last_click_at"]) >= datetime.fromisoformat(numbers["first_click_at"])
 
 
 @pytest.mark.parametrize("unit", ["minute", "hour", "day", "week", "month"])
