@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import threading
@@ -65,6 +66,17 @@ def filled(base: str) -> Live:
     raise AssertionError("nothing was indexed")
 
 
+@pytest.fixture
+def event_loop_at_hand() -> Iterator[None]:
+    """What a program's main thread has at its start, and haxor counts on: `asyncio.run` elsewhere took it away."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.mark.usefixtures("event_loop_at_hand")
 def test_haxor(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(hackernews.supported_api_versions, "v0", f"{live.base}/news/v0/")
     client = hackernews.HackerNews()
