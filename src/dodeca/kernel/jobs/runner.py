@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import structlog
 from croniter import croniter
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import Integer, and_, bindparam, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel import clock, ids
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Unavailable
 from dodeca.kernel.jobs.job import GiveUp, Job, JobContext, Nothing, off_enqueue, on_enqueue
 from dodeca.kernel.jobs.models import QueuedJob, Schedule
@@ -33,6 +33,22 @@ SETTLE_SECONDS = 30.0
 """How long `run_due` waits for what other runners have begun."""
 
 
+_now = bindparam("now", type_=QueuedJob.run_at.type)
+_real_now = bindparam("real_now", type_=QueuedJob.run_at.type)
+_is_due = or_(
+    and_(QueuedJob.state == "queued", QueuedJob.run_at <= _now),
+    and_(QueuedJob.state == "running", QueuedJob.lease_until < _real_now),
+)
+_scheduled = Prepared(select(Schedule.name, Schedule.next_run_at))
+
+
+def _next_of(names: Iterable[str]) -> Prepared:
+    """The jobs of these names that are due, `most` of them. Every commit that enqueues something asks for them."""
+    wanted = [literal(name, literal_execute=False) for name in names] or [literal("", literal_execute=False)]
+    statement = select(QueuedJob.id, QueuedJob.name).where(_is_due, QueuedJob.name.in_(wanted))
+    return Prepared(statement.order_by(QueuedJob.run_at, QueuedJob.id).limit(bindparam("most", type_=Integer)))
+
+
 class _Unready(Exception):
     """A unit job's own handler raised Unavailable: the job has failed, the database has not."""
 
@@ -47,6 +63,11 @@ class JobRunner:
         self._stopping = False
         self._wake = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[bool]] = {}
+        self._next = _next_of(self.jobs)
+        self._next_units = _next_of(name for name, job in self.jobs.items() if not job.is_task)
+        self._recurring = [job for job in self.jobs.values() if job.every or job.cron]
+        self._next_schedule: datetime | None = None
+        """No schedule asks for anything before: schedules only move on."""
 
     async def run(self) -> None:
         """Work until `stop` is called. An unreachable database is waited for."""
@@ -134,38 +155,29 @@ class JobRunner:
         task.add_done_callback(ended)
 
     def _due(self, session: ReadSession) -> Sequence[tuple[str, str]]:
-        free = AT_ONCE - len(self._tasks)
-        names = [name for name, job in self.jobs.items() if free > 0 or not job.is_task]
-        statement = (
-            select(QueuedJob.id, QueuedJob.name)
-            .where(self._is_due(), QueuedJob.name.in_(names), QueuedJob.id.not_in(list(self._tasks)))
-            .order_by(QueuedJob.run_at, QueuedJob.id)
-            .limit(max(free, 1))
-        )
-        return [(row[0], row[1]) for row in session.execute(statement)]
-
-    @staticmethod
-    def _is_due() -> ColumnElement[bool]:
-        waiting = and_(QueuedJob.state == "queued", QueuedJob.run_at <= clock.now())
-        abandoned = and_(QueuedJob.state == "running", QueuedJob.lease_until < clock.real_now())
-        return or_(waiting, abandoned)
+        free, begun = AT_ONCE - len(self._tasks), len(self._tasks)
+        waiting = self._next if free > 0 else self._next_units
+        most = max(free, 1)
+        rows = waiting.rows_alone(session, now=clock.now(), real_now=clock.real_now(), most=most + begun)
+        return [(row[0], row[1]) for row in rows if row[0] not in self._tasks][:most]
 
     def _is_busy(self, session: ReadSession) -> bool:
         """Whether anything is due or running, in whatever process."""
-        unfinished = or_(self._is_due(), QueuedJob.state == "running")
-        found = select(QueuedJob.id).where(unfinished, QueuedJob.name.in_(self.jobs)).limit(1)
-        return session.scalar(found) is not None
+        found = select(QueuedJob.id).where(or_(_is_due, QueuedJob.state == "running"), QueuedJob.name.in_(self.jobs))
+        given = {"now": clock.now(), "real_now": clock.real_now()}
+        return session.scalar(found.limit(1), given) is not None
 
     # Schedules
 
     async def _enqueue_scheduled(self, now: datetime) -> None:
-        recurring = [job for job in self.jobs.values() if job.every or job.cron]
-        if not recurring:
+        if not self._recurring or (self._next_schedule is not None and now < self._next_schedule):
             return
 
         def due(session: ReadSession) -> list[Job[Any]]:
-            known = {row[0]: row[1] for row in session.execute(select(Schedule.name, Schedule.next_run_at))}
-            return [job for job in recurring if job.name not in known or known[job.name] <= now]
+            known = {row[0]: row[1] for row in _scheduled.rows_alone(session)}
+            found = [job for job in self._recurring if job.name not in known or known[job.name] <= now]
+            self._next_schedule = None if found else min(known[job.name] for job in self._recurring)
+            return found
 
         wanted = await self.platform.db.aread(due)
         if wanted:
