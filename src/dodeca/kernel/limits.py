@@ -11,7 +11,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_address
 from math import floor
 from typing import TYPE_CHECKING, Final, Self
@@ -51,6 +51,7 @@ class Rate(msgspec.Struct, frozen=True):
         return cls(int(found[1]), int(found[2] or 1) * _UNITS[unit])
 
 
+@lru_cache(maxsize=8_192)  # the same few ask again and again
 def network(address: str) -> str:
     """The key under which an address is limited: IPv4 as it is, IPv6 by its /64, which one customer holds."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,13 +30,18 @@ Looking = Annotated[Viewer, InUnit(viewing)]
 
 def address_hash(call: Call) -> str | None:
     """A keyed hash of the caller's address, if it is a public one: enough to see that two votes share it."""
-    try:
-        if not ip_address(call.address).is_global:
-            return None
-    except ValueError:
+    if not _is_global(call.address):
         return None
     key = call.platform.keyring.key("news-address")
     return hmac.digest(key, network(call.address).encode(), "sha256").hex()[:32]
+
+
+@lru_cache(maxsize=8_192)
+def _is_global(address: str) -> bool:
+    try:
+        return ip_address(address).is_global
+    except ValueError:
+        return False
 
 
 def check_id(session: ReadSession, call: Call, given: object) -> None:
