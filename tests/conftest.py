@@ -143,13 +143,20 @@ def _make_tables(url: str) -> None:
     opened.close()
 
 
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A SQLite file with all tables and no data."""
+    path = tmp_path / "test.sqlite3"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def prepared_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database with all tables and no data, on each engine."""
+def prepared_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database with all tables and no data, on each engine. A module that one engine is enough for replaces it by
+    one that gives `sqlite_url`."""
     if request.param == "sqlite":
-        path = tmp_path / "test.sqlite3"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
+        yield request.getfixturevalue("sqlite_url")
         return
     server: postgres.Cluster = request.getfixturevalue("postgres_cluster")
     template = request.getfixturevalue("postgres_template")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import plistlib
-import shutil
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,10 +16,9 @@ from dodeca.kernel.platform import Platform
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """One engine is enough here: the services are tested on both."""
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -19,10 +17,9 @@ from dodeca.products.music.service import comments, playlists, shares, smart, so
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """One engine is enough here: the services are tested on both."""
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 import struct
 import subprocess
 import wave
@@ -20,10 +19,9 @@ from dodeca.products.music.audio.ffmpeg import executable
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """One engine is enough here: the services are tested on both."""
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    return sqlite_url
 
 
 def tone(path: Path, seconds: float = 1.0, hertz: float = 440.0) -> Path:

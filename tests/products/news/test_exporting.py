@@ -25,11 +25,9 @@ from dodeca.products.news.service.members import Viewer
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """SQLite: the importer is tested on both engines elsewhere."""
-    path = tmp_path / "test.sqlite3"
-    shutil.copyfile(sqlite_template, path)
-    return f"sqlite:///{path}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from tests.products.news.conftest import News
@@ -19,11 +18,9 @@ from dodeca.products.news.service.members import Viewer
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """SQLite: what the pages call is tested on both engines elsewhere."""
-    path = tmp_path / "test.sqlite3"
-    path.write_bytes(sqlite_template.read_bytes())
-    return f"sqlite:///{path}"
+    return sqlite_url
 
 
 def signed_in(client: Client, news: News, name: str = "alice", **options: object) -> tuple[Client, Account]:

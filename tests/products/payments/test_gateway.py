@@ -5,7 +5,6 @@ On SQLite; what a database decides is asked again of PostgreSQL in test_gateway_
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -50,9 +49,8 @@ def settings() -> dict[str, object]:
 
 
 @pytest.fixture
-def prepared_url(tmp_path: Path, sqlite_template: Path) -> str:
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+def prepared_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 @pytest.fixture

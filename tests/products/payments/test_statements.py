@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,9 +126,8 @@ def test_a_statement_that_does_not_add_up_is_refused() -> None:
 
 
 @pytest.fixture
-def prepared_url(tmp_path: Path, sqlite_template: Path) -> str:
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+def prepared_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 class Desk:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,9 +28,8 @@ LATER_DECLINES = "4000000000000341"
 
 
 @pytest.fixture
-def prepared_url(tmp_path: Path, sqlite_template: Path) -> str:
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+def prepared_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 class Tea:

@@ -6,8 +6,6 @@ asks for all songs by a query of two quotation marks."""
 from __future__ import annotations
 
 import hashlib
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +13,9 @@ from tests.products.music.compat.conftest import Listener, NewListener, Sound
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """SQLite alone: what depends on the engine is in test_subsonic_lists.py."""
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +22,9 @@ NAMESPACE = "{http://subsonic.org/restapi}"
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """SQLite alone: what depends on the engine is in test_subsonic_lists.py."""
-    shutil.copyfile(sqlite_template, tmp_path / "test.sqlite3")
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import feedparser
@@ -18,11 +17,9 @@ from dodeca.products.news.service import searching
 
 
 @pytest.fixture
-def prepared_url(sqlite_template: Path, tmp_path: Path) -> str:
+def prepared_url(sqlite_url: str) -> str:
     """SQLite: what the dialects call is tested on both engines elsewhere."""
-    path = tmp_path / "test.sqlite3"
-    path.write_bytes(sqlite_template.read_bytes())
-    return f"sqlite:///{path}"
+    return sqlite_url
 
 
 def index(news: News) -> None:
