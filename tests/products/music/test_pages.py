@@ -67,6 +67,8 @@ def test_nobody_tags_the_songs_of_others_on_the_upload_page(
     form = {"song": [str(theirs.id)], f"title-{theirs.id}": "Mine", f"artist-{theirs.id}": "Ann"}
 
     assert browser.submit("/music/upload/publish", form, page="/music/upload").status_code == 403
+    nobodys = browser.submit("/music/upload/publish", {**form, "song": ["9" * 5_000, "9" * 18]}, page="/music/upload")
+    assert nobodys.status_code == 404
     assert platform.db.read(lambda session: session.get_one(Song, theirs.id)).title == "Theirs"
 
 
@@ -92,6 +94,10 @@ def test_a_smart_playlist_is_made_and_changed_by_its_form(
     assert refused.status_code == 400
     assert "Year goes with: is, is not, is more than, is less than." in refused.text
     assert 'value="2000"' in refused.text
+
+    for value in ("nan", "inf", "-1e400", "1e30"):
+        wrong = browser.submit("/music/smart", {**form, "operator-1": "gt", "value-1": value})
+        assert (wrong.status_code, "This is no number that fits." in wrong.text) == (400, True)
 
     made = browser.submit("/music/smart", {**form, "operator-1": "gt"})
     number = int(made.headers["location"].rpartition("/")[2])

@@ -18,6 +18,8 @@ from dodeca.products.music.service import playlists, smart
 
 MOST_LINES: Final = 20
 SPARE_LINES: Final = 2
+LARGEST: Final = 1e15
+"""More than any number of a song is."""
 FIELDS: Final = {
     "title": "Title",
     "artist": "Artist",
@@ -110,6 +112,8 @@ def _value(field: str, operator: str, text: str, name: str) -> Any:
             number = float(text)
         except ValueError as error:
             raise Invalid("This is a number.", field=name) from error
+        if not abs(number) < LARGEST:  # nor is what is not a number
+            raise Invalid("This is no number that fits.", field=name)
         return int(number) if number.is_integer() else number
     return text
 

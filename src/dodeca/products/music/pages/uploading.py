@@ -23,6 +23,7 @@ from dodeca.products.music.service.viewers import Viewer
 
 MOST_FILES = 30
 MOST_SIDE_BY_SIDE = 100
+LONGEST_ID = 18
 SIDE_BY_SIDE = ("title", "artist", "album", "track")
 """Tags that the upload page shows of each song; the rest is on the song's own page."""
 
@@ -79,7 +80,8 @@ async def publish_all(call: Calling) -> Redirect:
     """Save the tags of all songs on the upload page, and publish those that are ticked."""
     form = await call.request.form()
     given = {name: value for name, value in form.items() if isinstance(value, str)}
-    numbers = [int(value) for value in form.getall("song", []) if isinstance(value, str) and value.isdecimal()]
+    named = [value for value in form.getall("song", []) if isinstance(value, str)]
+    numbers = [int(value) for value in named if value.isdecimal() and len(value) <= LONGEST_ID]
     ticked = [number for number in numbers if given.get(f"publish-{number}")]
     if len(numbers) > MOST_SIDE_BY_SIDE:
         raise Invalid(f"At most {MOST_SIDE_BY_SIDE} songs at once.", field="song")
