@@ -193,13 +193,20 @@ def samples(path: Path) -> NDArray[np.float64]:
 
 
 def pitches(sound: NDArray[np.float64]) -> dict[int, int]:
-    """The pitches that follow one another, in tens of hertz, and the first fifth of a second in which each is heard."""
+    """The pitches that follow one another, in tens of hertz, and the first fifth of a second that each fills.
+
+    A fifth in which a tone begins, or one takes over from another, has a blurred spectrum: only what two in a row
+    agree upon is a pitch.
+    """
     found: dict[int, int] = {}
+    before = None
     for place in range(len(sound) // FIFTH):
         piece = sound[place * FIFTH : (place + 1) * FIFTH]
-        if np.abs(piece).max() > 0.01:
-            pitch = round(float(np.abs(np.fft.rfft(piece * np.hanning(FIFTH))).argmax()) * 5 / 10) * 10
-            found.setdefault(pitch, place)
+        peak = float(np.abs(np.fft.rfft(piece * np.hanning(FIFTH))).argmax()) * 5
+        pitch = round(peak / 10) * 10 if np.abs(piece).max() > 0.01 else None
+        if pitch is not None and pitch == before:
+            found.setdefault(pitch, place - 1)
+        before = pitch
     return found
 
 
