@@ -15,13 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
+from dodeca.kernel.processor import patient
+
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 
@@ -139,11 +143,22 @@ def load(
     """Load `url` (or `paths` below it, at random) with GETs: by wrk where it is installed, else by ourselves. With a
     `body` of JSON they are POSTs, and NUMBER in it is another number each time."""
     if shutil.which("wrk"):
-        return _wrk(url, seconds, connections, headers or {}, paths, body)
+        with patient():
+            return _wrk(url, seconds, connections, headers or {}, paths, body)
     bodies = None if body is None else (body.replace("NUMBER", str(n)).encode() for n in itertools.count())
-    return asyncio.run(
+    return loading(
         kept_alive(url, seconds=seconds, connections=connections, headers=headers, paths=paths, bodies=bodies)
     )
+
+
+def loading(clients: Coroutine[Any, Any, T]) -> T:
+    """Run clients that load a server on the same machine.
+
+    They stand for clients elsewhere, so an answer to one of them must not take the processor away from the server that
+    is measured, nor from the one it is compared with: they wait for their turn.
+    """
+    with patient():
+        return asyncio.run(clients)
 
 
 def _wrk(

@@ -28,7 +28,7 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
-from dodeca.bench.harness import Result, Say, compared, cpu_seconds, free_port, median, process
+from dodeca.bench.harness import Result, Say, compared, cpu_seconds, free_port, loading, median, process
 from dodeca.bench.parts.payments_copies import multiply
 from dodeca.kernel.errors import Invalid
 
@@ -333,12 +333,12 @@ def _cycles(
 ) -> list[Result]:
     """Rate, latencies, refusals, and what of the server's processor a cycle takes."""
     rates, times, errors = [], [], 0
-    asyncio.run(_loaded(make, count, min(1.0, seconds)))
+    loading(_loaded(make, count, min(1.0, seconds)))
     spent = cpu_seconds(process_id)
     for number in range(runs):
         say(f"{count} clients: run {number + 1} of {runs}")
         started = time.perf_counter()
-        clients = asyncio.run(_loaded(make, count, seconds))
+        clients = loading(_loaded(make, count, seconds))
         took = time.perf_counter() - started
         done = [one for client in clients for one in client.times]
         rates.append(len(done) / took)

@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from dodeca.bench.harness import Load, quantile
+from dodeca.bench.harness import Load, loading, quantile
 
 READERS: Final = 48
 OPENING: Final = 200
@@ -46,7 +46,7 @@ class Mix:
 
     def run(self, rate: float, seconds: float) -> Load:
         """Ask `rate` times a second for `seconds`."""
-        return asyncio.run(self._run(rate, seconds))
+        return loading(self._run(rate, seconds))
 
     async def _run(self, rate: float, seconds: float) -> Load:
         start = time.perf_counter() + 0.5
@@ -115,7 +115,7 @@ class Votes:
 
     def run(self, seconds: float) -> float:
         """Votes a second."""
-        return asyncio.run(self._run(seconds))
+        return loading(self._run(seconds))
 
     async def _run(self, seconds: float) -> float:
         started = time.perf_counter()
@@ -171,7 +171,7 @@ class Streams:
 
     def run(self, member: Member, post: int) -> float:
         """Seconds from the answer to the vote until the last stream has told of it."""
-        return asyncio.run(self._run(member, post))
+        return loading(self._run(member, post))
 
     async def _run(self, member: Member, post: int) -> float:
         gate = asyncio.Semaphore(OPENING)
