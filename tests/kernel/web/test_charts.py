@@ -24,6 +24,13 @@ def test_everything_is_drawn_inside_the_plane(values: list[float]) -> None:
     assert 2 <= len(drawn.ticks) <= 7
 
 
+def test_a_bar_alone_stands_in_the_middle_and_is_not_as_wide_as_the_chart() -> None:
+    (bar,) = plot([("today", 7)]).bars
+
+    assert bar.width <= WIDTH / 8
+    assert bar.x + bar.width / 2 == pytest.approx(WIDTH / 2, abs=0.01)
+
+
 def test_no_values_make_an_empty_plot() -> None:
     drawn = plot([])
 

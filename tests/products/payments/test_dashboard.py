@@ -248,13 +248,65 @@ def test_a_payer_agrees_to_a_subscription_and_ends_it_in_two_clicks(shop: Browse
     shop.post(f"/purse/subscriptions/{cancel[1]}/cancellation", status=404)
 
 
-def test_rules_are_saved_and_wrong_ones_shown_again(shop: Browser) -> None:
-    good = '[{"when": "amount > 10", "then": ["sim-beta"]}]'
-    assert "sim-beta" in shop.post("/dashboard/routing", rules=good, strategy="cost")
-    assert "nope &gt; 1" in shop.post(
-        "/dashboard/risk", status=400, rules='[{"name": "x", "when": "nope > 1", "action": "block"}]'
-    ).replace("&#34;", '"')
-    assert "not valid JSON" in shop.post("/dashboard/risk", status=400, rules="[")
+def a_rule(at: int, *conditions: tuple[str, str, str], **more: str) -> dict[str, str]:
+    form = {f"rule-{at}": ""} | {f"{name}-{at}": value for name, value in more.items()}
+    for to, condition in enumerate(conditions):
+        form |= {f"{part}-{at}-{to}": v for part, v in zip(("fact", "comparison", "value"), condition, strict=True)}
+    return form
+
+
+def values_in(page: str, control: str) -> list[str]:
+    """What the controls of a name hold, in their order."""
+    return re.findall(rf'name="{control}-[0-9-]+" value="([^"]*)"', page)
+
+
+def test_routing_rules_are_put_together_moved_and_saved(shop: Browser) -> None:
+    assert "No rules" in shop.get("/dashboard/routing")
+    assert values_in(shop.post("/dashboard/routing", do="add"), "value") == [""]
+    form = {"strategy": "cost", "then-0-0": "sim-beta", "then-1-0": "sim-gamma", "then-1-1": "sim-alpha"}
+    form |= a_rule(0, ("amount", "gt", "100000"), ("method", "in", "card, UPI")) | a_rule(1, ("currency", "eq", "inr"))
+
+    moved = shop.post("/dashboard/routing", form=form, do="up:1")
+    assert [values_in(moved, "value"), "Not saved yet" in moved] == [["inr", "100000", "card, UPI"], True]
+    more = shop.post("/dashboard/routing", form=form, do="add-condition:1")
+    assert values_in(more, "value") == ["100000", "card, UPI", "inr", ""]
+    fewer = shop.post("/dashboard/routing", form=form, do="remove-condition:0:0")
+    assert values_in(fewer, "value") == ["card, UPI", "inr"]
+    assert values_in(shop.post("/dashboard/routing", form=form, do="remove:0"), "value") == ["inr"]
+    assert "No rules" in shop.get("/dashboard/routing")  # none of this was saved
+
+    shop.post("/dashboard/routing", form=form, do="save")
+
+    kept = shop.http.get("/api/payments/routing/rules", headers=shop.headers).json()
+    assert kept["strategy"] == "cost"
+    assert kept["rules"] == [
+        {"when": 'amount > 100000 && method in ["card", "upi"]', "then": ["sim-beta"]},
+        {"when": 'currency == "INR"', "then": ["sim-gamma", "sim-alpha"]},
+    ]
+    assert values_in(shop.get("/dashboard/routing"), "value") == ["100000", "card, upi", "INR"]
+
+
+def test_what_is_wrong_with_a_rule_is_said_beside_it_and_nothing_typed_is_lost(shop: Browser) -> None:
+    large = a_rule(0, ("amount", "gt", "5000"), name="Large", action="review")
+    for wrong, message in (
+        (("amount", "starts", "5"), "is one of"),
+        (("velocity.card_hour", "ge", "many"), "whole number"),
+        (("method", "eq", "cheque"), "netbanking"),
+        (("expression", "eq", "nope > 1"), "does not work"),
+        (("card.network", "eq", ""), "fill this in"),
+    ):
+        refused = shop.post("/dashboard/risk", status=400, form=large | a_rule(1, wrong, name="Odd", action="block"))
+        assert values_in(refused, "value") == ["5000", wrong[2].replace(">", "&gt;")]
+        assert [message in refused, "Rule 2, condition 1" in refused, 'id="f-value-1-0-error"' in refused] == [True] * 3
+    assert 'id="f-name-0-error"' in shop.post("/dashboard/risk", status=400, form={**large, "name-0": " "})
+    twice = a_rule(0, ("amount", "gt", "1")) | {"strategy": "cost", "then-0-0": "sim-beta", "then-0-2": "sim-beta"}
+    assert 'id="f-then-0-2-error"' in shop.post("/dashboard/routing", status=400, form=twice)
+
+    shop.post("/dashboard/risk", form=large | a_rule(1, name="All", action="allow"))
+
+    kept = shop.http.get("/api/payments/fraud/rules", headers=shop.headers).json()["rules"]
+    assert [rule["when"] for rule in kept] == ["amount > 5000", "true"]
+    assert "Every payment." in shop.get("/dashboard/risk")
 
 
 def test_a_statement_is_imported_and_its_line_waits_in_the_inbox(shop: Browser) -> None:

@@ -12,6 +12,8 @@ from math import floor, log10
 
 WIDTH = 600
 HEIGHT = 200
+WIDEST_BAR = WIDTH / 9
+"""A day alone is a bar, not a wall."""
 _MOST_LABELS = 6
 
 
@@ -93,11 +95,12 @@ def _paths(heights: Sequence[float]) -> tuple[str, str]:
 
 def _bars(points: Sequence[tuple[str, float]], heights: Sequence[float], *, gap: float) -> list[Bar]:
     slot = WIDTH / max(1, len(points))
+    width = min(slot * (1 - gap), WIDEST_BAR) if gap else slot
     return [
         Bar(
-            x=round(index * slot + slot * gap / 2, 2),
+            x=round(index * slot + (slot - width) / 2, 2),
             y=round(HEIGHT - height, 2),
-            width=round(slot * (1 - gap), 2),
+            width=round(width, 2),
             height=height,
             label=label,
             value=value,

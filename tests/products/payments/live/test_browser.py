@@ -229,6 +229,9 @@ def test_the_dashboard_is_accessible_wide_and_narrow(live: LiveServer, browser: 
     shop.ask("POST", "/reconciliation/imports", content=csv)
     shop.client.plan.create({"period": "monthly", "item": {"name": "Tea box", "amount": 30_000, "currency": "INR"}})
     shop.client.settlement.create_ondemand_settlement({"amount": 100, "settle_full_balance": True})
+    when = 'amount > 100000 && method in ["card", "upi"]'
+    shop.ask("PUT", "/routing/rules", json={"rules": [{"when": when, "then": ["sim-beta"]}]}).raise_for_status()
+    shop.ask("PUT", "/fraud/rules", json={"rules": [{"name": "Large", "when": when, "action": "review"}]})
     payment = shop.client.payment.all()["items"][0]["id"]
     context = browser.new_context()
     page = context.new_page()

@@ -99,7 +99,7 @@ def _moments(start: str | None, end: str | None) -> tuple[datetime, datetime]:
 @get("/routing/rules", access=Access.MEMBER)
 def routing_rules(session: DbRead, desk: Till) -> dict[str, Any]:
     """A merchant's rules."""
-    return {"strategy": "expected_value", "rules": [], **desk.merchant.routing}
+    return routing.rules_of(desk.merchant)
 
 
 @put("/routing/rules", access=Access.MEMBER)

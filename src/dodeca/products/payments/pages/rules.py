@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import select
 
 from dodeca.commons.accounts.public import Actor
-from dodeca.kernel.db import ReadSession
-from dodeca.kernel.errors import Invalid
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.http import (
     Access,
     AnyBody,
@@ -27,37 +27,22 @@ from dodeca.kernel.http import (
     page_of,
     post,
 )
+from dodeca.kernel.web.forms import Form
 from dodeca.products.payments import acquirers
 from dodeca.products.payments.acting import Till, desk_of
 from dodeca.products.payments.models import AcquirerStat, Delivery, PaymentEvent, Webhook
+from dodeca.products.payments.pages import rule_forms
 from dodeca.products.payments.pages.common import TONES, NoForm, payment_line
+from dodeca.products.payments.pages.rule_forms import RuleDraft
 from dodeca.products.payments.service import events, risk, routing
 
 SHOWN_ALERTS = 20
-EXAMPLE_ROUTING = '[{"when": "currency == \'INR\' && amount > 100000", "then": ["sim-gamma"]}]'
-EXAMPLE_RISK = '[{"name": "large", "when": "amount > 500000", "action": "review"}]'
-
-
-class RulesForm(ClosedRequest):
-    """Rules as JSON."""
-
-    rules: str
-    strategy: str = "expected_value"
-
-
-def _read(text: str) -> list[Any]:
-    try:
-        found = msgspec.json.decode(text.strip() or "[]")
-    except msgspec.DecodeError as error:
-        raise Invalid("The rules are not valid JSON.", field="rules") from error
-    if not isinstance(found, list) or not all(isinstance(rule, dict) for rule in found):
-        raise Invalid("The rules are a list of objects.", field="rules")
-    return found
+FormPage = Callable[[ReadSession, Call, FormState], Page]
 
 
 def show_routing(session: ReadSession, call: Call, state: FormState) -> Page:
     """Acquirers with their health, and a merchant's rules."""
-    desk = desk_of(session, call)
+    desk, sent = desk_of(session, call), Form(state.typed)
     stats = list(session.scalars(select(AcquirerStat)))
     shown = []
     for name, (acquirer, enabled) in acquirers.installed(session, "test").items():
@@ -74,16 +59,26 @@ def show_routing(session: ReadSession, call: Call, state: FormState) -> Page:
                 "state": "on" if enabled else "off",
             }
         )
-    rules = desk.merchant.routing.get("rules", [])
+    kept = routing.rules_of(desk.merchant)
     return Page(
         "payments/routing.html",
         acquirers=shown,
-        rules=msgspec.json.format(msgspec.json.encode(rules)).decode() if rules else "",
-        strategy=desk.merchant.routing.get("strategy", "expected_value"),
+        strategy=sent.value("strategy", kept["strategy"]),
         strategies=[(name, name.replace("_", " ")) for name in routing.STRATEGIES],
-        example=EXAMPLE_ROUTING,
-        form=state.form,
+        names=[("", "as ranked"), *((name, name) for name in acquirers.SIMULATORS)],
+        places=range(rule_forms.PLACES),
+        rules=_editor(kept["rules"], state, kept),
     )
+
+
+def _editor(kept: Sequence[Mapping[str, Any]], state: FormState, for_programs: Any) -> dict[str, Any]:
+    """The rules that were sent, after the button that was pressed; else those that are kept."""
+    if state.typed:
+        drafts = rule_forms.edited(rule_forms.read_drafts(state.typed), state.values.get("do", rule_forms.SAVE))
+    else:
+        drafts = [RuleDraft.of(rule) for rule in kept]
+    shown = rule_forms.shown(drafts, state.form.errors, changed=bool(state.typed))
+    return {**shown, "as_json": msgspec.json.format(msgspec.json.encode(for_programs)).decode()}
 
 
 @get("/dashboard/routing", access=Access.MEMBER)
@@ -93,16 +88,29 @@ def routing_page(session: DbRead, call: Calling, account: Actor) -> Page:
 
 
 @post("/dashboard/routing", access=Access.MEMBER, status=200, form=show_routing)
-def save_routing(session: DbWrite, desk: Till, data: AnyBody[RulesForm]) -> Redirect:
-    """Replace the rules."""
-    routing.set_rules(session, desk.merchant, _read(data.rules), data.strategy)
-    return Redirect("/payments/dashboard/routing", toast="Saved.")
+async def save_routing(call: Calling) -> Page | Redirect:
+    """Replace the rules, or show the form again with one more, fewer, or in another order."""
+    form, button = await rule_forms.sent(call)
+    if button != rule_forms.SAVE:
+        return await _again(call, show_routing, form)
+    made = rule_forms.routing_rules(rule_forms.read_drafts(form.typed))
+
+    def unit(session: WriteSession) -> None:
+        routing.set_rules(session, desk_of(session, call).merchant, made, form.value("strategy"))
+
+    await call.platform.db.awrite(unit)
+    return Redirect("/payments/dashboard/routing", toast="The rules are saved.")
+
+
+async def _again(call: Call, show: FormPage, form: Form) -> Page:
+    last = {name: values[-1] for name, values in form.typed.items() if values}
+    return await call.platform.db.aread(lambda session: show(session, call, FormState(last, typed=form.typed)))
 
 
 def show_risk(session: ReadSession, call: Call, state: FormState) -> Page:
     """Payments that were not simply allowed, and a merchant's rules."""
     desk = desk_of(session, call)
-    rules = desk.merchant.fraud
+    kept = desk.merchant.fraud
     return Page(
         "payments/risk.html",
         alerts=[
@@ -114,10 +122,17 @@ def show_risk(session: ReadSession, call: Call, state: FormState) -> Page:
             }
             for p in risk.alerts(session, desk.merchant, desk.mode, SHOWN_ALERTS)
         ],
-        rules=msgspec.json.format(msgspec.json.encode(rules)).decode() if rules else "",
-        example=EXAMPLE_RISK,
-        form=state.form,
+        actions=[(name, _ACTIONS[name]) for name in risk.ACTIONS],
+        rules=_editor(kept, state, {"rules": kept}),
     )
+
+
+_ACTIONS = {
+    "allow": "allow, and ask no more rules",
+    "challenge": "challenge: the payer authenticates",
+    "review": "review: captured by hand",
+    "block": "block",
+}
 
 
 @get("/dashboard/risk", access=Access.MEMBER)
@@ -127,10 +142,14 @@ def risk_page(session: DbRead, call: Calling, account: Actor) -> Page:
 
 
 @post("/dashboard/risk", access=Access.MEMBER, status=200, form=show_risk)
-def save_risk(session: DbWrite, desk: Till, data: AnyBody[RulesForm]) -> Redirect:
-    """Replace the rules."""
-    risk.set_rules(session, desk.merchant, _read(data.rules))
-    return Redirect("/payments/dashboard/risk", toast="Saved.")
+async def save_risk(call: Calling) -> Page | Redirect:
+    """Replace the rules, or show the form again with one more, fewer, or in another order."""
+    form, button = await rule_forms.sent(call)
+    if button != rule_forms.SAVE:
+        return await _again(call, show_risk, form)
+    made = rule_forms.fraud_rules(rule_forms.read_drafts(form.typed))
+    await call.platform.db.awrite(lambda session: risk.set_rules(session, desk_of(session, call).merchant, made))
+    return Redirect("/payments/dashboard/risk", toast="The rules are saved.")
 
 
 # Webhooks

@@ -21,6 +21,7 @@ LARGE = 500_000
 UNUSUAL_TIMES = 10
 USUAL_PAYMENTS = 500
 MOST_COUNTED = 100
+LONGEST_NAME = 60
 LOOKED_AT = 10_000
 """Payments among which alerts are looked for: an outcome has no index."""
 ACTIONS = ("allow", "challenge", "review", "block")
@@ -98,14 +99,15 @@ def _usual_amount(session: ReadSession, merchant: Merchant, mode: str, currency:
 
 def set_rules(session: WriteSession, merchant: Merchant, wanted: Sequence[Any]) -> None:
     """Replace a merchant's rules. Raises Invalid."""
-    if len(wanted) > 50:
-        raise Invalid("At most 50 rules.", field="rules")
+    if len(wanted) > rules.MOST_RULES:
+        raise Invalid(f"At most {rules.MOST_RULES} rules.", field="rules")
     checked = []
-    for rule in wanted:
+    for number, rule in enumerate(wanted):
+        at = f"rules[{number}]"
         if rule.get("action") not in ACTIONS:
-            raise Invalid(f"action is one of {', '.join(ACTIONS)}.", field="action")
-        name = str(rule.get("name") or "unnamed")[:60]
-        checked.append({"name": name, "when": rules.check_rule(rule.get("when"), "when"), "action": rule["action"]})
+            raise Invalid(f"action is one of {', '.join(ACTIONS)}.", field=f"{at}.action")
+        name, when = str(rule.get("name") or "unnamed"), rules.check_rule(rule.get("when"), f"{at}.when")
+        checked.append({"name": name[:LONGEST_NAME], "when": when, "action": rule["action"]})
     merchant.fraud = checked
 
 

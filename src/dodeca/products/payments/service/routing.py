@@ -33,7 +33,6 @@ PRIOR_SUCCESSES, PRIOR_FAILURES = 19.0, 1.0
 USUAL_RATE = PRIOR_SUCCESSES / (PRIOR_SUCCESSES + PRIOR_FAILURES)
 DECAY_SECONDS = 86_400.0
 STRATEGIES = ("expected_value", "success_rate", "cost", "priority")
-MOST_RULES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +115,8 @@ def decide(
     for number, rule in enumerate(merchant.routing.get("rules", ())):
         wanted = [name for name in rule["then"] if name in eligible]
         if wanted and rules.holds(rule["when"], facts):
-            named = rule.get("name") or f"rule {number + 1}"
             order = [*wanted, *(e for e in eligible if e not in wanted)]
-            return Decision(order, ranked, strategy, named, False, 1.0, seen)
+            return Decision(order, ranked, strategy, f"rule {number + 1}", False, 1.0, seen)
     if explore and len(eligible) > 1 and secrets.randbelow(10_000) < EXPLORATION * 10_000:
         other = eligible[1 + secrets.randbelow(len(eligible) - 1)]
         order = [other, *(e for e in eligible if e != other)]
@@ -207,16 +205,21 @@ def observe(
         raise LookupError("The row was there a moment ago.")
 
 
+def rules_of(merchant: Merchant) -> dict[str, Any]:
+    """A merchant's rules, in order, and by what the rest is ranked."""
+    return {"strategy": STRATEGIES[0], "rules": [], **merchant.routing}
+
+
 def set_rules(session: WriteSession, merchant: Merchant, wanted: Sequence[Any], strategy: str) -> None:
     """Replace a merchant's rules. Raises Invalid."""
     if strategy not in STRATEGIES:
         raise Invalid(f"strategy is one of {', '.join(STRATEGIES)}.", field="strategy")
-    if len(wanted) > MOST_RULES:
-        raise Invalid(f"At most {MOST_RULES} rules.", field="rules")
+    if len(wanted) > rules.MOST_RULES:
+        raise Invalid(f"At most {rules.MOST_RULES} rules.", field="rules")
     checked = []
-    for rule in wanted:
-        then = rule.get("then")
+    for number, rule in enumerate(wanted):
+        then, at = rule.get("then"), f"rules[{number}]"
         if not isinstance(then, list) or not then or any(name not in acquirers.SIMULATORS for name in then):
-            raise Invalid(f"then lists acquirers: {', '.join(acquirers.SIMULATORS)}.", field="then")
-        checked.append({"when": rules.check_rule(rule.get("when"), "when"), "then": list(then)})
+            raise Invalid(f"then lists acquirers: {', '.join(acquirers.SIMULATORS)}.", field=f"{at}.then")
+        checked.append({"when": rules.check_rule(rule.get("when"), f"{at}.when"), "then": list(then)})
     merchant.routing = {"rules": checked, "strategy": strategy}

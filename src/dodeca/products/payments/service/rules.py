@@ -10,6 +10,7 @@ from typing import Any
 from dodeca.kernel.errors import Invalid
 
 LONGEST = 500
+MOST_RULES = 50
 SAMPLE: Mapping[str, Any] = {
     "amount": 1000,
     "currency": "INR",
