@@ -101,6 +101,12 @@ def test_a_file_that_goes_is_missing_and_comes_back(platform: Platform, library:
 
     assert (gone.missing, set(without)) == (1, {"Ton", "B"})
     assert titles(platform) == before
+    os.remove(library / "c.ogg")
+    scan(platform)
+    encoded(library / "c.flac", hertz=600, title="C", artist="Chor")
+    scan(platform)
+    assert titles(platform) == before
+    assert platform.db.write(broken) == {}
     shutil.move(library, tmp_path / "unmounted")
     assert scan(platform).missing == 0
     assert titles(platform) == before

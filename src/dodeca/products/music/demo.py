@@ -21,7 +21,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.jobs import JobContext, Nothing, job
 from dodeca.products.music.models import Album, Listen, Song, Station
 from dodeca.products.music.service import comments, likes, listens, playlists, searching, songs, stations
-from dodeca.products.music.service.catalogue import Touched, recount
+from dodeca.products.music.service.counting import Touched, recount
 from dodeca.products.music.service.tags import Tags
 from dodeca.products.music.service.viewers import PRODUCT, Viewer
 from dodeca.products.music.settings import MusicSettings
@@ -71,15 +71,11 @@ def _begin(session: WriteSession) -> None:
             year=piece.year,
         )
         published = clock.ago(days=40 - place, hours=place)
-        song = songs.add(session, uploader.id, tags, published_at=published, counted=False)
+        song = songs.add(session, uploader.id, tags, published_at=published, touched=touched)
         song.created_at = published
         made[piece.key] = song
-    touched.add(session, [song.id for song in made.values()])
     recount(session, touched)
-    names = [f"song:{song.id}" for song in made.values()]
-    names += [f"album:{number}" for number in sorted(touched.albums)]
-    names += [f"artist:{number}" for number in sorted(touched.artists)]
-    searching.put(session, names)
+    searching.put(session, searching.names_of(touched))
     _playlists(session, list(made.values()))
     make_demo.enqueue(session, key="demo")
 

@@ -14,6 +14,7 @@ from dodeca.products.music.models import (
     AlbumSong,
     Artist,
     Comment,
+    Genre,
     Like,
     Listen,
     Member,
@@ -23,6 +24,7 @@ from dodeca.products.music.models import (
     Show,
     Song,
     SongCredit,
+    SongGenre,
 )
 
 
@@ -88,12 +90,18 @@ def playlists_are_counted(session: ReadSession) -> Sequence[object]:
 
 
 def catalogue_is_counted(session: ReadSession) -> Sequence[object]:
-    """`public_songs` of albums and artists equals the listed songs that belong to them; so nothing private shows."""
+    """`public_songs` of albums and artists, `songs` of genres equal the listed songs that belong to them; so nothing
+    private shows. `albums` of genres equals the albums of that main genre that show."""
     on_album = select(func.count()).select_from(AlbumSong).join(Song, Song.id == AlbumSong.song_id)
     on_album = on_album.where(AlbumSong.album_id == Album.id, Song.listed)
     by_artist = select(func.count(distinct(SongCredit.song_id))).join(Song, Song.id == SongCredit.song_id)
     by_artist = by_artist.where(SongCredit.artist_id == Artist.id, Song.listed)
+    of_genre = select(func.count()).select_from(SongGenre).join(Song, Song.id == SongGenre.song_id)
+    of_genre = of_genre.where(SongGenre.genre_key == Genre.key, Song.listed)
+    albums = select(func.count()).where(Album.genre_key == Genre.key, Album.public_songs > 0)
+    uncounted = or_(Genre.songs != _count(of_genre), Genre.albums != _count(albums))
     return [
+        *(f"genre {key}" for key in _ids(session, select(Genre.key).where(uncounted))),
         *(f"album {n}" for n in _ids(session, select(Album.id).where(Album.public_songs != _count(on_album)))),
         *(f"artist {n}" for n in _ids(session, select(Artist.id).where(Artist.public_songs != _count(by_artist)))),
     ]

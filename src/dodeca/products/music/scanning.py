@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.products.music.audio import probing
 from dodeca.products.music.models import AlbumSong, LibraryFile, LibraryFolder, Scan, Song
 from dodeca.products.music.service import adding, catalogue, folders, searching, songs
-from dodeca.products.music.service.catalogue import Touched, recount
+from dodeca.products.music.service.counting import Touched, recount
 from dodeca.products.music.service.folding import work_key
 from dodeca.products.music.service.songs import Audio
 from dodeca.products.music.service.tags import Tags, checked
@@ -37,6 +38,22 @@ READERS: Final = 2
 MOST_ERRORS_KEPT: Final = 100
 MOST_DEPTH: Final = 40
 NEAR_MS: Final = 3000
+
+
+_hashes_of: Final = PreparedIn(
+    select(Song.audio_hash).where(Song.library_key == bindparam("library_key")), Song.audio_hash.expression
+)
+_files: Final = cast(Table, LibraryFile.__table__)
+
+
+def _keeping_file() -> Prepared:
+    names = ("folder_id", "path", "size", "mtime_ns", "song_id", "error", "seen")
+    made = postgresql.insert(_files).values({name: bindparam(name, type_=_files.c[name].type) for name in names})
+    changed = {name: made.excluded[name] for name in names[2:]}
+    return Prepared(made.on_conflict_do_update(index_elements=["folder_id", "path"], set_=changed))
+
+
+_keep_file: Final = _keeping_file()
 
 
 class Seen(NamedTuple):
@@ -99,7 +116,8 @@ class _Folder:
     def __init__(self, platform: Platform, folder: LibraryFolder, scan_id: int) -> None:
         self.platform, self.folder, self.scan_id = platform, folder, scan_id
         self.root = Path(folder.path)
-        self.covers: dict[str, str | None] = {}
+        self.covers: dict[Path, str | None] = {}
+        self.some_missing = False
 
     async def run(self) -> None:
         """Read what is new or changed, then see what is missing."""
@@ -108,20 +126,31 @@ class _Folder:
             return
         found = await asyncio.to_thread(lambda: {seen.path: seen for seen in walk(self.root)})
         known = await self.platform.db.aread(self._known)
+        self.some_missing = await self.platform.db.aread(self._are_some_missing)
         fresh = [seen for path, seen in found.items() if not _same(known.get(path), seen)]
         gone = {path: row for path, row in known.items() if path not in found}
         await self._note(count=len(found) - len(fresh))
-        pool = ThreadPoolExecutor(READERS, thread_name_prefix="music-scan")
-        try:
-            for start in range(0, len(fresh), BATCH):
-                some = fresh[start : start + BATCH]
-                loop = asyncio.get_running_loop()
-                read = await asyncio.gather(*(loop.run_in_executor(pool, self._read, seen) for seen in some))
-                await self.platform.db.awrite(lambda s, read=read: self._take(s, read, known, gone))  # type: ignore[misc]
-        finally:
-            pool.shutdown(wait=False)
+        async for read in self._batches(fresh):
+            await self.platform.db.awrite(lambda s, read=read: self._take(s, read, known, gone))  # type: ignore[misc]
         if gone:
             await self.platform.db.awrite(lambda s: self._lose(s, gone))
+
+    async def _batches(self, fresh: Sequence[Seen]) -> AsyncIterator[list[Read]]:
+        """What the files hold, a batch at a time; the next is read while the last is written."""
+        loop = asyncio.get_running_loop()
+        pool = ThreadPoolExecutor(READERS, thread_name_prefix="music-scan")
+
+        def start(some: Sequence[Seen]) -> list[asyncio.Future[list[Read]]]:
+            return [loop.run_in_executor(pool, self._read_all, some[place::READERS]) for place in range(READERS)]
+
+        try:
+            ahead = start(fresh[:BATCH])
+            for place in range(BATCH, len(fresh) + BATCH, BATCH):
+                parts, ahead = ahead, start(fresh[place : place + BATCH])
+                read = [one for part in parts for one in await part]
+                yield read
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _known(self, session: ReadSession) -> dict[str, Known]:
         table = LibraryFile
@@ -132,12 +161,23 @@ class _Folder:
         )
         return {row[0]: Known(*row[1:]) for row in rows}
 
+    def _are_some_missing(self, session: ReadSession) -> bool:
+        library = (Song.library_key == f"l:{self.folder.id}", Song.uploader_id.is_(None))
+        missing = select(Song.id).where(~Song.listed, *library, Song.missing_at.is_not(None))
+        return session.scalar(missing.limit(1)) is not None
+
+    def _read_all(self, some: Sequence[Seen]) -> list[Read]:
+        """Read some files, from a thread."""
+        return [self._read(seen) for seen in some]
+
     def _read(self, seen: Seen) -> Read:
-        """Read one file, from a thread. Nothing that a file holds ends the scan."""
+        """Read one file. Nothing that a file holds ends the scan."""
         path = self.root / seen.path
         try:
-            probed = probing.probe(path)
-            cover = self._cover(path)
+            cover = self._cover_beside(path.parent)
+            probed = probing.probe(path, pictured=cover is None)
+            if probed.cover is not None:
+                cover = self.covers[path.parent] = kept_cover(self.platform, probed.cover)
             audio = audio_of(
                 probed,
                 seen.size,
@@ -152,14 +192,12 @@ class _Folder:
         except OSError as error:
             return Read(seen, None, None, f"The file cannot be read: {error.strerror}.")
 
-    def _cover(self, path: Path) -> str | None:
-        """The picture of the file's folder, else of the first file in it that holds one."""
-        key = str(path.parent)
-        if key not in self.covers or (self.covers[key] is None):
-            beside = probing.folder_cover(path.parent)
-            picture = beside.read_bytes() if beside is not None else probing.embedded_cover(path)
-            self.covers[key] = kept_cover(self.platform, picture)
-        return self.covers[key]
+    def _cover_beside(self, folder: Path) -> str | None:
+        """The picture of a folder, else of the first file in it that held one; None where there is none yet."""
+        if folder not in self.covers:
+            beside = probing.folder_cover(folder)
+            self.covers[folder] = kept_cover(self.platform, beside.read_bytes()) if beside is not None else None
+        return self.covers[folder]
 
     # In a unit of work
 
@@ -168,7 +206,8 @@ class _Folder:
     ) -> None:
         """Make songs of a batch of files, or find the ones that they are."""
         touched = Touched()
-        held: dict[str, int] = self._add_new(session, read, known, gone)
+        held = self._add_new(session, read, known, gone)
+        touched.new(held.values())
         added, changed = len(held), 0
         errors: list[dict[str, str]] = []
         for one in read:
@@ -184,10 +223,8 @@ class _Folder:
             if error:
                 errors.append({"path": one.seen.path, "error": error})
         self._keep_files(session, [(one.seen, held.get(one.seen.path)) for one in read], errors)
-        song_ids = list(held.values())
-        touched.add(session, song_ids)
         recount(session, touched)
-        searching.later(session, touched, song_ids)
+        searching.later(session, touched)
         self._count(session, count=len(read), added=added, changed=changed, errors=errors)
 
     def _add_new(
@@ -196,8 +233,7 @@ class _Folder:
         """Make songs of the files that can be nothing else than new, all at once; gives their ids by path.
 
         Where a song is missing, or files are gone, each file is looked at by itself: it may be what is missing."""
-        library = Song.library_key == f"l:{self.folder.id}"
-        if gone or session.scalar(select(Song.id).where(library, Song.missing_at.is_not(None)).limit(1)) is not None:
+        if gone or self.some_missing:
             return {}
         fresh = {
             one.audio.audio_hash: (one.seen.path, one.tags, one.audio)
@@ -206,7 +242,7 @@ class _Folder:
         }
         if not fresh:
             return {}
-        here = set(session.scalars(select(Song.audio_hash).where(library, Song.audio_hash.in_(fresh))))
+        here = {row[0] for row in _hashes_of.rows(session, fresh, library_key=f"l:{self.folder.id}")}
         new = [found for audio_hash, found in fresh.items() if audio_hash not in here]
         ids = adding.add_many(session, [(tags, audio) for _path, tags, audio in new])
         return {path: song_id for (path, _tags, _audio), song_id in zip(new, ids, strict=True)}
@@ -226,15 +262,14 @@ class _Folder:
         if same is None:
             same = self._replaced(session, audio, tags, before, gone)
             if same is not None:
-                touched.add(session, [same.id])
-                songs.set_audio(session, same, audio)
+                songs.set_audio(session, same, audio, touched=touched)
         if same is None:
-            return songs.add(session, None, tags, audio=audio, counted=False), True
-        touched.add(session, [same.id])
-        self._follow(session, same, audio, tags, before)
+            return songs.add(session, None, tags, audio=audio, touched=touched), True
+        with songs.changing(session, [same.id], within=touched):
+            self._follow(session, same, audio, tags, touched)
         return same, False
 
-    def _follow(self, session: WriteSession, song: Song, audio: Audio, tags: Tags, before: Known | None) -> None:
+    def _follow(self, session: WriteSession, song: Song, audio: Audio, tags: Tags, touched: Touched) -> None:
         """Let a known song follow its file: to another place, to other tags, or onto a further album."""
         moved = song.path != audio.path
         still_there = moved and song.missing_at is None and song.path is not None and (self.root / song.path).is_file()
@@ -248,7 +283,7 @@ class _Folder:
             song.listed = songs.is_listed(song)
         session.flush()
         if songs.tags_of(session, song) != tags and not self._was_edited(session, song):
-            songs.write_version(session, song, tags, None, counted=False)
+            songs.write_version(session, song, tags, None, touched=touched)
 
     def _was_edited(self, session: ReadSession, song: Song) -> bool:
         """Whether a person changed the tags here: then the file's do not undo it."""
@@ -294,20 +329,10 @@ class _Folder:
         """Note what a batch of files holds."""
         told = {one["path"]: one["error"] for one in errors}
         rows = [
-            {
-                "folder_id": self.folder.id,
-                "path": seen.path,
-                "size": seen.size,
-                "mtime_ns": seen.mtime_ns,
-                "song_id": song_id,
-                "error": told.get(seen.path),
-                "seen": self.scan_id,
-            }
+            {**seen._asdict(), "song_id": song_id, "error": told.get(seen.path), "folder_id": self.folder.id}
             for seen, song_id in read
         ]
-        made = insert_for(session)(LibraryFile).values(rows)
-        changed = {name: made.excluded[name] for name in ("size", "mtime_ns", "song_id", "error", "seen")}
-        session.execute(made.on_conflict_do_update(index_elements=["folder_id", "path"], set_=changed))
+        _keep_file.run_many(session, [{**row, "seen": self.scan_id} for row in rows])
 
     def _lose(self, session: WriteSession, gone: dict[str, Known]) -> None:
         """Forget files that are gone; a song without any other file is missing."""

@@ -64,17 +64,17 @@ async def receive(platform: Platform, chunks: AsyncIterator[bytes], filename: st
     """Store a file that arrives, if it is sound. Raises TooLarge (413), UnsupportedMedia (415), Unavailable."""
     from dodeca.products.music.audio import measuring  # it loads numpy, which a server's start can do without
 
-    seen: list[tuple[Probed, int, bytes | None]] = []
+    seen: list[tuple[Probed, int]] = []
 
-    def look(path: Path) -> tuple[Probed, int, bytes | None]:
-        return probing.probe(path), measuring.check(path), probing.embedded_cover(path)
+    def look(path: Path) -> tuple[Probed, int]:
+        return probing.probe(path), measuring.check(path)
 
     async def inspect(path: Path) -> None:
         seen.append(await asyncio.to_thread(look, path))
 
     blob = await platform.media.save(chunks, max_bytes=MOST_BYTES, inspect=inspect)
-    ((probed, duration_ms, picture),) = seen
-    cover = await asyncio.to_thread(kept_cover, platform, picture)
+    ((probed, duration_ms),) = seen
+    cover = await asyncio.to_thread(kept_cover, platform, probed.cover)
     tags = tags_of(probed.tags, filename)
     return Upload(audio_of(probed, blob.size, duration_ms, media_key=blob.key, cover_key=cover), tags)
 

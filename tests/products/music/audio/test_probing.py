@@ -10,7 +10,7 @@ import pytest
 from tests.products.music.audio.conftest import encode
 
 from dodeca.kernel.errors import UnsupportedMedia
-from dodeca.products.music.audio import containers, probing
+from dodeca.products.music.audio import probing
 
 FORMATS = ("mp3", "m4a", "flac", "ogg", "opus", "wav", "aiff", "aac")
 
@@ -53,13 +53,13 @@ def test_tags_at_the_end_of_an_mp3_leave_the_hash_of_the_sound(
     tagged = tmp_path / "tagged.mp3"
     tagged.write_bytes(sound + items + ape + b"TAG" + bytes(125))
 
-    assert containers.packet_hash(tagged) == containers.packet_hash(originals("mp3"))
+    assert probing.probe(tagged).audio_hash == probing.probe(originals("mp3")).audio_hash
 
 
 def test_other_sound_has_another_hash(originals: Callable[[str], Path], tmp_path: Path) -> None:
     shorter = encode(originals("mp3"), tmp_path / "shorter.mp3", "-c", "copy", "-t", "6")
 
-    assert containers.packet_hash(shorter) != containers.packet_hash(originals("mp3"))
+    assert probing.probe(shorter).audio_hash != probing.probe(originals("mp3")).audio_hash
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_cover_inside_a_file_is_found(originals: Callable[[str], Path], tmp_
         originals("mp3"), tmp_path / "pictured.mp3", "-i", f"file:{cover}", "-map", "0:a", "-map", "1:v", "-c", "copy"
     )
 
-    assert probing.embedded_cover(pictured) == cover.read_bytes()
-    assert probing.embedded_cover(originals("mp3")) is None
+    assert probing.probe(pictured).cover == cover.read_bytes()
+    assert probing.probe(originals("mp3")).cover is None
     assert probing.folder_cover(tmp_path) == cover
-    assert containers.packet_hash(pictured) == containers.packet_hash(originals("mp3"))
+    assert probing.probe(pictured).audio_hash == probing.probe(originals("mp3")).audio_hash

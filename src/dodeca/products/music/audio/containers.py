@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from dodeca.kernel.errors import UnsupportedMedia
 
@@ -64,32 +66,29 @@ class Contents(NamedTuple):
     """Where the packets lie: from, up to, in bytes."""
 
 
-def contents(path: Path) -> Contents:
-    """Walk a file. Raises UnsupportedMedia when it is none of the containers."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if not size:
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, mmap.mmap]]:
+    """A file, and its bytes in memory. Raises UnsupportedMedia when it is empty, OSError."""
+    with open(path, "rb") as file:
+        if not os.fstat(file.fileno()).st_size:
             raise UnsupportedMedia("The file is empty.", field="file")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            return _contents(view, size)
+            yield file, view
 
 
-def packet_hash(path: Path, found: Contents | None = None) -> str:
-    """SHA-256 of codec and packets, in hexadecimal. Raises UnsupportedMedia."""
-    found = found or contents(path)
+def packet_hash(view: mmap.mmap, found: Contents) -> str:
+    """SHA-256 of codec and packets, in hexadecimal."""
     digest = hashlib.sha256(found.codec.encode() + b"\0")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        whole = memoryview(view)
-        try:
-            for start, end in found.spans:
-                with whole[start:end] as part:
-                    digest.update(part)
-        finally:
-            whole.release()
+    with memoryview(view) as whole:
+        for start, end in found.spans:
+            with whole[start:end] as part:
+                digest.update(part)
     return digest.hexdigest()
 
 
-def _contents(view: mmap.mmap, size: int) -> Contents:
+def contents(view: mmap.mmap) -> Contents:
+    """Walk a file. Raises UnsupportedMedia when it is none of the containers."""
+    size = len(view)
     start = _after_id3(view, size)
     head = view[start : start + 12]
     if head[:4] == b"fLaC":
@@ -206,14 +205,13 @@ class Adts(NamedTuple):
     channels: int
 
 
-def adts(path: Path, found: Contents) -> Adts:
+def adts(view: mmap.mmap, found: Contents) -> Adts:
     """Walk the frames of a file that `contents` calls aac."""
     (start, end), frames = found.spans[0], 0
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        head = view[start : start + 7]
-        while start < end and (size := adts_size(view[start : start + 7])):
-            frames += 1
-            start += size
+    head = view[start : start + 7]
+    while start < end and (size := adts_size(view[start : start + 7])):
+        frames += 1
+        start += size
     rate = ADTS_RATES[head[2] >> 2 & 15]
     return Adts(frames * 1024 * 1000 // rate, rate, (head[2] & 1) << 2 | head[3] >> 6)
 

@@ -5,13 +5,14 @@ Tags are read by tinytag; everything is bounded and cleaned here, for tags are i
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dodeca.products.music.audio.containers import Contents, adts, contents, packet_hash
+from dodeca.products.music.audio.containers import Contents, adts, contents, opened, packet_hash
 
 if TYPE_CHECKING:
     from tinytag import TinyTag
@@ -112,24 +113,28 @@ class Probed:
     bit_depth: int | None
     audio_hash: str
     tags: Tags
+    cover: bytes | None = None
+    """The picture inside the file, as it lies there. What it is, and whether it is harmless, is for
+    `MediaStore.save_image_bytes` to say."""
 
 
-def probe(path: Path, *, hashed: bool = True) -> Probed:
-    """Read a file's properties and tags and, unless told otherwise, hash its packets. From a thread.
+def probe(path: Path, *, pictured: bool = True) -> Probed:
+    """Read a file's properties and tags, its front cover unless told otherwise, and hash its packets. From a thread.
 
     Raises UnsupportedMedia when the file is no audio file. That it decodes is for `measuring.check` to say.
     """
-    found = contents(path)
     from tinytag import TinyTag, TinyTagException  # 5 MB, which a server without music need not have
 
-    try:
-        tag = TinyTag.get(path)
-    except TinyTagException:
-        tag = TinyTag()  # broken tags around sound that may be whole
-    size = path.stat().st_size
-    duration_ms, sample_rate, channels = _milliseconds(tag.duration), tag.samplerate, tag.channels
-    if found.container == "aac":  # which tinytag takes for MP3
-        duration_ms, sample_rate, channels = adts(path, found)
+    with opened(path) as (file, view):
+        size, found = len(view), contents(view)
+        try:
+            tag = TinyTag.get(path, file, image=pictured)
+        except TinyTagException:
+            tag = TinyTag()  # broken tags around sound that may be whole
+        duration_ms, sample_rate, channels = _milliseconds(tag.duration), tag.samplerate, tag.channels
+        if found.container == "aac":  # which tinytag takes for MP3
+            duration_ms, sample_rate, channels = adts(view, found)
+        audio_hash = packet_hash(view, found)
     return Probed(
         container=found.container,
         codec=found.codec,
@@ -141,35 +146,27 @@ def probe(path: Path, *, hashed: bool = True) -> Probed:
         sample_rate=_bounded(sample_rate, 1, 10_000_000) or 0,
         channels=_bounded(channels, 1, 255) or 0,
         bit_depth=_bounded(tag.bitdepth, 1, 64),
-        audio_hash=packet_hash(path, found) if hashed else "",
+        audio_hash=audio_hash,
         tags=_tags(tag),
+        cover=_cover(tag) if pictured else None,
     )
 
 
-def embedded_cover(path: Path) -> bytes | None:
-    """The front cover inside a file, as it lies there; None when there is none or it is too large.
-
-    What it is, and whether it is harmless, is for `MediaStore.save_image_bytes` to say."""
-    from tinytag import TinyTag, TinyTagException  # 5 MB, which a server without music need not have
-
-    try:
-        image = TinyTag.get(path, tags=True, duration=False, image=True).images.any
-    except (TinyTagException, OSError):
-        return None
-    if image is None or not 0 < len(image.data) <= MAX_COVER_BYTES:
-        return None
-    return bytes(image.data)
+def _cover(tag: TinyTag) -> bytes | None:
+    image = tag.images.any
+    return bytes(image.data) if image is not None and 0 < len(image.data) <= MAX_COVER_BYTES else None
 
 
 def folder_cover(folder: Path) -> Path | None:
     """The picture that lies beside an album's files, by its usual names."""
     try:
-        names = {entry.name.lower(): entry for entry in folder.iterdir() if entry.suffix.lower() in COVER_SUFFIXES}
+        names = {name.lower(): name for name in os.listdir(folder) if name.lower().endswith(COVER_SUFFIXES)}
     except OSError:
         return None
     for stem in FOLDER_COVERS:
         for suffix in COVER_SUFFIXES:
-            entry = names.get(stem + suffix)
+            name = names.get(stem + suffix)
+            entry = folder / name if name is not None else None
             if entry is not None and entry.is_file() and 0 < entry.stat().st_size <= MAX_COVER_BYTES:
                 return entry
     return None
@@ -237,7 +234,8 @@ def _text(value: object, longest: int = LONGEST_TEXT) -> str:
     if value is None:
         return ""
     text = unicodedata.normalize("NFC", str(value))
-    text = "".join(c if c.isprintable() else " " for c in text if not "\ud800" <= c <= "\udfff")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text if not "\ud800" <= c <= "\udfff")
     return " ".join(text.split())[:longest].strip()
 
 

@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Select, delete, distinct, func, select, update
+from sqlalchemy import Table, bindparam, select
+from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Finding, Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import NotFound
-from dodeca.products.music.models import Album, AlbumArtist, AlbumSong, Artist, Genre, Song, SongCredit, SongGenre
-from dodeca.products.music.service import folding, loudness, places
+from dodeca.products.music.models import Album, AlbumArtist, Artist, Genre
+from dodeca.products.music.service import folding
 from dodeca.products.music.service.tags import Tags
-from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for, insert_for
+from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for
+
+T = TypeVar("T", Artist, Album)
 
 VARIOUS = "Various Artists"
+
+
+def _inserting(kind: Any, names: str, **fixed: object) -> Prepared:
+    """An INSERT with these columns as parameters, which leaves alone what is there (both engines take this form), and
+    gives the new id where there is one."""
+    table = cast(Table, kind.__table__)
+    values = {name: bindparam(name, type_=table.c[name].type) for name in names.split()}
+    made = postgresql.insert(table).values({**values, **fixed}).on_conflict_do_nothing()
+    return Prepared(made.returning(table.c.id) if "id" in table.c else made)
+
+
+_ALBUM: Final = "artists_key title_key year_key title sort_key artist_name artist_key artist_id year release_date mbid"
+_insert_artist: Final = _inserting(
+    Artist, "name name_key sort_key mbid created_at", about="", public_songs=0, like_count=0
+)
+_insert_album: Final = _inserting(
+    Album,
+    f"{_ALBUM} created_at",
+    **dict.fromkeys(("public_songs", "duration_ms", "play_count", "like_count", "rating_sum", "rating_count"), 0),
+)
+_insert_album_artists: Final = _inserting(AlbumArtist, "album_id position artist_id")
+_insert_genre: Final = _inserting(Genre, "key name", songs=0, albums=0)
+_artist_of_mbid: Final = Finding(Artist, Artist.mbid == bindparam("mbid"))
+_artists_of_name: Final = Finding(Artist, Artist.name_key == bindparam("name_key"))
+_album_of_mbid: Final = Finding(Album, Album.mbid == bindparam("mbid"))
+_albums_of_name: Final = Finding(
+    Album,
+    Album.artists_key == bindparam("artists_key"),
+    Album.title_key == bindparam("title_key"),
+    Album.year_key == bindparam("year_key"),
+)
 
 
 def find_artist(session: ReadSession, viewer: Viewer, artist_id: int) -> Artist:
@@ -38,34 +72,23 @@ def artist_for(session: WriteSession, name: str, mbid: str | None = None) -> Art
     """The artist of a MusicBrainz id, else of a name; made where there is none.
 
     An artist that had only its name takes on the id that comes with the same name."""
-    if mbid is not None:
-        known = session.scalar(select(Artist).where(Artist.mbid == mbid))
-        if known is not None:
-            return known
+    if mbid is not None and (known := _artist_of_mbid.first(session, mbid=mbid)) is not None:
+        return known
     key = folding.folded(name) or name
-    alike = select(Artist).where(Artist.name_key == key).order_by(Artist.mbid.is_not(None), Artist.id).limit(1)
-    found = session.scalar(alike)
+    found = _preferred(_artists_of_name.all(session, name_key=key))
     if found is not None and (mbid is None or found.mbid is None):
         if mbid is not None:
             found.mbid = mbid
             session.flush()
         return found
-    values = {
-        "name": name,
-        "name_key": key,
-        "sort_key": folding.sorting(name),
-        "mbid": mbid,
-        "created_at": clock.now(),
-    }
-    made = insert_for(session)(Artist).values(values | _counters(Artist)).on_conflict_do_nothing().returning(Artist.id)
-    number = session.scalar(made)
-    return session.get_one(Artist, number) if number is not None else artist_for(session, name, mbid)
+    values = {"name": name, "name_key": key, "sort_key": folding.sorting(name), "mbid": mbid}
+    row = _insert_artist.first(session, **values, created_at=clock.now())
+    return session.get_one(Artist, row[0]) if row is not None else artist_for(session, name, mbid)
 
 
-def _counters(kind: type[Artist] | type[Album]) -> dict[str, Any]:
-    if kind is Artist:
-        return {"about": "", "public_songs": 0, "like_count": 0}
-    return dict.fromkeys(("public_songs", "duration_ms", "play_count", "like_count", "rating_sum", "rating_count"), 0)
+def _preferred(alike: Sequence[T]) -> T | None:
+    """Of artists or albums of one name the one that is known by nothing else, else the oldest."""
+    return min(alike, key=lambda one: (one.mbid is not None, one.id), default=None)
 
 
 def artists_of(session: WriteSession, tags: Tags) -> list[Artist]:
@@ -93,7 +116,7 @@ def album_for(session: WriteSession, tags: Tags, album_artists: Sequence[Artist]
     if not tags.album:
         return None
     if tags.album_mbid is not None:
-        known = session.scalar(select(Album).where(Album.mbid == tags.album_mbid))
+        known = _album_of_mbid.first(session, mbid=tags.album_mbid)
         if known is not None:
             return known
     year = tags.year or (int(tags.release_date[:4]) if tags.release_date else None) or None
@@ -102,8 +125,7 @@ def album_for(session: WriteSession, tags: Tags, album_artists: Sequence[Artist]
         "title_key": folding.folded(tags.album) or tags.album,
         "year_key": year or 0,
     }
-    alike = select(Album).where(*(getattr(Album, name) == value for name, value in identity.items()))
-    found = session.scalar(alike.order_by(Album.mbid.is_not(None), Album.id).limit(1))
+    found = _preferred(_albums_of_name.all(session, **identity))
     if found is not None and (tags.album_mbid is None or found.mbid is None):
         if tags.album_mbid is not None:
             found.mbid = tags.album_mbid
@@ -119,107 +141,19 @@ def album_for(session: WriteSession, tags: Tags, album_artists: Sequence[Artist]
         "year": year,
         "release_date": tags.release_date,
         "mbid": tags.album_mbid,
-        "created_at": clock.now(),
     }
-    made = insert_for(session)(Album).values(values | _counters(Album)).on_conflict_do_nothing().returning(Album.id)
-    number = session.scalar(made)
-    if number is None:
+    row = _insert_album.first(session, **values, created_at=clock.now())
+    if row is None:
         return album_for(session, tags, album_artists)
-    places = [{"album_id": number, "position": i, "artist_id": a.id} for i, a in enumerate(album_artists)]
-    session.execute(insert_for(session)(AlbumArtist), places)
-    return session.get_one(Album, number)
+    album_id = row[0]
+    credits = [{"album_id": album_id, "position": i, "artist_id": a.id} for i, a in enumerate(album_artists)]
+    _insert_album_artists.run_many(session, credits)
+    return session.get_one(Album, album_id)
 
 
 def genre_keys(session: WriteSession, genres: Sequence[str]) -> list[str]:
     """The keys of genres, which are made where they are new."""
     names = {key: name for name in genres if (key := folding.folded(name))}
     if names:
-        rows = [{"key": key, "name": name, "songs": 0, "albums": 0} for key, name in names.items()]
-        session.execute(insert_for(session)(Genre).on_conflict_do_nothing(), rows)
+        _insert_genre.run_many(session, [{"key": key, "name": name} for key, name in names.items()])
     return list(names)
-
-
-class Touched:
-    """What a change of songs makes it necessary to count anew."""
-
-    def __init__(self) -> None:
-        self.artists: set[int] = set()
-        self.albums: set[int] = set()
-        self.genres: set[str] = set()
-
-    def add(self, session: ReadSession, song_ids: Collection[int]) -> None:
-        """All that these songs belong to now."""
-        if not song_ids:
-            return
-        self.artists.update(session.scalars(select(SongCredit.artist_id).where(SongCredit.song_id.in_(song_ids))))
-        self.albums.update(session.scalars(select(AlbumSong.album_id).where(AlbumSong.song_id.in_(song_ids))))
-        self.genres.update(session.scalars(select(SongGenre.genre_key).where(SongGenre.song_id.in_(song_ids))))
-
-
-def recount(session: WriteSession, touched: Touched) -> None:
-    """Bring the counters of artists, albums and genres up to their songs; albums without any song go."""
-    session.flush()
-    for artist_id in sorted(touched.artists):
-        songs = _listed(select(func.count(distinct(SongCredit.song_id))), SongCredit.song_id)
-        count = songs.where(SongCredit.artist_id == artist_id).scalar_subquery()
-        session.execute(_set(update(Artist).where(Artist.id == artist_id).values(public_songs=count)))
-    for album_id in sorted(touched.albums):
-        touched.genres.update(_recount_album(session, album_id))
-    for key in sorted(touched.genres):
-        songs = _listed(select(func.count()), SongGenre.song_id).where(SongGenre.genre_key == key)
-        albums = select(func.count()).select_from(Album).where(Album.genre_key == key, Album.public_songs > 0)
-        counts = {"songs": songs.scalar_subquery(), "albums": albums.scalar_subquery()}
-        session.execute(_set(update(Genre).where(Genre.key == key).values(counts)))
-    places.catalogue_changed(session)  # last: the row is held until the commit
-    for kind in (Artist, Album, Genre):
-        for row in [row for row in session.identity_map.values() if isinstance(row, kind)]:
-            session.expire(row)
-
-
-def _listed(statement: Select[Any], column: Any) -> Select[Any]:
-    return statement.select_from(column.class_).join(Song, Song.id == column).where(Song.listed)
-
-
-def _set(statement: Any) -> Any:
-    return statement.execution_options(synchronize_session=False)
-
-
-def _recount_album(session: WriteSession, album_id: int) -> set[str]:
-    """Count an album anew; gives its genre before and after."""
-    before = session.scalar(select(Album.genre_key).where(Album.id == album_id))
-    held = select(func.count()).where(AlbumSong.album_id == album_id)
-    if not session.scalar(held):
-        session.execute(delete(AlbumArtist).where(AlbumArtist.album_id == album_id))
-        session.execute(_set(delete(Album).where(Album.id == album_id)))
-        return {before} if before else set()
-    on_album: Any = select(
-        func.count(),
-        func.coalesce(func.sum(Song.duration_ms), 0),
-        func.sum(Song.play_count),
-        func.count(Song.tagged_album_gain),
-        func.count(Song.loudness),
-    )
-    on_album = (
-        on_album.select_from(Song).join(AlbumSong, AlbumSong.song_id == Song.id).where(AlbumSong.album_id == album_id)
-    )
-    songs, duration_ms, _, tagged, loud = session.execute(on_album.where(Song.listed)).one()
-    plays = session.execute(on_album).one()[2] or 0
-    if tagged or loud:
-        loudness.level_later(session, album_id)
-    genre = (
-        select(SongGenre.genre_key)
-        .join(AlbumSong, AlbumSong.song_id == SongGenre.song_id)
-        .where(AlbumSong.album_id == album_id)
-        .group_by(SongGenre.genre_key)
-        .order_by(func.count().desc(), SongGenre.genre_key)
-        .limit(1)
-    )
-    after = session.scalar(genre)
-    values = {
-        "public_songs": songs,
-        "duration_ms": int(duration_ms),
-        "play_count": int(plays),
-        "genre_key": after,
-    }
-    session.execute(_set(update(Album).where(Album.id == album_id).values(values)))
-    return {key for key in (before, after) if key}

@@ -10,8 +10,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.music.models import LibraryFile, LibraryFolder, Scan, Song
-from dodeca.products.music.service import searching
-from dodeca.products.music.service.catalogue import Touched, recount
+from dodeca.products.music.service.songs import changing
 
 
 def all_folders(session: ReadSession) -> list[tuple[LibraryFolder, int]]:
@@ -57,14 +56,10 @@ def remove(session: WriteSession, folder_id: int) -> None:
 
 def lose(session: WriteSession, songs: list[Song]) -> None:
     """Songs whose file is not there any more: they are listed no longer, and lose nothing else."""
-    for song in songs:
-        song.missing_at, song.listed = clock.now(), False
-    session.flush()
-    touched = Touched()
-    for start in range(0, len(songs), 500):
-        touched.add(session, [song.id for song in songs[start : start + 500]])
-    recount(session, touched)
-    searching.later(session, touched, [song.id for song in songs])
+    with changing(session, [song.id for song in songs]):
+        for song in songs:
+            song.missing_at, song.listed = clock.now(), False
+        session.flush()
 
 
 def last_scan(session: ReadSession) -> Scan | None:

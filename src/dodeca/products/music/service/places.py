@@ -8,7 +8,7 @@ as it was then."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
@@ -16,17 +16,18 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     Select,
+    Table,
     bindparam,
     literal_column,
     select,
     tuple_,
     union_all,
 )
+from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.products.music.models import Catalogue
-from dodeca.products.music.service.viewers import insert_for
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -138,8 +139,13 @@ def _bound(key: Key) -> dict[str, Any]:
     return {f"key_{place}": value for place, value in enumerate(key)}
 
 
+_bump: Final = Prepared(
+    postgresql.insert(cast(Table, Catalogue.__table__))
+    .values(id=1, version=1)
+    .on_conflict_do_update(index_elements=[Catalogue.id], set_={"version": Catalogue.version + 1})
+)
+
+
 def catalogue_changed(session: WriteSession) -> None:
     """Count a change of what lists show, or of its order."""
-    first = insert_for(session)(Catalogue).values(id=1, version=1)
-    again = {"version": Catalogue.version + 1}
-    session.execute(first.on_conflict_do_update(index_elements=[Catalogue.id], set_=again))
+    _bump.run(session)

@@ -13,7 +13,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.jobs import JobContext, job
 from dodeca.kernel.search import Document, SearchIndex
 from dodeca.products.music.models import Album, Artist, Playlist, Song, Station
-from dodeca.products.music.service.catalogue import Touched
+from dodeca.products.music.service.counting import Touched
 from dodeca.products.music.service.folding import folded
 from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for, playlists_for, songs_for
 
@@ -38,12 +38,16 @@ def index_things(session: WriteSession, _job: JobContext, payload: Changed) -> N
     put(session, payload.names)
 
 
-def later(session: WriteSession, touched: Touched, song_ids: Sequence[int]) -> None:
-    """Index songs, and what they belong to, after the commit."""
-    names = [f"song:{song_id}" for song_id in song_ids]
+def later(session: WriteSession, touched: Touched) -> None:
+    """Index songs that were changed, and what they belong to, after the commit."""
+    name_later(session, names_of(touched))
+
+
+def names_of(touched: Touched) -> list[str]:
+    """The names of songs that were changed and of what they belong to."""
+    names = [f"song:{song_id}" for song_id in sorted(touched.songs)]
     names += [f"album:{album_id}" for album_id in sorted(touched.albums)]
-    names += [f"artist:{artist_id}" for artist_id in sorted(touched.artists)]
-    name_later(session, names)
+    return names + [f"artist:{artist_id}" for artist_id in sorted(touched.artists)]
 
 
 def name_later(session: WriteSession, names: Sequence[str]) -> None:

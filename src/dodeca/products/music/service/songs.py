@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ from dodeca.products.music.models import (
 )
 from dodeca.products.music.service import catalogue, erasing, folding, releases, searching
 from dodeca.products.music.service import tags as tagging
-from dodeca.products.music.service.catalogue import Touched, recount
+from dodeca.products.music.service.counting import Touched, recount
 from dodeca.products.music.service.tags import LONGEST_DURATION_MS, Tags
 from dodeca.products.music.service.viewers import Viewer, insert_for, may_edit_song, songs_for
 
@@ -116,11 +117,11 @@ def add(
     audio: Audio | None = None,
     published_at: datetime | None = None,
     approved: bool = True,
-    counted: bool = True,
+    touched: Touched | None = None,
 ) -> Song:
-    """Add a song. One without `audio` is known and cannot be heard yet.
+    """Add a song. One without `audio` is known and cannot be heard yet. Raises Invalid, SameAudio.
 
-    With `counted=False` the caller recounts what the song belongs to, after many. Raises Invalid, SameAudio."""
+    Whoever adds many gives what is `touched`, and counts it after all of them."""
     tags = tagging.checked(given)
     if visibility not in ("public", "private"):
         raise Invalid("visibility is public or private.", field="visibility")
@@ -152,10 +153,24 @@ def add(
         song.lyrics = audio.lyrics
     session.add(SongVersion(song_id=song.id, version=1, editor_id=uploader_id, tags=_plain(tags)))
     session.flush()
-    if counted:
-        _after_change(session, song)
+    with changing(session, within=touched) as change:
+        change.new([song.id])
         join_listens(session, song)
     return song
+
+
+@contextmanager
+def changing(
+    session: WriteSession, song_ids: Collection[int] = (), *, within: Touched | None = None
+) -> Iterator[Touched]:
+    """These songs change here. What they belong to is counted and found anew afterwards, unless that is left to whoever
+    changes many and gives `within`."""
+    touched = within or Touched()
+    touched.before(session, song_ids)
+    yield touched
+    if within is None:
+        recount(session, touched)
+        searching.later(session, touched)
 
 
 def _library_key(uploader_id: str | None, audio: Audio | None) -> str:
@@ -207,28 +222,24 @@ def revert(session: WriteSession, viewer: Viewer, song_id: int, version: int) ->
 
 
 def write_version(
-    session: WriteSession, song: Song, tags: Tags, editor_id: str | None, *, counted: bool = True
-) -> Touched:
-    """Give a song these tags as its next version; gives what has to be counted anew where `counted` is False."""
-    touched = Touched()
-    touched.add(session, [song.id])
-    artists = catalogue.artists_of(session, tags)
-    _write_tags(song, tags, artists)
-    song.version += 1
-    song.updated_at = clock.now()
-    for table in (SongCredit, SongGenre):
-        session.execute(delete(table).where(table.song_id == song.id))
-    if song.album_id is not None:
-        session.execute(delete(AlbumSong).where(AlbumSong.song_id == song.id, AlbumSong.album_id == song.album_id))
-    song.album_id = None
-    session.flush()
-    _place(session, song, tags, artists)
-    session.add(SongVersion(song_id=song.id, version=song.version, editor_id=editor_id, tags=_plain(tags)))
-    session.flush()
-    if counted:
-        _after_change(session, song, touched)
+    session: WriteSession, song: Song, tags: Tags, editor_id: str | None, *, touched: Touched | None = None
+) -> None:
+    """Give a song these tags as its next version. Whoever changes many gives what is `touched`, see `add`."""
+    with changing(session, [song.id], within=touched):
+        artists = catalogue.artists_of(session, tags)
+        _write_tags(song, tags, artists)
+        song.version += 1
+        song.updated_at = clock.now()
+        for table in (SongCredit, SongGenre):
+            session.execute(delete(table).where(table.song_id == song.id))
+        if song.album_id is not None:
+            session.execute(delete(AlbumSong).where(AlbumSong.song_id == song.id, AlbumSong.album_id == song.album_id))
+        song.album_id = None
+        session.flush()
+        _place(session, song, tags, artists)
+        session.add(SongVersion(song_id=song.id, version=song.version, editor_id=editor_id, tags=_plain(tags)))
+        session.flush()
         join_listens(session, song)
-    return touched
 
 
 def versions(session: ReadSession, song: Song) -> Sequence[SongVersion]:
@@ -245,16 +256,17 @@ def replace_audio(session: WriteSession, viewer: Viewer, song_id: int, audio: Au
     return song
 
 
-def set_audio(session: WriteSession, song: Song, audio: Audio) -> None:
-    """The same, whoever asks; what was measured of the old sound is forgotten."""
-    if song.audio_hash != audio.audio_hash:
-        song.waveform = song.timbre = song.loudness = song.analysed_at = song.fingerprint = None
-        song.track_gain = song.track_peak = None
-    _write_audio(song, audio)
-    song.missing_at = None
-    song.updated_at = clock.now()
-    session.flush()
-    _after_change(session, song)
+def set_audio(session: WriteSession, song: Song, audio: Audio, *, touched: Touched | None = None) -> None:
+    """The same, whoever asks; what was measured of the old sound is forgotten. For `touched` see `add`."""
+    with changing(session, [song.id], within=touched):
+        if song.audio_hash != audio.audio_hash:
+            song.waveform = song.timbre = song.loudness = song.analysed_at = song.fingerprint = None
+            song.track_gain = song.track_peak = None
+        _write_audio(song, audio)
+        song.missing_at = None
+        song.listed = is_listed(song)
+        song.updated_at = clock.now()
+        session.flush()
 
 
 def publish(
@@ -299,20 +311,13 @@ def relist(session: WriteSession, song: Song) -> bool:
     """Bring `listed` up to date; gives whether it has just become true, which the artists' followers are told."""
     listed = is_listed(song)
     appeared = listed and not song.listed
-    song.listed = listed
-    song.updated_at = clock.now()
-    session.flush()
-    _after_change(session, song)
+    with changing(session, [song.id]):
+        song.listed = listed
+        song.updated_at = clock.now()
+        session.flush()
     if appeared:
         releases.tell(session, song)
     return appeared
-
-
-def _after_change(session: WriteSession, song: Song, touched: Touched | None = None) -> None:
-    touched = touched or Touched()
-    touched.add(session, [song.id])
-    recount(session, touched)
-    searching.later(session, touched, [song.id])
 
 
 def _write_tags(song: Song, tags: Tags, artists: Sequence[Artist]) -> None:
@@ -381,12 +386,10 @@ def remove(session: WriteSession, viewer: Viewer, song_id: int) -> None:
 
 def erase(session: WriteSession, songs: Sequence[Song]) -> None:
     """Remove songs with all that belongs to them."""
-    touched = Touched()
-    touched.add(session, [song.id for song in songs])
-    session.execute(update(LibraryFile).where(LibraryFile.song_id.in_([s.id for s in songs])).values(song_id=None))
-    for song in songs:
-        erasing.forget_song(session, song.id)
-        session.delete(song)
-    session.flush()
-    recount(session, touched)
-    searching.later(session, touched, [song.id for song in songs])
+    song_ids = [song.id for song in songs]
+    with changing(session, song_ids):
+        session.execute(update(LibraryFile).where(LibraryFile.song_id.in_(song_ids)).values(song_id=None))
+        for song in songs:
+            erasing.forget_song(session, song.id)
+            session.delete(song)
+        session.flush()
