@@ -115,14 +115,18 @@ class Platform:
         """Count the request on the caller's limits. Raises TooMany."""
         if call.principal is not None:
             key = call.principal.account_id
-            if self._member_rate is not None:
-                self.limits.hit("requests", key, self._member_rate)
+            self.limit_member(key)
         else:
             key = network(call.address) if call.address else "local"
             if self._visitor_rate is not None:
                 self.limits.hit("visits", key, self._visitor_rate)
         if rate is not None:
             self.limits.hit(str(call.request.route_handler.name or call.request.scope["path"]), key, rate)
+
+    def limit_member(self, account_id: str) -> None:
+        """Count a request on an account's general limit. Raises TooMany."""
+        if self._member_rate is not None:
+            self.limits.hit("requests", account_id, self._member_rate)
 
     def csrf_token(self, request: Request[Any, Any, Any]) -> str:
         """The token of this visitor's forms; empty where the browser has no cookie of ours yet."""

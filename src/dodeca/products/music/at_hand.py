@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from sqlalchemy.orm import object_session
 from sqlalchemy.orm.attributes import instance_state
 
 from dodeca.commons.accounts.public import PRINCIPALS, Account, roles_of
+from dodeca.kernel import clock
 from dodeca.kernel.cache import Cache
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.http import Principal
@@ -74,16 +74,16 @@ _song = Prepared(_located().where(Song.id == bindparam("song_id")))
 
 
 class Secret(msgspec.Struct, frozen=True, gc=False):
-    """An app password as text, and when its use was noted."""
+    """An app password as text, and from when on its use is to be noted again (seconds since the Unix epoch)."""
 
     number: int
     text: str
-    used_at: datetime | None
+    due_at: float
 
     @property
     def use_is_due(self) -> bool:
         """Whether its use is to be noted again."""
-        return app_passwords.use_is_due(self.used_at)
+        return self.due_at < clock.timestamp()
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -95,10 +95,12 @@ class Listener(msgspec.Struct, frozen=True):
 
     def secret_of(self, token: str, salt: str) -> Secret | None:
         """The app password of which a token is made: the MD5 in hexadecimal of the password and a salt."""
-        given, salted = token.encode("ascii", "replace"), salt.encode("utf-8", "surrogatepass")
+        if not token.isascii():
+            return None
+        salted = salt.encode("utf-8", "surrogatepass")
         for secret in self.secrets:
             made = hashlib.md5(secret.text.encode() + salted, usedforsecurity=False).hexdigest()
-            if hmac.compare_digest(made.encode(), given):
+            if hmac.compare_digest(made, token):
                 return secret
         return None
 
@@ -182,7 +184,11 @@ class AtHand:
         if not rows:
             return None
         account_id, username, most, *_ = rows[0]
-        secrets = [Secret(row[3], self._open(row[4], account_id), row[5]) for row in rows if row[3] is not None]
+        secrets = [
+            Secret(row[3], self._open(row[4], account_id), app_passwords.use_due_at(row[5]))
+            for row in rows
+            if row[3] is not None
+        ]
         roles = frozenset(roles_of(session, account_id))
         principal = Principal(account_id=account_id, username=username, roles=roles)
         found = Listener(principal, most or 0, tuple(secrets))

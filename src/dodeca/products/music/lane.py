@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 from urllib.parse import parse_qsl
@@ -38,11 +38,15 @@ _NEEDED: Final = frozenset({"u", "t", "s", "v", "c", "id"})
 _PLAIN: Final = _NEEDED | {"f"}
 KEPT: Final = 20_000
 """Files whose headers a process has at hand."""
+PIECES_KEPT: Final = 512
+"""Pieces of files that a process has in its own memory, of at most `MOST_AT_HAND` bytes each: to open and read a file
+takes as long as all the rest of an answer."""
 LONGEST_KEPT: Final = 100
 """Characters of headers with which an answer is kept."""
 _ANY_ORIGIN: Final = ("access-control-allow-origin", "*")
 _VERSION: Final = re.compile(r"1\.(?:[0-9]|1[0-6])(?:\.[0-9]+)?")
 MOST_AT_HAND: Final = 128 << 10
+"""Bytes up to which a piece of a file is sent from memory."""
 _NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
 """Linux: read what needs no waiting, see preadv2(2)."""
 _REST: Final = "/music/rest/"
@@ -53,8 +57,8 @@ _ANSWERED: Final = [(name.lower(), value) for name, value in HEADERS.items()] + 
 _ASKED: Final = ("range", "if-range", "if-none-match", "if-match", "if-modified-since", "if-unmodified-since")
 
 
-class _Asked(NamedTuple):
-    """A request of the lane: which song, and the credentials of one of the two protocols."""
+class _SongRequest(NamedTuple):
+    """Which song is wanted, and the credentials of one of the two protocols."""
 
     song_id: int
     header: str
@@ -63,14 +67,19 @@ class _Asked(NamedTuple):
     salt: str = ""
 
 
-class _Given(NamedTuple):
-    """A file, and what is sent of it: the bytes from `start` up to, not including, `end`."""
+class _FileAnswer(NamedTuple):
+    """What is sent of a file: the bytes from `start` up to, not including, `end`.
+
+    Subsonic's apps are told in `open_headers` that a page of any origin may read them."""
 
     name: str
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: list[tuple[str, str]]
+    open_headers: list[tuple[str, str]]
     start: int
     end: int
+    changes: bool
+    """Whether the file may have another content tomorrow: those of the media store have not."""
 
 
 class SoundLane:
@@ -82,7 +91,8 @@ class SoundLane:
         self._guesses = signing_in.guesses(platform)
         self._hand = at_hand(platform)
         self._deliveries: OrderedDict[str, tuple[tuple[int, int, str], Delivery]] = OrderedDict()
-        self._givens: OrderedDict[tuple[Any, ...], tuple[Where, _Given]] = OrderedDict()
+        self._answers: OrderedDict[tuple[Any, ...], tuple[Where, _FileAnswer]] = OrderedDict()
+        self._pieces: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
 
     def answer_at_once(self, scope: Any, protocol: Any) -> bool:
         """Answer an app of Subsonic from SQLite and give True, or leave it."""
@@ -102,7 +112,7 @@ class SoundLane:
         asked = self._read(scope)
         return False if asked is None else self._answer(asked, scope, protocol)
 
-    def _read(self, scope: Any) -> _Asked | None:
+    def _read(self, scope: Any) -> _SongRequest | None:
         path: str = scope.path
         if scope.method != "GET" or not path.endswith(("/stream", "/stream.view")):
             return None
@@ -111,7 +121,7 @@ class SoundLane:
         if path not in _SUBSONIC:
             own = _OWN.fullmatch(path)
             header = scope.headers.get("authorization") if own is not None and not scope.query_string else None
-            return _Asked(int(own[1]), header) if own is not None and header is not None else None
+            return _SongRequest(int(own[1]), header) if own is not None and header is not None else None
         pairs = pairs_of(scope.query_string)
         values = dict(pairs)
         fit = len(values) == len(pairs) and _NEEDED <= values.keys() <= _PLAIN
@@ -119,9 +129,9 @@ class SoundLane:
         if not fit or not values["c"] or not (number.isascii() and number.isdigit() and len(number) < 19):
             return None
         name = plain_name(self._guesses, values["v"], values["u"])
-        return None if name is None else _Asked(int(number), "", name, values["t"].lower(), values["s"])
+        return None if name is None else _SongRequest(int(number), "", name, values["t"].lower(), values["s"])
 
-    async def _answer(self, asked: _Asked, scope: Any, protocol: Any) -> bool:
+    async def _answer(self, asked: _SongRequest, scope: Any, protocol: Any) -> bool:
         platform = self._platform
         try:
             principal: Principal | None = None
@@ -139,59 +149,70 @@ class SoundLane:
         except DodecaError:  # said by the route, in its protocol's words
             return False
 
-    def _known(self, asked: _Asked, principal: Principal | None) -> tuple[Listener | None, Sound | None]:
+    def _known(self, asked: _SongRequest, principal: Principal | None) -> tuple[Listener | None, Sound | None]:
         """Who asks and for what, as far as it is at hand."""
         hand = self._hand
         listener = hand.named(asked.name) if principal is None else hand.account(principal.account_id)
         return listener, hand.song(asked.song_id)
 
     def _answered(
-        self, asked: _Asked, listener: Listener | None, song: Sound | None, scope: Any, protocol: Any
+        self, asked: _SongRequest, listener: Listener | None, song: Sound | None, scope: Any, protocol: Any
     ) -> bool:
         """Send the song to whoever may hear it as it is. Raises TooManyRequests."""
         if listener is None or song is None or listener.max_bit_rate:  # or it is converted
             return False
         if not song.is_for(listener.principal.account_id) or not (asked.header or _is_proven(asked, listener)):
             return False
-        self._platform.limit(Call(cast(Any, None), self._platform, listener.principal, PRODUCT), None)
-        given = self._given(song.where, scope.headers.get)
-        if given is None:
+        self._platform.limit_member(listener.principal.account_id)
+        found = self._file_answer(song.where, scope.headers.get)
+        if found is None:
             return False
-        name, status, told, start, end = given
-        headers = [*told, _ANY_ORIGIN] if asked.name else list(told)
-        if end <= start:
-            protocol.response_empty(status, headers)
-        elif status == 206:
-            piece = in_memory(name, start, end)
+        headers = found.open_headers if asked.name else found.headers
+        if found.end <= found.start:
+            protocol.response_empty(found.status, headers)
+        elif found.status == 206:
+            piece = self._piece(found)
             if piece is not None:
                 protocol.response_bytes(206, headers, piece)
             else:
-                protocol.response_file_range(206, headers, name, start, end)
+                protocol.response_file_range(206, headers, found.name, found.start, found.end)
         else:
-            protocol.response_file(status, headers, name)
+            protocol.response_file(found.status, headers, found.name)
         return True
 
-    def _given(self, where: Where, header: Callable[[str], str | None]) -> _Given | None:
+    def _piece(self, found: _FileAnswer) -> bytes | bytearray | None:
+        """A small piece of a file, where it can be had without waiting for a disk."""
+        name, start, end = found.name, found.start, found.end
+        if found.changes:
+            return in_memory(name, start, end)
+        piece = self._pieces.get((name, start, end))
+        if piece is None and (read := in_memory(name, start, end)) is not None:
+            piece = self._pieces[name, start, end] = bytes(read)
+            if len(self._pieces) > PIECES_KEPT:
+                self._pieces.popitem(last=False)
+        return piece
+
+    def _file_answer(self, where: Where, header: Callable[[str], str | None]) -> _FileAnswer | None:
         """What is sent of a file, None where it is not there."""
-        headers = {name: value for name in _ASKED if (value := header(name)) is not None}
+        headers = [(name, value) for name in _ASKED if (value := header(name)) is not None]
         if where.path is not None:
             delivery = self._delivery(where.path, where)
-            return None if delivery is None else _given(where.path, delivery, headers)
+            return None if delivery is None else _answer_of(where.path, delivery, headers, changes=True)
         # A file of the media store never changes: what was answered once is the answer.
-        key = (where.song_id, *headers.items())
-        known = self._givens.get(key)
+        key = (where.song_id, *headers)
+        known = self._answers.get(key)
         if known is not None and known[0] is where:
             return known[1]
         name = self._platform.media.local_name(where.media_key or "")
         delivery = self._delivery(name, where) if name is not None else None
         if name is None or delivery is None:
             return None
-        given = _given(name, delivery, headers)
-        if sum(map(len, headers.values())) < LONGEST_KEPT:
-            self._givens[key] = (where, given)
-            if len(self._givens) > KEPT:
-                self._givens.popitem(last=False)
-        return given
+        found = _answer_of(name, delivery, headers, changes=False)
+        if sum(len(value) for _, value in headers) < LONGEST_KEPT:
+            self._answers[key] = (where, found)
+            if len(self._answers) > KEPT:
+                self._answers.popitem(last=False)
+        return found
 
     def _delivery(self, name: str, where: Where) -> Delivery | None:
         """How a file is delivered, None where it is not there; one that was not changed is known from before."""
@@ -210,12 +231,13 @@ class SoundLane:
         return delivery
 
 
-def _given(name: str, delivery: Delivery, headers: Mapping[str, str]) -> _Given:
-    given = answer(delivery, headers)
-    return _Given(name, given.status, given.headers, given.start, given.end)
+def _answer_of(name: str, delivery: Delivery, headers: Sequence[tuple[str, str]], *, changes: bool) -> _FileAnswer:
+    found = answer(delivery, dict(headers))
+    told = list(found.headers)
+    return _FileAnswer(name, found.status, told, [*told, _ANY_ORIGIN], found.start, found.end, changes)
 
 
-def _is_proven(asked: _Asked, listener: Listener) -> bool:
+def _is_proven(asked: _SongRequest, listener: Listener) -> bool:
     """Whether the token is made of one of the account's app passwords, whose use need not be noted again."""
     secret = listener.secret_of(asked.token, asked.salt)
     return secret is not None and not secret.use_is_due
@@ -278,9 +300,9 @@ class ReadingLane:
             who = signing_in.by_token(session, platform, name, given.text("t"), given.text("s"))
             if who is None or who.note_password is not None:
                 return False
+            platform.limit_member(who.account_id)
             principal = Principal(account_id=who.account_id, username=who.username)
             call = Call(cast(Any, None), platform, principal, PRODUCT)
-            platform.limit(call, None)
             asked = Asked(
                 given.values,
                 call=call,
@@ -357,7 +379,7 @@ def pairs_of(query: str) -> list[tuple[str, str]]:
     """Names and values of a query; most have nothing to decode."""
     if "%" in query or "+" in query:
         return parse_qsl(query, keep_blank_values=True)
-    return [(name, value) for name, _, value in (part.partition("=") for part in query.split("&"))]
+    return [part.partition("=")[::2] for part in query.split("&")]
 
 
 def make_lane(platform: Platform) -> MusicLane:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -98,7 +98,12 @@ def by_secret(session: ReadSession, platform: Platform, password: str) -> tuple[
 
 def use_is_due(used_at: datetime | None) -> bool:
     """Whether the use of a password is to be noted: once an hour is enough."""
-    return used_at is None or used_at < clock.now() - timedelta(seconds=USE_NOTED_SECONDS)
+    return use_due_at(used_at) < clock.timestamp()
+
+
+def use_due_at(used_at: datetime | None) -> float:
+    """From when on the use of a password is to be noted again, in seconds since the Unix epoch."""
+    return 0.0 if used_at is None else used_at.timestamp() + USE_NOTED_SECONDS
 
 
 def note_use(session: WriteSession, number: int, client: str) -> None:
