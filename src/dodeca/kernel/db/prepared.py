@@ -214,14 +214,16 @@ class _Form:
         """The parameters of many rows. Column by column, which takes a quarter of the time of one row after another."""
         if not self.positional:
             return [self.bind(row) for row in rows]
-        columns: list[list[object]] = []
+        columns: dict[str, list[object]] = {}
         for _place, name, convert in self.places:
+            if name in columns:  # one parameter can stand for several columns
+                continue
             if name in self.fixed and name not in rows[0]:
-                columns.append([self.fixed[name]] * len(rows))
+                columns[name] = [self.fixed[name]] * len(rows)
                 continue
             column = [row[name] for row in rows]
-            columns.append(column if convert is None else list(map(convert, column)))
-        return list(zip(*columns, strict=True))
+            columns[name] = column if convert is None else list(map(convert, column))
+        return list(zip(*(columns[name] for _place, name, _convert in self.places), strict=True))
 
     def convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row with Python's types."""

@@ -3,7 +3,20 @@
 from pathlib import Path
 
 from dodeca.kernel.manifest import Manifest
-from dodeca.products.news import accounts, api, compat, demo, exporters, home, importers, invariants, jobs, lane, pages
+from dodeca.products.news import (
+    accounts,
+    api,
+    compat,
+    demo,
+    exporters,
+    home,
+    importers,
+    invariants,
+    jobs,
+    lane,
+    late_indexes,
+    pages,
+)
 from dodeca.products.news.service import personal
 
 __all__ = ["manifest"]
@@ -26,6 +39,7 @@ manifest = Manifest(
     demo=demo.fill,
     home=home.living,
     lane=lane.make_lane,
+    prepare=late_indexes.prepare,
     search=home.search,
     reports=home.open_reports,
 )

@@ -1,4 +1,4 @@
-"""Writing what an import brings: prepared in one thread while the database's writer stores what came before.
+"""Writing what an import brings: the next rows are prepared while the last ones are committed.
 
 Rows go in by the thousand with statements that are compiled once. A batch is one unit of work, so an import that is
 broken off has whole batches, and the next run adds the others.
@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-from sqlalchemy import Table, bindparam, func, insert, select, text, update
+from sqlalchemy import Table, bindparam, func, insert, literal_column, select, text, update
 
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.discussion import typed
@@ -22,7 +23,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
 from dodeca.kernel.search import Document
 from dodeca.kernel.transfer import ImportReport, Progress
-from dodeca.products.news import ranking
+from dodeca.products.news import late_indexes, ranking
 from dodeca.products.news.import_staging import Entry, Staging
 from dodeca.products.news.models import Item, ItemTag, Member
 from dodeca.products.news.service import searching
@@ -39,10 +40,19 @@ _NEW_MEMBER = {
     "karma": 1, "karma_base": 1, "about": "", "showdead": False, "noprocrast": False, "maxvisit": 20, "minaway": 180,
     "delay": 0, "topcolor": "", "public_votes": False,
 }  # fmt: skip
-_NEVER: Mapping[str, None] = dict.fromkeys(
-    ("reason", "penalty_reason", "live_at", "locked_at", "pooled_at", "merged_into", "accepted_id")
-)
-"""What no file says of an item."""
+# Alike in all rows, so part of the statement: what needs no value to be bound costs a third as much. What no file says
+# of an item (a reason, when it was locked) is left to be NULL.
+_ALIKE: Mapping[str, Any] = {
+    **dict.fromkeys(("flags", "vouches", "descendants", "uncounted_seen"), literal_column("0")),
+    "penalty": literal_column("1.0"),
+    **dict.fromkeys(("active_at", "voted_at", "created_at", "updated_at"), bindparam("created_at")),
+    "score_base": bindparam("score"),
+    "counted": bindparam("score"),
+}
+_GIVEN = (
+    "id", "type", "kind", "author_id", "parent_id", "root_id", "title", "url", "url_key", "site", "content", "html",
+    "score", "imported_descendants", "depth", "state", "rank", "heat",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -57,7 +67,7 @@ class _Batch:
 
 _items, _tags, _members = (cast(Table, table.__table__) for table in (Item, ItemTag, Member))
 _held = PreparedIn(select(Item.id), _items.c.id, batch=500)
-_add_items = Prepared(insert(_items), columns=[column.name for column in _items.c])
+_add_items = Prepared(insert(_items).values({**{name: bindparam(name) for name in _GIVEN}, **_ALIKE}))
 _add_tags = Prepared(insert(_tags), columns=["item_id", "tag"])
 _more = bindparam("more", type_=_members.c.karma.type)
 _raise_karma = Prepared(
@@ -81,18 +91,28 @@ def write(
     """Store the placed entries. `authors` are account ids by the file's names."""
     rules, names = platform.db.read(current), _usernames(platform, authors)
     known: set[str] = set()
-    with ThreadPoolExecutor(1) as pool:
+    with late_indexes.left_out(platform.db, staging.count()), ThreadPoolExecutor(1) as pool:
         storing = None
         for entries in staging.entries(BATCH):
             batch = _prepared(entries, authors, names, offset, rules)
             if storing is not None:
                 progress.advance(storing.result())
-            storing = pool.submit(platform.db.write, partial(_store, batch=batch, known=known, report=report))
+            stored = Event()
+            unit = partial(_store, batch=batch, known=known, report=report, stored=stored)
+            storing = pool.submit(platform.db.write, unit)
+            storing.add_done_callback(partial(_set, stored))
+            # Two threads that want the interpreter take a third longer for both: only commits are waited for at work.
+            stored.wait()
         if storing is not None:
             progress.advance(storing.result())
     for roots in staging.roots(BATCH):
         platform.db.write(partial(_count_below, roots=[root + offset for root in roots]))
     platform.db.write(_continue_ids)
+
+
+def _set(stored: Event, _storing: object) -> None:
+    """Nothing will come any more, for it failed or is done."""
+    stored.set()
 
 
 def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]:
@@ -144,24 +164,13 @@ def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, no
         "site": site_of(entry.url) if entry.url else None,
         "content": "" if entry.deleted else typed(entry.text),
         "html": "" if entry.deleted else entry.text,
-        **_NEVER,
-        "uncounted_seen": 0,
-        "flags": 0,
-        "vouches": 0,
-        "descendants": 0,
-        "penalty": 1.0,
         "score": entry.score,
-        "score_base": entry.score,
-        "counted": entry.score,
         "imported_descendants": entry.descendants if is_post else 0,
         "depth": entry.depth,
         "state": _state(entry),
         "rank": _rank(entry, created, rules, now) if is_post else 0.0,
         "heat": ranking.heat(entry.score, created),
-        "active_at": created,
-        "voted_at": created,
         "created_at": created,
-        "updated_at": created,
     }
 
 
@@ -182,8 +191,9 @@ def _rank(entry: Entry, created: datetime, rules: Rules, now: datetime) -> float
     return ranking.rank(standing, now, rules)
 
 
-def _store(session: WriteSession, batch: _Batch, known: set[str], report: ImportReport) -> int:
-    """Store what is not there yet; gives how many entries were looked at. `known` are members who have their row."""
+def _store(session: WriteSession, batch: _Batch, known: set[str], report: ImportReport, stored: Event) -> int:
+    """Store what is not there yet; gives how many entries were looked at. `known` are members who have their row,
+    `stored` tells when only the commit is left."""
     held = {item_id for (item_id,) in _held.rows(session, [row["id"] for row in batch.items])}
     items, tags, documents = batch.items, batch.tags, batch.documents
     if held:
@@ -202,6 +212,7 @@ def _store(session: WriteSession, batch: _Batch, known: set[str], report: Import
         report.unchanged += batch.size - added
 
     session.after_commit(count)
+    stored.set()
     return batch.size
 
 

@@ -64,14 +64,15 @@ def run(platform: Platform, path: Path, progress: Progress, **_options: object) 
 
 def _read(path: Path, staging: Staging, report: ImportReport, progress: Progress) -> None:
     """Check all rows of the file and keep them; what is wrong with the others is reported."""
+    latest = int(clock.timestamp())
     for number, (line, raw) in enumerate(_rows(path), 1):
         if number % BATCH == 0:
             progress.advance(BATCH)
         try:
             if raw is not None and "type" not in raw and "created" in raw and "karma" in raw:
-                staging.add_person(_checked_person(line, raw))
+                staging.add_person(_checked_person(line, raw, latest))
             else:
-                staging.add(_checked(line, raw))
+                staging.add(_checked(line, raw, latest))
         except Invalid as error:
             report.refuse(line, error.message)
     staging.finish()
@@ -97,7 +98,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
             yield line, {name: value for name, value in row.items() if name and value not in (None, "")}
 
 
-def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
+def _checked(line: int, raw: Mapping[str, Any] | None, latest: int) -> Entry:
     """A row as an entry. Raises Invalid with what is wrong with it."""
     if raw is None:
         raise Invalid("This line is not a JSON object.")
@@ -108,7 +109,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
         line=line,
         id=_number(raw.get("id"), "id", 1, LARGEST_ID),
         type=kind,
-        time=_time(raw.get("time", raw.get("created_at"))),
+        time=_time(raw.get("time", raw.get("created_at")), latest),
         by=str(raw.get("by", raw.get("author")) or "")[:64],
         text=reserialised(str(raw.get("text") or "")[:100_000]),
         score=_number(raw.get("score", raw.get("num_points", 1)), "score", -LARGEST_SCORE, LARGEST_SCORE),
@@ -129,7 +130,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None) -> Entry:
     return entry
 
 
-def _checked_person(line: int, raw: Mapping[str, Any]) -> Person:
+def _checked_person(line: int, raw: Mapping[str, Any], latest: int) -> Person:
     """A user as a person. Raises Invalid."""
     name = str(raw.get("id") or "").strip()
     if not name:
@@ -137,7 +138,7 @@ def _checked_person(line: int, raw: Mapping[str, Any]) -> Person:
     return Person(
         line=line,
         name=name[:64],
-        created=_time(raw["created"]),
+        created=_time(raw["created"], latest),
         karma=_number(raw["karma"], "karma", -LARGEST_SCORE, LARGEST_SCORE),
         about=typed(reserialised(str(raw.get("about") or "")[: 2 * LONGEST_ABOUT]))[:LONGEST_ABOUT],
         delay=_number(raw.get("delay", 0), "delay", 0, 10),
@@ -145,6 +146,8 @@ def _checked_person(line: int, raw: Mapping[str, Any]) -> Person:
 
 
 def _number(value: object, name: str, least: int, most: int) -> int:
+    if type(value) is int and least <= value <= most:  # as nearly all are
+        return value
     try:
         number = int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
     except ValueError:
@@ -154,8 +157,8 @@ def _number(value: object, name: str, least: int, most: int) -> int:
     return number
 
 
-def _time(value: object) -> int:
-    latest = int(clock.timestamp())
+def _time(value: object, latest: int) -> int:
+    """Seconds since 1970, at most `latest`, which is now: nobody writes in the future."""
     if isinstance(value, str) and not value.isdigit():
         try:
             return min(int(clock.parse_rfc3339(value.strip()).timestamp()), latest)
@@ -175,7 +178,7 @@ def _tags(value: object) -> Sequence[str]:
 
 
 def _truth(value: object) -> bool:
-    return str(value).strip().lower() in ("true", "1", "yes")
+    return value is not None and str(value).strip().lower() in ("true", "1", "yes")
 
 
 # Placing
