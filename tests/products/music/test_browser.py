@@ -134,6 +134,7 @@ def test_sound_starts_with_one_click_and_plays_on_from_page_to_page(
     page.goto(f"/music/albums/{ids['album']}")
     page.evaluate("window.same = true")
 
+    page.evaluate("document.querySelector('music-player').repeat = 'all'")  # however long the rest takes
     page.click("main [data-do=play-all]")
     until(page, f"{PLAYING} && {POSITION} > 0.3")
     page.click(".subnav a:has-text('Library')")
@@ -144,6 +145,11 @@ def test_sound_starts_with_one_click_and_plays_on_from_page_to_page(
     page.go_back()
     expect(page.locator("main h1")).to_have_text("Sonate")
     assert page.evaluate("window.same && " + PLAYING)
+    row = page.locator("main .song[data-current] .song__play")
+    expect(row).to_have_attribute("aria-label", re.compile("^Pause Satz"))
+    page.click("main [data-do=play-all]:has-text('Pause')")
+    expect(row).to_have_attribute("aria-label", re.compile("^Play Satz"))
+    expect(page.locator("main [data-do=play-all]")).to_have_text("Play")
 
 
 RECORD = """() => {

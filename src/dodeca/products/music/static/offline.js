@@ -72,7 +72,8 @@ class OfflineSongs extends HTMLElement {
       const row = document.createElement("li")
       row.className = "song"
       row.dataset.song = JSON.stringify({ ...song, audio: true })
-      const play = Object.assign(document.createElement("button"), { type: "button", className: "song__play", textContent: "▶" })
+      const play = Object.assign(document.createElement("button"), { type: "button", className: "song__play" })
+      play.append(...[...document.querySelectorAll(".player__play > *")].map(icon => icon.cloneNode(true)))
       play.dataset.do = "play"
       play.setAttribute("aria-label", `Play ${song.title}`)
       const names = Object.assign(document.createElement("div"), { className: "song__names" }), title = Object.assign(document.createElement("span"), { className: "song__title", textContent: song.title }), by = Object.assign(document.createElement("p"), { className: "song__by", textContent: song.artist })
@@ -88,6 +89,7 @@ class OfflineSongs extends HTMLElement {
       songs.append(row)
     }
     this.replaceChildren(songs)
+    document.querySelector("music-player")?.mark?.()
   }
 }
 customElements.define("offline-songs", OfflineSongs)

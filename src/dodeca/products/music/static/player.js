@@ -6,6 +6,12 @@ import { api, clock } from "./talk.js"
 // A song of the API as the player has it.
 const played = song => ({ id: song.song_id, title: song.title, artist: song.artist, album_id: song.album_id, ms: song.duration_ms, cover: `/api/music/songs/${song.song_id}/cover`, audio: true, lyrics: song.has_lyrics, gain: song.replay_gain?.track_gain, peak: song.replay_gain?.track_peak, album_gain: song.replay_gain?.album_gain, album_peak: song.replay_gain?.album_peak })
 
+// The songs with sound of the list that a button is in, else of the page's first list.
+const listed = button => {
+  const list = button.closest("[data-songs]") ?? button.closest("main")?.querySelector("[data-songs]")
+  return list ? [...list.querySelectorAll("[data-song]")].map(element => JSON.parse(element.dataset.song)).filter(song => song.audio) : []
+}
+
 class MusicPlayer extends HTMLElement {
   connectedCallback() {
     if (this.deck) return
@@ -43,10 +49,9 @@ class MusicPlayer extends HTMLElement {
     const button = event.target.closest?.("[data-do]")
     if (!button) return
     const act = button.dataset.do
-    const list = button.closest("[data-songs]") ?? button.closest("main")?.querySelector("[data-songs]")
-    const songs = list ? [...list.querySelectorAll("[data-song]")].map(element => JSON.parse(element.dataset.song)).filter(song => song.audio) : []
+    const songs = listed(button)
     if (act === "play") { const song = JSON.parse(button.closest("[data-song]").dataset.song); this.song?.id === song.id && this.deck.current ? this.toggle() : this.playAll(songs.length ? songs : [song], songs.findIndex(other => other.id === song.id)) }
-    else if (act === "play-all") songs.length ? this.playAll(songs, 0) : toast("Nothing here can be heard yet.", "warn")
+    else if (act === "play-all") this.plays(songs) ? this.toggle() : songs.length ? this.playAll(songs, 0) : toast("Nothing here can be heard yet.", "warn")
     else if (act === "queue") this.enqueue(JSON.parse(button.closest("[data-song]").dataset.song))
     else if (act === "toggle") this.toggle()
     else if (act === "next") this.skip(1)
@@ -72,6 +77,9 @@ class MusicPlayer extends HTMLElement {
     this.deal(Math.max(at, 0))
     this.start(Math.max(at, 0), seconds)
   }
+
+  // Whether a list is what the player goes through
+  plays(songs) { return !!this.deck.current && songs.length === this.queue.length && songs.every((song, place) => song.id === this.queue[place].id) }
 
   enqueue(song) {
     if (!song.audio) return toast("This song has no sound yet.", "warn")
@@ -201,9 +209,19 @@ class MusicPlayer extends HTMLElement {
     this.showTime()
   }
 
+  // On the page: which song it is, and what a press on its button, or its list's, would do
   mark() {
-    for (const row of document.querySelectorAll(".song")) row.toggleAttribute("data-current", !!this.song && JSON.parse(row.dataset.song).id === this.song.id)
+    for (const row of document.querySelectorAll(".song")) row.toggleAttribute("data-current", this.isCurrent(row))
+    for (const button of document.querySelectorAll("[data-do=play], [data-do=play-all]")) {
+      const own = button.dataset.do === "play" ? this.isCurrent(button.closest("[data-song]")) : this.plays(listed(button))
+      const playing = own && this.deck.playing, word = playing ? "Pause" : "Play"
+      button.toggleAttribute("data-playing", playing)
+      if (button.hasAttribute("aria-label")) button.setAttribute("aria-label", button.getAttribute("aria-label").replace(/^\S+/, word))
+      else button.lastElementChild.textContent = word
+    }
   }
+
+  isCurrent(element) { return !!this.song && JSON.parse(element.dataset.song).id === this.song.id }
 
   showTime() {
     const position = this.deck.current ? this.deck.position : this.savedAt ?? 0
