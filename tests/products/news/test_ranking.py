@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,9 @@ from dodeca.commons import following
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Invalid
-from dodeca.products.news import jobs, ranking
+from dodeca.kernel.platform import Platform
+from dodeca.kernel.transfer import NoProgress
+from dodeca.products.news import importers, jobs, ranking
 from dodeca.products.news.ranking import Standing
 from dodeca.products.news.service import items, listing
 from dodeca.products.news.service.members import VISITOR, Viewer
@@ -114,6 +118,30 @@ def test_ranks_sink_with_time_and_places_are_noted(session: WriteSession, news: 
 
     assert post.rank < before
     assert listing.position(session, items.locked(session, post.id)) == 1
+
+
+def test_far_below_what_lists_show_a_rank_is_written_once_it_is_half_a_percent_off(
+    platform: Platform, news: News, tmp_path: Path
+) -> None:
+    hours_ago = int(clock.timestamp()) - 3600
+    count = jobs.EXACT_PLACES + 1
+    rows = [
+        {"id": number, "type": "story", "by": "al", "time": hours_ago - 240 * number, "title": "One", "score": 9}
+        for number in range(1, count + 1)
+    ]
+    file = tmp_path / "items.jsonl"
+    file.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    importers.run(platform, file, NoProgress())
+    news.run(jobs.refresh)
+    first, last = news.item(1).rank, news.item(count).rank
+
+    clock.advance(30)
+    news.run(jobs.refresh)
+
+    assert (news.item(1).rank < first, news.item(count).rank) == (True, last)
+    clock.advance(3600)
+    news.run(jobs.refresh)
+    assert news.item(count).rank < last * 0.995
 
 
 def test_the_feed_holds_what_followed_people_and_tags_bring(session: WriteSession, news: News) -> None:

@@ -7,7 +7,7 @@ columns' types say. Pending changes of the Session are flushed first, as before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -131,7 +131,7 @@ class PreparedIn:
 
 def _all(cursor: Any, form: _Form) -> list[tuple[Any, ...]]:
     rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
-    return [form.convert(row) for row in rows] if form.converts else list(rows)
+    return form.convert_many(rows) if form.converts and rows else list(rows)
 
 
 def _as_sqlalchemys(error: Exception, sql: str, connection: Connection) -> BaseException:
@@ -224,6 +224,13 @@ class _Form:
             column = [row[name] for row in rows]
             columns[name] = column if convert is None else list(map(convert, column))
         return list(zip(*(columns[name] for _place, name, _convert in self.places), strict=True))
+
+    def convert_many(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Rows with Python's types, column by column as in `bind_many`."""
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place, convert in self.converts:
+            columns[place] = map(convert, columns[place])
+        return list(zip(*columns, strict=True))
 
     def convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row with Python's types."""

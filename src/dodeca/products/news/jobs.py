@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +22,11 @@ from dodeca.products.news.service.telling import tell_author
 
 CANDIDATE_DAYS = 4
 CANDIDATES = 3000
+EXACT_PLACES = 600
+"""Posts from the top whose rank is always written: more than any list gives."""
+DRIFT = 0.005
+"""How far the rank of the others, as a part of it, may be from what it was when it was last written. All of them change
+with every second; to write them all costs more than to know them."""
 PLACES_KEPT = 90
 PLACE_SECONDS = 300
 HISTORY_DAYS = 14
@@ -74,18 +80,27 @@ def refresh(session: WriteSession) -> int:
     penalties = select(Site.site, Site.penalty, Site.reason).where(Site.penalty != 1.0)
     sites = {site: (penalty, reason) for site, penalty, reason in session.execute(penalties)}
     tags = _penalised_tags(session, since)
-    changed = []
+    ranks = []
     for row in found:
         site_penalty, site_reason = sites.get(row.site or "", (1.0, ""))
         standing = items.standing_of(row, site_penalty, site_reason, tags.get(row.id, ()))
-        rank = ranking.rank(standing, now, rules)
-        if rank != row.rank:
-            changed.append({"which": row.id, "to": rank})
-    if changed:
+        ranks.append(ranking.rank(standing, now, rules))
+    if changed := _to_write(found, ranks):
         _move.run_many(session, changed)
         session.expire_all()
     _note_places(session)
     return len(found)
+
+
+def _to_write(posts: Sequence[_Candidate], ranks: Sequence[float]) -> list[dict[str, object]]:
+    """The new ranks that make a difference: to what lists show, or in size."""
+    last = sorted(ranks)[-min(EXACT_PLACES, len(ranks)) :]
+    shown = last[0] if last else 0.0
+    return [
+        {"which": post.id, "to": rank}
+        for post, rank in zip(posts, ranks, strict=True)
+        if rank != post.rank and (max(rank, post.rank) >= shown or abs(rank - post.rank) > DRIFT * abs(rank))
+    ]
 
 
 def _penalised_tags(session: WriteSession, since: datetime) -> dict[int, list[ranking.Penalty]]:
