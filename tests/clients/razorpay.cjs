@@ -62,9 +62,32 @@ async function main([base, key_id, key_secret]) {
     token: seen.token.id, recurring: '1', order_id: (await instance.orders.create({ amount: 900, currency: 'INR' })).id,
   })
   seen.keptCard = await instance.cards.fetch(seen.card.id)
+  seen.iins = await instance.iins.all({ flow: 'otp' })
   seen.elsewhere = await instance.tokens.processPaymentOnAlternatePAorPG({ id: seen.token.id })
   await instance.customers.deleteToken(seen.customer.id, seen.token.id)
   seen.ended = await refused(instance.tokens.processPaymentOnAlternatePAorPG({ id: seen.token.id }))
+
+  const saved = await instance.tokens.create({ customer_id: seen.customer.id, method: 'card', card: CARD })
+  seen.savedToken = await instance.tokens.fetch({ id: saved.id })
+  seen.reference = await instance.cards.requestCardReference({ token: saved.id })
+  seen.savedDeleted = await instance.tokens.delete({ id: saved.id })
+  seen.iin = await instance.iins.fetch('424242')
+
+  // UPI, methods, what a payment has not
+  const fifth = await instance.orders.create({ amount: '1200.0', currency: 'INR', payment_capture: true })
+  seen.intent = await instance.payments.createUpi({
+    amount: '1200.0', currency: 'INR', order_id: fifth.id, email: 'a@b.co', contact: '9000090000', method: 'upi',
+    upi: { flow: 'intent' },
+  })
+  seen.vpa = await instance.payments.validateVpa({ vpa: 'asha@bank' })
+  seen.methods = await instance.payments.fetchPaymentMethods()
+  seen.transfers = await instance.payments.fetchTransfer(paymentId)
+  seen.noTransfer = await refused(instance.payments.bankTransfer(paymentId))
+  seen.noDowntime = await refused(instance.payments.fetchPaymentDowntimeById('down_00000000000000'))
+  seen.notOffered = await Promise.all([
+    instance.orders.viewRtoReview(fifth.id), instance.customers.fetchEligibility('elig_1'),
+    instance.stakeholders.all('acc_00000000000000'), instance.products.fetch('acc_00000000000000', 'acc_prd_1'),
+  ].map(refused))
 
   // Links
   seen.link = await instance.paymentLink.create({
@@ -91,6 +114,7 @@ async function main([base, key_id, key_secret]) {
   seen.issued = await instance.invoices.issue(seen.invoice.id)
   await instance.invoices.notifyBy(seen.invoice.id, 'email')
   await instance.invoices.all({ type: 'invoice' })
+  await instance.invoices.fetch(seen.invoice.id)
   seen.invoiceCancelled = await instance.invoices.cancel(seen.invoice.id)
   const draft = await instance.invoices.create({ type: 'link', amount: 500, draft: '1', description: 'x', customer: {} })
   seen.invoiceDeleted = await instance.invoices.delete(draft.id)

@@ -135,7 +135,7 @@ def test_a_saved_method_pays_and_nobody_elses(anna: Person, bert: Person) -> Non
     assert (pay(anna, masked).status_code, pay(bert, saved).status_code) == (400, 404)
 
 
-@pytest.mark.parametrize("amount", [10.5, True, "x", 0, -1, 10**20, None, 99])
+@pytest.mark.parametrize("amount", [10.5, True, "x", 0, -1, 10**20, None, 99, "1_000", "10.5"])
 def test_amounts_that_are_none_are_refused(anna: Person, amount: object) -> None:
     body = {"amount": amount, "currency": "INR", "method": "card", "card": CARD}
     assert anna.ask("POST", "/payments", body).status_code == 400

@@ -71,6 +71,11 @@ def test_every_call_answers(seen: dict[str, Any]) -> None:
         True,
         400,
     )
+    assert (seen["savedToken"]["card"]["last4"], seen["savedDeleted"], seen["iin"]["network"]) == ("4242", [], "Visa")
+    assert seen["intent"]["link"].endswith("&am=12.00&cu=INR")
+    assert (seen["vpa"]["success"], seen["methods"]["upi"], seen["transfers"]["count"]) == (True, True, 0)
+    without = (seen["noTransfer"], seen["noDowntime"], *seen["notOffered"])
+    assert [answer["statusCode"] for answer in without] == [400] * 6
     assert (seen["linkAgain"]["status"], seen["linkCancelled"]["status"]) == ("paid", "cancelled")
     assert (seen["issued"]["status"], seen["issued"]["amount"]) == ("issued", 5100)
     assert (seen["invoiceDeleted"], seen["itemDeleted"], seen["addonDeleted"]) == ([], [], [])

@@ -34,6 +34,7 @@ def test_a_payment_is_signed_captured_and_refunded(client: Any, shop: Shop) -> N
     assert (refund["status"], refund["amount"]) == ("processed", 20_000)
     assert client.refund.fetch(refund["id"])["payment_id"] == payment["id"]
     assert client.payment.fetch_multiple_refund(payment["id"])["count"] == 1
+    assert client.payment.fetch_multiple_refund(payment["id"], {"skip": 1})["count"] == 0
     assert client.payment.fetch_refund_id(payment["id"], refund["id"])["id"] == refund["id"]
     assert client.refund.edit(refund["id"], {"notes": {"x": "y"}})["notes"] == {"x": "y"}
     assert client.refund.create({"payment_id": payment["id"]})["amount"] == 30_000
@@ -51,11 +52,15 @@ def test_manual_capture(client: Any) -> None:
 
     assert payment["captured"] is True
     assert client.order.fetch(order["id"])["status"] == "paid"
+    (listed,) = client.order.all({"authorized": 1, "expand[]": "payments", "count": 1})["items"]
+    assert [p["id"] for p in listed["payments"]["items"]] == [payment["id"]]
 
 
 def test_3d_secure(client: Any, shop: Shop) -> None:
     made = shop.paid(card={**CARD, "number": "4111111111111111"})
     assert [step["action"] for step in made["next"]] == ["otp_generate", "redirect"]
+    assert made["metadata"] == {"network": "Visa", "last4": "1111", "iin": "411111"}
+    assert "411111" in client.iin.all({"flow": "otp"})["iins"]
     payment_id = made["razorpay_payment_id"]
     assert client.payment.otpGenerate(payment_id)["razorpay_payment_id"] == payment_id
     with pytest.raises(BadRequestError, match="OTP"):
@@ -111,14 +116,23 @@ def test_a_card_is_kept_without_a_payment(client: Any) -> None:
 def test_settlements_and_recon(client: Any, shop: Shop) -> None:
     shop.paid(10_000)
     now = time.gmtime()
+    asked = {"amount": 100, "settle_full_balance": False, "description": "Rent", "notes": {"a": "b"}}
+    part = client.settlement.create_ondemand_settlement(asked)
+    assert (part["amount_settled"], part["description"], part["notes"]) == (100, "Rent", {"a": "b"})
+    assert client.settlement.fetch_ondemand_settlement_id(part["id"]) == part
+    with pytest.raises(BadRequestError, match="can be settled now"):
+        client.settlement.create_ondemand_settlement({"amount": 10**9})
 
-    settled = client.settlement.create_ondemand_settlement({"amount": 100, "settle_full_balance": True})
+    settled = client.settlement.create_ondemand_settlement({"settle_full_balance": True})
 
     assert settled["status"] == "processed"
     assert client.settlement.fetch_ondemand_settlement_id(settled["id"])["id"] == settled["id"]
     rows = client.settlement.report({"year": now.tm_year, "month": now.tm_mon, "day": now.tm_mday})["items"]
     assert sum(r["credit"] - r["debit"] for r in rows) == settled["amount_settled"]
+    assert [r["debit"] for r in rows if r["entity_id"] == part["id"]] == [100]
     assert client.settlement.fetch(rows[0]["settlement_id"])["amount"] == settled["amount_settled"]
+    asked_for = client.settlement.fetch_all_ondemand_settlement()["items"]
+    assert {one["id"] for one in asked_for} == {settled["id"], part["id"]}
 
 
 def test_webhooks(client: Any) -> None:

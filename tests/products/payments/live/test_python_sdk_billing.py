@@ -57,6 +57,7 @@ def test_items_and_invoices(client: Any, shop: Shop) -> None:
     body = {"type": "invoice", "customer_id": customer["id"], "line_items": lines, "draft": "1", "currency": "INR"}
 
     draft = client.invoice.create(body)
+    client.invoice.edit(draft["id"], {"line_items": [{"id": draft["line_items"][0]["id"]}, lines[1]]})
     edited = client.invoice.edit(draft["id"], {"comment": "Thanks", "receipt": "R7"})
     issued = client.invoice.issue(draft["id"])
     shop.pay_order(issued["order_id"], 55_000)
@@ -70,8 +71,11 @@ def test_items_and_invoices(client: Any, shop: Shop) -> None:
 
 
 def test_invoices_are_cancelled_deleted_and_sent(client: Any) -> None:
-    body = {"type": "link", "amount": 9000, "currency": "INR", "customer": {"email": "a@example.org"}}
+    address = {"line1": "4 Mill Lane", "zipcode": "560068", "city": "Bengaluru", "country": "in"}
+    customer = {"email": "a@example.org", "billing_address": address}
+    body = {"type": "link", "amount": 9000, "currency": "INR", "customer": customer}
     open_one = client.invoice.create(body)
+    assert client.invoice.fetch(open_one["id"])["customer_details"]["billing_address"].items() >= address.items()
     assert client.invoice.notify_by(open_one["id"], "email") == {"success": True}
     assert client.invoice.cancel(open_one["id"])["status"] == "cancelled"
     draft = client.invoice.create({**body, "draft": "1"})
@@ -174,7 +178,7 @@ def test_virtual_accounts_are_credited(client: Any, shop: Shop) -> None:
     body = {"receivers": {"types": ["bank_account"]}, "description": "Rent", "amount_expected": 70_000}
     account = client.virtual_account.create(body)
     number = account["receivers"][0]["account_number"]
-    assert len(client.virtual_account.add_receiver(account["id"], {"types": ["vpa"]})["receivers"]) == 2
+    receivers = client.virtual_account.add_receiver(account["id"], {"types": ["vpa"]})["receivers"]
     payer = {"type": "bank_account", "bank_account": {"ifsc": "HDFC0000053", "account_number": "50100099"}}
     allowed = client.virtual_account.add_allowed_player(account["id"], payer)["allowed_payers"]
     transfer = {"account_number": number, "amount": 70_000, "currency": "INR", "reference": "UTR1", "name": "Ravi"}
@@ -189,6 +193,10 @@ def test_virtual_accounts_are_credited(client: Any, shop: Shop) -> None:
     (payment,) = client.virtual_account.payments(account["id"])["items"]
     assert (payment["method"], payment["status"]) == ("bank_transfer", "captured")
     assert client.payment.bank_transfer(payment["id"])["virtual_account_id"] == account["id"]
+    by_upi = {"vpa": receivers[1]["address"], "from_vpa": "ravi@bank", "amount": 500, "currency": "INR"}
+    upi = shop.ask("POST", "/simulator/bank_transfers", json={**by_upi, "reference": "RRN1"}).json()["payment_id"]
+    came = client.payment.upi_transfer(upi)
+    assert (came["payer_vpa"], came["rrn"], came["virtual_account_id"]) == ("ravi@bank", "RRN1", account["id"])
     assert client.virtual_account.close(account["id"])["status"] == "closed"
     closed = shop.ask("POST", "/simulator/bank_transfers", json={**transfer, "reference": "UTR2"})
     assert closed.status_code == 409

@@ -32,10 +32,11 @@ from dodeca.products.payments.acquirers.protocol import (
     Unknown,
 )
 
+CHALLENGED = "challenge"
 SCENARIOS = {
-    "4111111111111111": "challenge",
-    "5267318187975449": "challenge",
-    "4000002500003155": "challenge",
+    "4111111111111111": CHALLENGED,
+    "5267318187975449": CHALLENGED,
+    "4000002500003155": CHALLENGED,
     "4000000000000002": "payment_declined",
     "4000000000009995": "insufficient_funds",
     "4000000000000069": "card_expired",
@@ -111,8 +112,8 @@ class Simulator:
         return self._by_card(ask, _scenario(ask.vault))
 
     def _by_card(self, ask: Ask, scenario: str) -> Result:
-        if scenario == "challenge" or (ask.challenge and scenario in AUTHORISED):
-            reference = self._reference(ask, "approve" if scenario == "challenge" else scenario)
+        if scenario == CHALLENGED or (ask.challenge and scenario in AUTHORISED):
+            reference = self._reference(ask, "approve" if scenario == CHALLENGED else scenario)
             return Approved(reference) if ask.recurring else Challenge("otp", reference)
         if scenario == "first_unavailable" and ask.number == 1:
             return Unavailable()

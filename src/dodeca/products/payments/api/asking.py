@@ -85,12 +85,15 @@ class Advance(ClosedRequest):
 
 
 class BankTransfer(ClosedRequest):
-    """A transfer that reaches the simulated bank: to a virtual account's number, or with an order's RF reference."""
+    """A transfer that reaches the simulated bank: to a virtual account's number, or by UPI to its `vpa`, or with an
+    order's RF reference."""
 
     amount: Number
     currency: Text
     reference: Text
     account_number: Text | None = None
+    vpa: Text | None = None
+    from_vpa: Text = "success@razorpay"
     order_reference: Text | None = None
     name: Text = ""
     from_account: Text = ""
@@ -254,6 +257,8 @@ def bank_transfer(session: DbWrite, desk: Till, data: JSONBody[BankTransfer]) ->
         if account.merchant_id != desk.merchant.id or account.mode != desk.mode:
             raise NotFound("There is no such account.", field="account_number")
         options = {"account": account, "from_account": data.from_account}
+    elif data.vpa is not None:
+        options = {"account": receivers.account_by_vpa(session, desk, data.vpa), "from_vpa": data.from_vpa}
     elif data.order_reference is not None:
         known = session.get(BankReference, data.order_reference.replace(" ", "").upper())
         if known is None:

@@ -417,7 +417,8 @@ class Refund(Model):
 class Settlement(Model):
     """What a merchant is paid out of captured payments, in one currency: credits minus debits of its items.
 
-    Payments and refunds name the settlement they are in, so none is in two."""
+    Payments and refunds name the settlement they are in, so none is in two. `asked` is what a request for one on demand
+    said of it."""
 
     __tablename__ = "payments_settlements"
 
@@ -431,6 +432,7 @@ class Settlement(Model):
     status: Mapped[str] = mapped_column(default="created")
     utr: Mapped[str]
     ondemand_id: Mapped[str | None] = mapped_column(index=True)
+    asked: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     processed_at: Mapped[datetime | None]
 
@@ -444,7 +446,8 @@ class Payout(Model):
     """Money on its way from a purse or a merchant to a bank account; the account's details are kept masked.
 
     created → initiated → processed, failed or reversed. `owner` and `code` name the ledger account that pays. What a
-    merchant was paid so is taken off a settlement, which it then names."""
+    merchant was paid so is taken off a settlement, which it then names. One on demand is such a payout of a part of
+    what is captured; `asked` is what was said of it."""
 
     __tablename__ = "payments_payouts"
 
@@ -458,6 +461,7 @@ class Payout(Model):
     status: Mapped[str] = mapped_column(default="created")
     reference: Mapped[str | None]
     settlement_id: Mapped[str | None] = mapped_column(ForeignKey("payments_settlements.id"))
+    asked: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     processed_at: Mapped[datetime | None]
 

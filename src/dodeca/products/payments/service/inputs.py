@@ -19,16 +19,18 @@ LONGEST_RECEIPT = 40
 FORBIDDEN_NOTES = frozenset({"cvv", "cvc", "cvv2", "pan", "card_number", "cardnumber"})
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f]")
 """All but tabulators and line feeds."""
+_WHOLE = re.compile(r"(-?[0-9]{1,20})(?:\.0{1,4})?")
 _CARD_LIKE = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 
 
 def amount_of(raw: object, currency: str, *, field: str = "amount", least: int | None = None) -> int:
-    """A positive whole number of minor units. 1000, 1000.0 and "1000" pass; 10.5, true and NaN do not."""
+    """A positive whole number of minor units. 1000, 1000.0, "1000" and "1000.0" (a form's) pass; 10.5, true, NaN and
+    "1_000" do not."""
     check_currency(currency)
     if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
         raise Invalid("The amount must be an integer.", field=field)
     try:
-        value = int(raw) if not isinstance(raw, str) else int(raw.strip())
+        value = int(raw if not isinstance(raw, str) else _whole(raw))
     except (ValueError, OverflowError):
         raise Invalid("The amount must be an integer.", field=field) from None
     if isinstance(raw, float) and raw != value:
@@ -39,6 +41,14 @@ def amount_of(raw: object, currency: str, *, field: str = "amount", least: int |
     if value > MOST_MINOR_UNITS:
         raise Invalid("The amount exceeds the maximum amount allowed.", field=field)
     return value
+
+
+def _whole(text: str) -> str:
+    """The digits of a whole number. Raises ValueError."""
+    found = _WHOLE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(text[:20])
+    return found[1]
 
 
 def text_of(raw: object, field: str, longest: int = 255) -> str | None:

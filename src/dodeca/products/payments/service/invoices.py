@@ -23,6 +23,7 @@ from dodeca.products.payments.service.payment_links import moment_of, person_of
 
 MOST_LINES = 50
 OPEN = ("issued", "partially_paid")
+ADDRESS = ("line1", "line2", "city", "zipcode", "state", "country", "contact", "name", "tag", "landmark")
 
 
 def create(session: WriteSession, desk: Desk, values: Mapping[str, Any], *, source: str = "invoice") -> Invoice:
@@ -81,7 +82,24 @@ def _bill_to(session: ReadSession, desk: Desk, row: Invoice, values: Mapping[str
         row.customer_id = customer.id
         row.customer = {"name": customer.name or "", "email": customer.email, "contact": customer.contact}
     else:
-        row.customer_id, row.customer = None, person_of(values.get("customer"))
+        given = values.get("customer")
+        row.customer_id, row.customer = None, {**person_of(given), **_whereabouts(given)}
+
+
+def _whereabouts(raw: object) -> dict[str, Any]:
+    """The addresses of a customer that is not kept as one, and its tax number. Raises Invalid."""
+    given = raw if isinstance(raw, Mapping) else {}
+    found: dict[str, Any] = {}
+    if given.get("gstin"):
+        found["gstin"] = text_of(given["gstin"], "customer[gstin]", 20)
+    for kind in ("billing_address", "shipping_address"):
+        address = given.get(kind)
+        if isinstance(address, Mapping) and address:
+            parts = {name: text_of(address.get(name), f"customer[{kind}][{name}]", 255) for name in ADDRESS}
+            found[kind] = {"id": ids.new("addr"), "type": kind, "primary": True, **parts}
+        elif address:
+            raise Invalid(f"The {kind} is an object.", field=f"customer[{kind}]")
+    return found
 
 
 def lines_of(session: ReadSession, desk: Desk, row: Invoice, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -102,6 +120,9 @@ def lines_of(session: ReadSession, desk: Desk, row: Invoice, values: Mapping[str
 def _line_of(session: ReadSession, desk: Desk, row: Invoice, raw: Any) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
         raise Invalid("A line item is an object.", field="line_items")
+    known = next((line for line in row.lines or () if line["id"] == raw.get("id")), None)
+    if known is not None:  # changing a draft: what is not given stays
+        raw = {**known, **raw}
     quantity = number_of(raw.get("quantity") or 1, "quantity", 1, 10**6) or 1
     item_id = text_of(raw.get("item_id"), "item_id", 40)
     item = desk.find(session, Item, item_id) if item_id else None
@@ -112,7 +133,8 @@ def _line_of(session: ReadSession, desk: Desk, row: Invoice, raw: Any) -> dict[s
         raise Invalid("The name of a line item is required.", field="name")
     price = raw.get("amount", item.amount if item else None)
     described = text_of(raw.get("description"), "description", 2048) or (item.description if item else None)
-    return _line(name, described, amount_of(price, row.currency), row.currency, quantity, item_id)
+    made = _line(name, described, amount_of(price, row.currency), row.currency, quantity, item_id)
+    return made if known is None else {**made, "id": known["id"]}
 
 
 def _line(

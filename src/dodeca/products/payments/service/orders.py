@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,6 +115,15 @@ def left(order: Order) -> int:
 def takes(order: Order, amount: int) -> bool:
     """Whether it can still be paid `amount`."""
     return order.status != "paid" and not is_over(order) and amount <= left(order)
+
+
+def payments_of_all(session: ReadSession, desk: Desk, order_ids: Sequence[str]) -> dict[str, list[Payment]]:
+    """All tries to pay orders of theirs, newest first, by order."""
+    mine = select(Payment).where(Payment.order_id.in_(order_ids), Payment.merchant_id == desk.merchant.id)
+    found: dict[str, list[Payment]] = {}
+    for payment in session.scalars(mine.order_by(Payment.created_at.desc(), Payment.id.desc())):
+        found.setdefault(payment.order_id or "", []).append(payment)
+    return found
 
 
 def payments_of(session: ReadSession, desk: Desk, order: Order) -> list[Payment]:

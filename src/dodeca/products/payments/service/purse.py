@@ -83,12 +83,17 @@ def withdraw(
         reference=reference,
         created_at=clock.now(),
     )
-    with claiming(session, Payout, otherwise=Conflict("This reference was used before.", field="reference")):
-        session.add(payout)
-    entry = Entry(Place(owner, code, currency, mode), Place(owner, "payout", currency, mode), amount, "payout")
-    ledger.post(session, f"payout:{payout.id}", [entry])
+    begin(session, payout)
     outside.pay_out_later(session, payout.id)
     return payout
+
+
+def begin(session: WriteSession, payout: Payout) -> None:
+    """Take a payout's sum out of what it comes from. Raises Conflict, InsufficientFunds."""
+    with claiming(session, Payout, otherwise=Conflict("This reference was used before.", field="reference")):
+        session.add(payout)
+    here, way = (Place(payout.owner, code, payout.currency, payout.mode) for code in (payout.code, "payout"))
+    ledger.post(session, f"payout:{payout.id}", [Entry(here, way, payout.amount, "payout")])
 
 
 def hand_over(session: WriteSession, payout_id: str) -> None:

@@ -254,8 +254,10 @@ def credit(
     order: Order | None = None,
     account: VirtualAccount | None = None,
     from_account: str = "",
+    from_vpa: str | None = None,
 ) -> Payment:
-    """Book a transfer that reached the bank: a captured payment, for an order or a virtual account.
+    """Book a transfer that reached the bank, by UPI where it has `from_vpa`: a captured payment, for an order or a
+    virtual account.
 
     The same `reference` gives the first payment again. Raises Conflict for an order that does not want the amount, a
     closed account, a foreign payer."""
@@ -283,7 +285,8 @@ def credit(
         amount=amount,
         amount_refunded=0,
         currency=currency,
-        method="bank_transfer",
+        method="upi" if from_vpa else "bank_transfer",
+        vpa=from_vpa,
         status="created",
         name=payer[:100],
         description=order.description,
@@ -331,6 +334,14 @@ def _check_credit(account: VirtualAccount, from_account: str) -> None:
     allowed = [payer["bank_account"]["account_number"] for payer in account.allowed_payers]
     if allowed and from_account not in allowed:
         raise Conflict("This virtual account takes nothing from that bank account.", field="from_account")
+
+
+def account_by_vpa(session: ReadSession, desk: Desk, vpa: str) -> VirtualAccount:
+    """The merchant's account that takes UPI at this address. Raises NotFound."""
+    row = session.scalar(desk.owned(VirtualAccount).where(VirtualAccount.vpa == vpa).limit(1))
+    if row is None:
+        raise NotFound("There is no such address.", field="vpa")
+    return row
 
 
 def account_by_number(session: ReadSession, number: str) -> VirtualAccount:

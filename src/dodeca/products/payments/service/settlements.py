@@ -32,6 +32,7 @@ from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 
 AFTER_DAYS = 2
+ON_DEMAND = "setlod"
 BATCHES = (500, 5000, 50_000)
 """Items of a kind in one settlement: more where debits would eat up a smaller one."""
 CHUNK = 5000
@@ -229,13 +230,44 @@ def _given(session: ReadSession, payment_ids: Sequence[str]) -> int:
     return int(session.scalar(select(func.sum(Split.amount)).where(Split.payment_id.in_(payment_ids))) or 0)
 
 
-def on_demand(session: WriteSession, desk: Desk, currency: str) -> Settlement:
+def on_demand(session: WriteSession, desk: Desk, currency: str, asked: Mapping[str, Any] | None = None) -> Settlement:
     """Settle now all that is captured. Raises PaymentRequired when there is nothing."""
     row = settle(session, desk.merchant.id, desk.mode, currency, until=clock.now())
     if row is None:
         raise PaymentRequired("There is no balance to settle.", field="amount")
-    row.ondemand_id = ids.new("setlod")
+    row.ondemand_id, row.asked = ids.new(ON_DEMAND), dict(asked or {})
     return row
+
+
+def advance(session: WriteSession, desk: Desk, amount: int, currency: str, asked: Mapping[str, Any]) -> Payout:
+    """Send a part of what is captured, due or not, to where settlements go; the next settlement takes it off.
+
+    Raises InsufficientFunds."""
+    session.get_locked(Merchant, desk.merchant.id)
+    able = ledger.balance(session, Place(desk.merchant.id, "merchant", currency, desk.mode)).available
+    if amount > able:  # in test mode the account itself has no limit
+        raise ledger.InsufficientFunds(f"Only {max(able, 0)} can be settled now.", field="amount")
+    payout = Payout(
+        id=ids.new(ON_DEMAND),
+        owner=desk.merchant.id,
+        code="merchant",
+        mode=desk.mode,
+        currency=currency,
+        amount=amount,
+        destination=desk.merchant.bank_account or {"name": desk.merchant.name, "kind": "settlement"},
+        status="created",
+        asked=dict(asked),
+        created_at=clock.now(),
+    )
+    purse.begin(session, payout)
+    purse.hand_over(session, payout.id)
+    return payout
+
+
+def advances(desk: Desk) -> Select[Payout]:
+    """What was sent ahead of a merchant's settlements."""
+    mine = (Payout.owner == desk.merchant.id, Payout.mode == desk.mode)
+    return select(Payout).where(*mine, Payout.id.startswith(f"{ON_DEMAND}_", autoescape=True))
 
 
 def balance(session: ReadSession, desk: Desk) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.products.payments import acquirers, entities, flows
 from dodeca.products.payments.acquirers.protocol import Acquirer
+from dodeca.products.payments.acquirers.simulators import CHALLENGED, SCENARIOS
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.pay import listed
 from dodeca.products.payments.compat.razorpay.requests import Context
@@ -171,6 +172,14 @@ def _cancel(session: WriteSession, token: Token) -> None:
 def fetch_card(session: ReadSession, ctx: Context, card_id: str) -> dict[str, Any]:
     """A card, as far as it is kept."""
     return entities.card(ctx.desk.find(session, Card, card_id))
+
+
+@call("GET", "/iins/list", "read")
+def list_iins(session: ReadSession, ctx: Context) -> dict[str, Any]:
+    """Whose cards ask for an OTP (`flow` otp): those of the simulators; no others are known, nor business cards."""
+    otp = {number[:6] for number, scenario in SCENARIOS.items() if scenario == CHALLENGED}
+    found = sorted(otp) if ctx.query.get("flow") == "otp" else []
+    return {"count": len(found), "iins": found}
 
 
 @call("GET", "/iins/{}", "read")

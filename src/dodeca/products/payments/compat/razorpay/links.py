@@ -185,14 +185,19 @@ def remove_payer(session: WriteSession, ctx: Context, account_id: str, payer_id:
     receivers.remove_payer(_active(session, ctx, account_id), payer_id)
 
 
+def _credited(session: ReadSession, payment: PaymentRow) -> VirtualAccount | None:
+    """The virtual account that a payment went into."""
+    order = session.get(Order, payment.order_id) if payment.order_id else None
+    return session.get(VirtualAccount, order.source_id) if order and order.source == "virtual_account" else None
+
+
 @call("GET", "/payments/{}/bank_transfer", "read")
 def bank_transfer(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
     """The transfer that a payment came by."""
     payment = ctx.desk.find(session, PaymentRow, payment_id)
     if payment.method != "bank_transfer":
         raise Invalid("The payment was not made by bank transfer.", field="id")
-    order = session.get(Order, payment.order_id) if payment.order_id else None
-    account = session.get(VirtualAccount, order.source_id) if order and order.source == "virtual_account" else None
+    account = _credited(session, payment)
     return {
         "id": "bt_" + payment.id.partition("_")[2],
         "entity": "bank_transfer",
@@ -203,4 +208,28 @@ def bank_transfer(session: ReadSession, ctx: Context, payment_id: str) -> dict[s
         "payer_bank_account": {"id": None, "entity": "bank_account", "name": payment.name or None, "notes": []},
         "virtual_account_id": account.id if account else None,
         "virtual_account": entities.virtual_account(account) if account else None,
+    }
+
+
+@call("GET", "/payments/{}/upi_transfer", "read")
+def upi_transfer(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """The UPI transfer to a virtual account that a payment came by."""
+    payment = ctx.desk.find(session, PaymentRow, payment_id)
+    account = _credited(session, payment)
+    if payment.method != "upi" or account is None:
+        raise Invalid("The payment was not made by UPI to a virtual account.", field="id")
+    return {
+        "id": "ut_" + payment.id.partition("_")[2],
+        "entity": "upi_transfer",
+        "amount": payment.amount,
+        "payer_vpa": payment.vpa,
+        "payer_bank": None,
+        "payer_account": None,
+        "payer_ifsc": None,
+        "payment_id": payment.id,
+        "npci_reference_id": payment.acquirer_reference,
+        "rrn": payment.acquirer_reference,
+        "tr": None,
+        "virtual_account_id": account.id,
+        "virtual_account": entities.virtual_account(account),
     }

@@ -12,9 +12,9 @@ from dodeca.products.payments.banks import BANKS, WALLETS
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.pay import listed
 from dodeca.products.payments.compat.razorpay.requests import Context
-from dodeca.products.payments.models import Settlement
+from dodeca.products.payments.models import Payout, Settlement
 from dodeca.products.payments.service import recon, settlements
-from dodeca.products.payments.service.inputs import number_of
+from dodeca.products.payments.service.inputs import amount_of, flag_of, notes_of, number_of, text_of
 
 MOST_LINES = 1000
 
@@ -44,45 +44,88 @@ def combined(session: ReadSession, ctx: Context) -> dict[str, Any]:
     return entities.collection(recon.lines(session, ctx.desk, start, end, skip, most))
 
 
-def _on_demand(row: Settlement) -> dict[str, Any]:
+def _on_demand(row: Settlement | Payout) -> dict[str, Any]:
+    """Settlements.RazorpaySettlementOndemand: all of a balance is a settlement, a part of it a payout."""
+    settled = row.amount if row.status == "processed" else 0
+    asked = row.asked
     return {
-        "id": row.ondemand_id,
+        "id": _name(row),
         "entity": "settlement.ondemand",
         "amount": row.amount,
-        "amount_requested": row.amount,
-        "amount_settled": row.amount,
+        "amount_requested": asked.get("amount") or row.amount,
+        "amount_settled": settled,
         "amount_pending": 0,
-        "amount_reversed": 0,
+        "amount_reversed": row.amount - settled,
         "fees": 0,
         "tax": 0,
         "currency": row.currency,
-        "settle_full_balance": True,
-        "status": row.status,
-        "description": None,
-        "notes": [],
+        "settle_full_balance": isinstance(row, Settlement),
+        "status": "processed" if settled else "reversed",
+        "description": asked.get("description"),
+        "notes": entities.notes(asked.get("notes") or {}),
         "created_at": entities.unix(row.created_at),
         "scheduled": False,
-        "ondemand_payouts": entities.collection([]),
+        "ondemand_payouts": entities.collection([_payout(row)]),
+    }
+
+
+def _name(row: Settlement | Payout) -> str:
+    return row.id if isinstance(row, Payout) else row.ondemand_id or ""
+
+
+def _payout(row: Settlement | Payout) -> dict[str, Any]:
+    """The one transfer to the bank that a settlement on demand is."""
+    done = row.status == "processed"
+    at = entities.unix(row.processed_at)
+    return {
+        "id": "setlodp_" + _name(row).partition("_")[2],
+        "entity": "settlement.ondemand_payout",
+        "initiated_at": entities.unix(row.created_at),
+        "processed_at": at if done else None,
+        "reversed_at": None if done else at,
+        "amount": row.amount,
+        "amount_settled": row.amount if done else None,
+        "fees": 0,
+        "tax": 0,
+        "utr": row.utr if isinstance(row, Settlement) else None,
+        "status": "processed" if done else "reversed",
+        "created_at": entities.unix(row.created_at),
     }
 
 
 @call("POST", "/settlements/ondemand", "write")
 def settle_now(session: WriteSession, ctx: Context) -> dict[str, Any]:
-    """Settle all that is captured, now."""
-    currency = str(ctx.body.get("currency") or "INR")
-    return _on_demand(settlements.on_demand(session, ctx.desk, currency))
+    """Settle an amount now, or all that is captured."""
+    currency, body = str(ctx.body.get("currency") or "INR"), ctx.body
+    asked = {
+        "description": text_of(body.get("description"), "description", 2048),
+        "notes": notes_of(body.get("notes")),
+    }
+    if flag_of(body.get("settle_full_balance"), "settle_full_balance"):
+        return _on_demand(settlements.on_demand(session, ctx.desk, currency, asked))
+    amount = amount_of(body.get("amount"), currency)
+    return _on_demand(settlements.advance(session, ctx.desk, amount, currency, {**asked, "amount": amount}))
 
 
 @call("GET", "/settlements/ondemand", "read")
 def list_on_demand(session: ReadSession, ctx: Context) -> dict[str, Any]:
-    """Settlements that were asked for."""
-    return listed(session, ctx, Settlement, _on_demand, Settlement.ondemand_id.is_not(None))
+    """Settlements that were asked for, whole ones and parts, newest first."""
+    count, skip, start, end = ctx.page()
+    whole = ctx.desk.owned(Settlement).where(Settlement.ondemand_id.is_not(None))
+    found: list[Settlement | Payout] = []
+    for rows, kind in ((whole, Settlement), (settlements.advances(ctx.desk), Payout)):
+        within = rows if start is None else rows.where(kind.created_at >= start)
+        within = within if end is None else within.where(kind.created_at <= end)
+        found += session.scalars(within.order_by(kind.created_at.desc(), kind.id.desc()).limit(skip + count))
+    found.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+    return entities.collection([_on_demand(row) for row in found[skip : skip + count]])
 
 
 @call("GET", "/settlements/ondemand/{}", "read")
 def fetch_on_demand(session: ReadSession, ctx: Context, wanted: str) -> dict[str, Any]:
     """One of them."""
-    row = session.scalar(ctx.desk.owned(Settlement).where(Settlement.ondemand_id == wanted))
+    whole = session.scalar(ctx.desk.owned(Settlement).where(Settlement.ondemand_id == wanted))
+    row = whole or session.scalar(settlements.advances(ctx.desk).where(Payout.id == wanted))
     if row is None:
         raise NotFound("The id provided does not exist", field="id")
     return _on_demand(row)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from sqlalchemy import select
 
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
+from dodeca.kernel.money import decimal_text
 from dodeca.products.payments import entities, flows, links
 from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.compat.razorpay.calls import call
@@ -68,14 +70,19 @@ def create_order(session: WriteSession, ctx: Context) -> dict[str, Any]:
 
 @call("GET", "/orders", "read")
 def list_orders(session: ReadSession, ctx: Context) -> dict[str, Any]:
-    """Orders, by receipt where one is given."""
+    """Orders, by receipt where one is given, with their payments where they are asked for."""
     where = []
     if ctx.query.get("receipt"):
         where.append(Order.receipt == str(ctx.query["receipt"]))
     if ctx.query.get("authorized") not in (None, ""):
         paid = select(Payment.order_id).where(Payment.authorized_at.is_not(None), Payment.order_id == Order.id).exists()
         where.append(paid if flag_of(ctx.query["authorized"], "authorized") else ~paid)
-    return listed(session, ctx, Order, entities.order, *where)
+    found = listed(session, ctx, Order, entities.order, *where)
+    if ctx.expands("payments") or ctx.expands("payments.card"):
+        tries = orders.payments_of_all(session, ctx.desk, [order["id"] for order in found["items"]])
+        for order in found["items"]:
+            order["payments"] = entities.collection([shown(session, p) for p in tries.get(order["id"], ())])
+    return found
 
 
 @call("GET", "/orders/{}", "read")
@@ -83,9 +90,9 @@ def fetch_order(session: ReadSession, ctx: Context, order_id: str) -> dict[str, 
     """One order, with its payments where they are asked for."""
     order = ctx.desk.find(session, Order, order_id)
     found = entities.order(order)
-    if ctx.expands("payments"):
+    if ctx.expands("payments") or ctx.expands("payments.card"):
         tries = orders.payments_of(session, ctx.desk, order)
-        found["payments"] = entities.collection([entities.payment(p) for p in tries])
+        found["payments"] = entities.collection([shown(session, p) for p in tries])
     return found
 
 
@@ -155,9 +162,17 @@ async def create_upi(ctx: Context) -> dict[str, Any]:
     made = await _pay(ctx)
     found: dict[str, Any] = {"razorpay_payment_id": made["razorpay_payment_id"]}
     if intent:
-        amount = f"{int(str(ctx.body.get('amount'))) / 100:.2f}"
-        found["link"] = f"upi://pay?pa=dodeca@razorpay&pn=Merchant&tr={made['razorpay_payment_id']}&am={amount}&cu=INR"
+        found["link"] = await ctx.platform.db.aread(partial(_upi_link, ctx, found["razorpay_payment_id"]))
     return found
+
+
+def _upi_link(ctx: Context, payment_id: str, session: ReadSession) -> str:
+    """What opens a payer's UPI app: NPCI's "UPI Linking Specifications"."""
+    desk = ctx.till(session)
+    payment = desk.find(session, Payment, payment_id)
+    sum_of = {"am": decimal_text(payment.amount, payment.currency), "cu": payment.currency}
+    to = {"pa": "dodeca@razorpay", "pn": desk.merchant.name, "tr": payment.id}
+    return f"upi://pay?{urlencode(to | sum_of, quote_via=quote, safe='@')}"
 
 
 @call("POST", "/payments/create/recurring", "flow")
@@ -220,7 +235,8 @@ def _came_of(session: ReadSession, ctx: Context, payment: Payment) -> dict[str, 
         elif kind != action:
             url = ctx.platform.url(f"/payments/v1/payments/{payment.id}")
             steps = [{"action": "poll", "url": url}]
-        metadata = {"issuer": None, "network": None, "last4": None}
+        card = session.get(Card, payment.card_id) if payment.card_id else None
+        metadata = {} if card is None else {"network": card.network, "last4": card.last4, "iin": card.bin}
         return {"razorpay_payment_id": payment.id, "next": steps, "metadata": metadata}
     return three_fields(session, ctx, payment)
 
@@ -302,15 +318,18 @@ def payment_card(session: ReadSession, ctx: Context, payment_id: str) -> dict[st
     return entities.card(session.get_one(Card, payment.card_id))
 
 
-@call("GET", "/payments/{}/{}", "read")
-def payment_part(session: ReadSession, ctx: Context, payment_id: str, part: str) -> dict[str, Any]:
-    """A payment's refunds and transfers."""
+@call("GET", "/payments/{}/refunds", "read")
+def payment_refunds(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """A payment's refunds."""
     payment = ctx.desk.find(session, Payment, payment_id)
-    if part == "refunds":
-        return entities.collection([entities.refund(r) for r in refunds.refunds_of(session, ctx.desk, payment)])
-    if part == "transfers":
-        return entities.collection([])
-    raise Invalid("The requested URL was not found on the server.", field="url")
+    return listed(session, ctx, Refund, entities.refund, Refund.payment_id == payment.id)
+
+
+@call("GET", "/payments/{}/transfers", "read")
+def payment_transfers(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
+    """A payment's transfers to linked accounts: there are none."""
+    ctx.desk.find(session, Payment, payment_id)
+    return entities.collection([])
 
 
 @call("GET", "/payments/{}/refunds/{}", "read")
