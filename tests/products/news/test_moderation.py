@@ -13,7 +13,7 @@ from dodeca.commons.notifications.models import Notification
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from dodeca.products.news.models import Item
-from dodeca.products.news.service import items, listing, marks, members, moderating, posting, threads
+from dodeca.products.news.service import items, listing, marks, members, moderating, posting, searching, threads
 from dodeca.products.news.service.members import VISITOR, Viewer
 
 
@@ -197,3 +197,18 @@ def test_what_was_merged_stands_by_itself_again_once_it_is_revived(session: Writ
     act(session, news, "unkill", post)
 
     assert (post.state, post.merged_into) == ("live", None)
+
+
+def test_what_was_killed_takes_no_place_in_a_search(session: WriteSession, news: News) -> None:
+    shown, *killed = (news.post(title="Superposition") for _ in range(4))
+    comment = news.comment(shown, content="Superposition it is.")
+    for item in killed:
+        act(session, news, "kill", item)
+    for item in (shown, *killed, comment):
+        searching.put(session, items.locked(session, item.id))
+
+    found = searching.find(session, VISITOR, "superposition", limit=1)
+    of_moderators = searching.find(session, Viewer("someone", is_moderator=True), "superposition")
+
+    assert [[item.id for item in kind] for kind in found] == [[shown.id], [comment.id]]
+    assert {item.id for item in of_moderators[0]} == {shown.id, *(item.id for item in killed)}

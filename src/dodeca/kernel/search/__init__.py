@@ -6,7 +6,7 @@ database's locale. What people type (`queries`) is data: there is no input that 
 """
 
 from dodeca.kernel.search.highlights import Snippet
-from dodeca.kernel.search.index import Document, Hit, SearchIndex, is_companion
+from dodeca.kernel.search.index import MOST_RANKED, Document, Hit, SearchIndex, is_companion
 from dodeca.kernel.search.queries import Query, parsed
 
-__all__ = ["Document", "Hit", "Query", "SearchIndex", "Snippet", "is_companion", "parsed"]
+__all__ = ["MOST_RANKED", "Document", "Hit", "Query", "SearchIndex", "Snippet", "is_companion", "parsed"]

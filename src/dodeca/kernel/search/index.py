@@ -63,6 +63,8 @@ class Hit(msgspec.Struct, frozen=True):
     doc_id: str
     rank: float
     highlights: Mapping[str, Snippet]
+    filters: Mapping[str, str | None] = {}
+    """Its exact values, by the names of the index's filters."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,7 +260,8 @@ class SearchIndex:
         wanted = self._wanted(filters)
         if visible is not None:
             wanted.append(self.table.c.doc_id.in_(visible))
-        found: Any = select(self.table.c.doc_id, rank.label("rank"), self.table.c.id).select_from(source)
+        exact = [self.table.c[f"filter_{name}"] for name in self.filters]
+        found: Any = select(self.table.c.doc_id, rank.label("rank"), self.table.c.id, *exact).select_from(source)
         found = found.where(matches, *wanted)
         if newest:
             statement = found.add_columns(*texts).order_by(self.table.c.at.desc().nulls_last(), self.table.c.id.desc())
@@ -267,11 +270,13 @@ class SearchIndex:
         else:
             statement = found.add_columns(*texts).order_by(literal_column("rank").desc(), self.table.c.id.desc())
         rows = session.execute(statement.limit(limit).offset(min(offset, MAX_OFFSET))).all()
+        first = 3 + len(exact)
         return [
             Hit(
                 row[0],
                 float(row[1]),
-                {f: snippet(value, query, words=snippet_words) for f, value in zip(shown, row[3:], strict=True)},
+                {f: snippet(text, query, words=snippet_words) for f, text in zip(shown, row[first:], strict=True)},
+                dict(zip(self.filters, row[3:first], strict=True)),
             )
             for row in rows
         ]
@@ -287,7 +292,8 @@ class SearchIndex:
         rows by number, so it stops as soon as there are enough."""
         last = found.order_by(self._fts.c.rowid.desc()).limit(MOST_RANKED).subquery("last")
         source = last.join(self.table, self.table.c.id == last.c.id) if texts else last
-        statement: Select[Any] = select(last.c.doc_id, last.c.rank, last.c.id, *texts).select_from(source)
+        exact = [last.c[f"filter_{name}"] for name in self.filters]
+        statement: Select[Any] = select(last.c.doc_id, last.c.rank, last.c.id, *exact, *texts).select_from(source)
         return statement.order_by(last.c.rank.desc(), last.c.id.desc())
 
     def _matching(self, session: ReadSession, query: Query) -> tuple[ColumnElement[float], ColumnElement[bool], Any]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import msgspec
-from sqlalchemy import String, cast, select
+from sqlalchemy import Select, String, cast, select
 
 from dodeca.commons.accounts.public import account_by_id
 from dodeca.commons.discussion import plain_text
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.jobs import JobContext, job
-from dodeca.kernel.search import Document, Hit, SearchIndex
+from dodeca.kernel.search import MOST_RANKED, Document, Hit, SearchIndex
 from dodeca.products.news.models import Item, ItemTag
-from dodeca.products.news.service.members import Viewer, visible_to
+from dodeca.products.news.service.members import Viewer, may_see
 
 index = SearchIndex(
     "news",
@@ -87,26 +88,34 @@ def find(
     if sort not in ("relevance", "new"):
         raise Invalid("sort is relevance or new.", field="sort")
     filters = {k: v.lower() for k, v in (("author", author), ("site", site)) if v}
-    visible = select(cast(Item.id, String)).where(
-        Item.id == cast(index.table.c.doc_id, Item.id.type), visible_to(viewer), Item.state != "deleted"
-    )  # for one document at a time: a list of all that may be seen would be made anew for each query
-    if tag:
-        visible = visible.where(Item.id.in_(select(ItemTag.item_id).where(ItemTag.tag == tag.lower())))
-    asked = partial(
-        index.query,
-        session,
-        text,
-        visible=visible,  # type: ignore[arg-type]
-        newest=sort == "new",
-        snippet_words=0,
-    )
-    found = [_rows(session, asked(limit=limit, filters={**filters, "type": kind})) for kind in ("post", "comment")]
-    if not any(found):  # a misspelt word costs some hundred look-ups: once, for both kinds together
-        near = _rows(session, asked(limit=2 * limit, filters=filters, typos=True))
-        found = [[item for item in near if (item.type == "comment") == is_comment] for is_comment in (False, True)]
-    return found[0][:limit], found[1][:limit]
+    asked = partial(index.query, session, text, visible=_tagged(tag), newest=sort == "new", snippet_words=0)
+    shown = partial(_shown, session, viewer, limit=limit)
+    # Both kinds at once, and who may see it asked only of what is shown: finding a document costs more than its row.
+    hits = asked(limit=MOST_RANKED, filters=filters, typos=True)
+    found = []
+    for kind in ("post", "comment"):
+        rows = shown([hit for hit in hits if hit.filters["type"] == kind])
+        if len(rows) < limit and len(hits) == MOST_RANKED:
+            rows = shown(asked(limit=MOST_RANKED, filters={**filters, "type": kind}))
+        found.append(rows)
+    return found[0], found[1]
 
 
-def _rows(session: ReadSession, hits: Sequence[Hit]) -> list[Item]:
-    rows = session.get_many(Item, [int(hit.doc_id) for hit in hits])
-    return list(rows.values())
+def _tagged(tag: str | None) -> Select[Any] | None:
+    """The documents of posts with a tag, as the index wants them."""
+    if not tag:
+        return None
+    return select(cast(ItemTag.item_id, String)).where(
+        ItemTag.item_id == cast(index.table.c.doc_id, ItemTag.item_id.type), ItemTag.tag == tag.lower()
+    )  # for one document at a time: a list of all would be made anew for each query
+
+
+def _shown(session: ReadSession, viewer: Viewer, hits: Sequence[Hit], *, limit: int) -> list[Item]:
+    """The first `limit` of the found items that the viewer may see."""
+    found: list[Item] = []
+    for start in range(0, len(hits), limit):
+        rows = session.get_many(Item, [int(hit.doc_id) for hit in hits[start : start + limit]])
+        found += [item for item in rows.values() if item.state != "deleted" and may_see(viewer, item)]
+        if len(found) >= limit:
+            break
+    return found[:limit]
