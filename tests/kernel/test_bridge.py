@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 BODY_SECONDS = 1
 UNLIMITED = {"DODECA_ANONYMOUS_REQUESTS_PER_MINUTE": "0", "DODECA_BODY_SECONDS": str(BODY_SECONDS)}
 ATTEMPTS = 10_000
+PERSON = {"username": "sender", "email": "sender@example.com", "password": "a long enough password"}
 GROWTH_MEGABYTES = 60
 """What a server may grow by while it is attacked: caches fill, and then stay."""
 
@@ -71,6 +72,27 @@ def test_a_body_that_is_cut_short_is_not_taken_for_the_whole(server: LiveServer)
         answer = connection.recv(65536)
 
     assert status(answer) in (0, 400, 408)
+
+
+def test_lanes_answer_half_a_body_as_the_routes_do(server: LiveServer) -> None:
+    token = server.post("/api/accounts/register", json=PERSON).json()["token"]
+    program = (f"Authorization: Bearer {token}", "Content-Type: application/json")
+    half = b'{"long_url": "https://example.com/half"'
+    paths = {"/api/shortener/links": half, "/api/news/votes": b'{"vote_type"', "/api/shortener/shorten": half}
+
+    for path, body in paths.items():
+        asked = request(f"POST {path} HTTP/1.1", *program, f"Content-Length: {len(body) + 1}", body=body)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            connection.sendall(asked)
+            slow = connection.recv(65536)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            connection.sendall(asked)
+            connection.shutdown(socket.SHUT_WR)
+            gone = connection.recv(65536)
+        assert (path, status(slow)) == (path, 408)
+        assert (path, status(gone)) == (path, 400)
+    made = server.get("/api/shortener/links", headers={"Authorization": f"Bearer {token}"}).json()
+    assert made["links"] == []
 
 
 def test_a_body_that_is_too_large_is_refused_however_it_is_announced(server: LiveServer) -> None:

@@ -10,29 +10,13 @@ from typing import Any
 import pytest
 from tests.products.news.conftest import News
 from tests.products.news.test_pages import act, prepared_url, signed_in  # noqa: F401 - a fixture
+from tests.support.lanes import Sent
 from tests.support.platform import Client
 
 from dodeca.products.news.lane import NewsLane
 from dodeca.products.news.reading import cache_of
 from dodeca.products.news.service import marks, members
 from dodeca.products.news.service.members import Viewer
-
-
-class Sent:
-    """The server's side of a request, which keeps what is sent."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.body = b""
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Answer."""
-        self.status, self.headers, self.body = status, dict(headers), body
-
-    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
-        """Answer without a body."""
-        self.response_bytes(status, headers, b"")
 
 
 def through_lane(news: News, path: str, **headers: str) -> Sent | None:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 from tests.products.news.conftest import News
-from tests.products.news.test_lane import Sent
+from tests.support.lanes import posted
 from tests.support.platform import Client
 
 from dodeca.products.news.lane import NewsLane
-
-
-class Received(Sent):
-    """A request with a body, of which a slow or broken client may send only a part."""
-
-    def __init__(self, body: bytes) -> None:
-        super().__init__()
-        self._body = body
-
-    async def __call__(self) -> bytes:
-        """The body as it came."""
-        return self._body
 
 
 def vote(
@@ -37,21 +23,10 @@ def vote(
     headers: Mapping[str, str] | None = None,
 ) -> Any:
     """What the lane answers to a vote; None where it leaves the request to the routes."""
-    given = {
-        "authorization": f"Bearer {token}",
-        "content-type": "application/json",
-        "content-length": str(len(body) if announced is None else announced),
-    }
-    scope = SimpleNamespace(
-        method="POST", path=path, query_string="", headers=given | dict(headers or {}), client="127.0.0.1:50000"
-    )
-    sent = Received(body)
-
-    async def ask() -> bool:
-        answer = NewsLane(news.platform).handle(scope, sent)
-        return answer if isinstance(answer, bool) else await answer
-
-    return sent if asyncio.run(ask()) else None
+    others = {} if announced is None else {"content-length": str(announced)}
+    others |= headers or {}
+    host = min(news.platform.own_hosts)
+    return posted(NewsLane(news.platform), path, body, host=host, token=token, headers=others)
 
 
 BODIES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -123,4 +98,5 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_routes(news: News) -> None:
     assert vote(news, "/api/news/vote", body, token, announced=20_000) is None
     assert vote(news, "/api/news/vote", body, token, headers={"x-api-key": "key"}) is None
     assert vote(news, "/api/news/vote", body, token, headers={"content-type": "text/plain"}) is None
+    assert vote(news, "/api/news/vote", body, token, headers={"host": "links.example"}) is None
     assert vote(news, "/api/news/comment", body, token) is None

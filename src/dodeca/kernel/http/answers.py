@@ -16,7 +16,7 @@ from dodeca.kernel.http.pages import Page, Redirect
 from dodeca.kernel.http.security import PAGE_HEADERS
 
 _encode = msgspec.json.Encoder().encode
-_JSON_HEADERS = [("content-type", "application/json"), ("x-content-type-options", "nosniff")]
+JSON_HEADERS = [("content-type", "application/json"), ("x-content-type-options", "nosniff")]
 
 
 class JsonAnswer(Response[bytes]):
@@ -41,7 +41,7 @@ class JsonAnswer(Response[bytes]):
         """Send the answer: in one piece by `at_once` (`bridge.ANSWER`) where that is given, else in ASGI's messages,
         which middleware sees."""
         body = b"" if scope["method"] == "HEAD" else self.content
-        headers = [*_JSON_HEADERS, ("content-length", str(len(self.content)))]
+        headers = [*JSON_HEADERS, ("content-length", str(len(self.content)))]
         if self.link:
             headers.append(("link", self.link.encode("latin-1", "replace").decode("latin-1")))
         for cookie in self.cookies:

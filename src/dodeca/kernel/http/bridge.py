@@ -20,6 +20,8 @@ ANSWER = "dodeca.answer"
 """An extension of the ASGI scope: a function that takes status, headers (texts) and body of a whole answer at once."""
 BODY_SECONDS = 30.0
 """How long the next piece of a request's body may take: slow clients do not hold a place for ever."""
+SMALL_BODY = 16 * 1024
+"""Bytes up to which a body is read in one piece."""
 
 
 class SlowClient(HTTPException):
@@ -107,6 +109,20 @@ class RsgiApplication:
             await _Socket(scope, protocol).run(self._asgi)
 
 
+async def whole_body(protocol: Any, length: int, seconds: float) -> bytes:
+    """A small body of `length` bytes: at once it costs half of what it does in pieces. Raises CutShort, SlowClient."""
+    try:
+        async with asyncio.timeout(seconds):
+            body: bytes = await protocol()
+    except TimeoutError as error:
+        raise SlowClient from error
+    except RuntimeError as error:  # granian's word for a client that went away
+        raise CutShort from error
+    if len(body) < length:
+        raise CutShort
+    return body
+
+
 def _asgi_scope(scope: Any, kind: str) -> dict[str, Any]:
     host, _, port = scope.client.rpartition(":")
     server_host, _, server_port = scope.server.rpartition(":")
@@ -183,10 +199,14 @@ class _Exchange:
             await self._protocol.client_disconnect()
             return {"type": "http.disconnect"}
         if self._body is None:
-            self._body = self._protocol.__aiter__()
             length = self._scope.headers.get("content-length", "")
             self._is_bounded = length.isdecimal()
             self._missing = int(length) if self._is_bounded else 0
+            if self._is_bounded and self._missing <= SMALL_BODY:
+                self._body, self._body_read = b"", True
+                body = await whole_body(self._protocol, self._missing, self._seconds)
+                return {"type": "http.request", "body": body, "more_body": False}
+            self._body = self._protocol.__aiter__()
         try:
             async with asyncio.timeout(self._seconds):
                 chunk = await anext(self._body)

@@ -1,4 +1,4 @@
-"""The raw lane: lists, threads, and Hacker News' API, as ready bytes for a moment; votes of programs (`vote_lane`).
+"""The raw lane: lists, threads, and Hacker News' API, as ready bytes for a moment; votes of programs.
 
 What is kept is what a visitor without any cookie of ours sees. Lists are made anew after a second, pages after two;
 the threads of posts then only if something in them has changed. Items of the API are forgotten when they change.
@@ -19,10 +19,11 @@ from litestar import Request
 from dodeca.kernel.cache import Cache
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import DodecaError
-from dodeca.kernel.http import Call, FormState, Page
+from dodeca.kernel.http import Call, FormState, Page, PostingLane
 from dodeca.kernel.http.security import PAGE_HEADERS
 from dodeca.kernel.platform import SESSION_COOKIE, THEME_COOKIE, TOAST_COOKIE
 from dodeca.kernel.web.shell import Shell
+from dodeca.products.news.api.voting import POSTS
 from dodeca.products.news.compat.firebase import Refused, value_at
 from dodeca.products.news.member_lists import KnownLooks, SharedList
 from dodeca.products.news.pages.lists import SORTS_OF_PAGES, show_list
@@ -30,7 +31,7 @@ from dodeca.products.news.pages.thread import show_item
 from dodeca.products.news.reading import V0, Kept, cache_of, thread_key, unchanged
 from dodeca.products.news.service import items
 from dodeca.products.news.service.members import VISITOR
-from dodeca.products.news.vote_lane import VotingLane
+from dodeca.products.news.service.rules import PRODUCT
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -60,7 +61,7 @@ class NewsLane:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._votes = VotingLane(platform)
+        self._posts = PostingLane(platform, PRODUCT, POSTS)
         self._cache = cache_of(platform)
         self._looks = KnownLooks()
         self._lists: Cache[SharedList] = Cache("news-lists", max_bytes=64 * _SHARED_BYTES, size=lambda _: _SHARED_BYTES)
@@ -78,7 +79,7 @@ class NewsLane:
         """Make what an anonymous reader asks for, or a member's list, and give True; or leave it."""
         path: str = scope.path
         if scope.method == "POST":
-            return self._votes.handle(scope, protocol)
+            return self._posts.handle(scope, protocol)
         if scope.method != "GET" or not path.startswith("/news"):
             return False
         key = self._key(path, scope.query_string, scope.headers)

@@ -1,4 +1,4 @@
-"""The raw lane of redirects: what is plain and known is answered here, with one append to the journal.
+"""The raw lane: redirects that are plain and known, with one append to the journal; links that programs make.
 
 Everything else (pages, passwords, rules, visit limits, unknown codes) is left to the routes in `visits`, which decide
 by the same functions.
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from dodeca.kernel import clock
 from dodeca.kernel.errors import Unavailable
+from dodeca.kernel.http import PostingLane
 from dodeca.products.shortener import metrics, recording, redirect
+from dodeca.products.shortener.api.links import POSTS
 from dodeca.products.shortener.journal import Click, Recorded
 from dodeca.products.shortener.models import SHARED_DOMAIN
 from dodeca.products.shortener.queries import forward_query, holds_qr_mark
@@ -28,11 +30,12 @@ _VISIT, _HEAD, _PREFETCH = int(Recorded.VISIT), int(Recorded.HEAD), int(Recorded
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
 
 
-class RedirectLane:
+class ShortenerLane:
     """See the module's text."""
 
-    def __init__(self, shortener: Shortener) -> None:
+    def __init__(self, shortener: Shortener, posts: PostingLane) -> None:
         self._shortener = shortener
+        self._posts = posts
         self._address_behind = shortener.proxies.address_behind
         self._inline = shortener.db.dialect == "sqlite"
         self._count = metrics.outcomes[metrics.REDIRECT].inc
@@ -55,7 +58,9 @@ class RedirectLane:
         return entry is not None and self._answer(entry, scope, protocol)
 
     def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
-        """Read what is not in memory from PostgreSQL, and answer it if it is plain."""
+        """Read what is not in memory from PostgreSQL, and answer it if it is plain; make a program's link."""
+        if scope.method == "POST":
+            return self._posts.handle(scope, protocol)
         place = None if self._inline else self._place(scope)
         if place is None or not _may_be_code(place[1]) or redirect.cached(self._shortener, *place) is not None:
             return False
@@ -138,6 +143,6 @@ def _is_prefetch(get: Any) -> bool:
     return is_prefetch({name: value for name in _PREFETCH_HEADERS if (value := get(name))})
 
 
-def make_lane(platform: Platform) -> RedirectLane:
+def make_lane(platform: Platform) -> ShortenerLane:
     """The lane of one process."""
-    return RedirectLane(of(platform))
+    return ShortenerLane(of(platform), PostingLane(platform, "shortener", POSTS))

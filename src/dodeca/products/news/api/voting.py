@@ -6,7 +6,19 @@ import msgspec
 
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Invalid
-from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, FromQuery, delete, post
+from dodeca.kernel.http import (
+    Access,
+    AnyBody,
+    Call,
+    Calling,
+    ClosedRequest,
+    DbWrite,
+    FromQuery,
+    Post,
+    delete,
+    post,
+    written,
+)
 from dodeca.products.news import flows
 from dodeca.products.news.acting import check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line
@@ -145,5 +157,11 @@ def vote_by_name(session: DbWrite, call: Calling, data: AnyBody[NamedVote]) -> R
     """Vote on a post."""
     return record_by_name(session, call, data)
 
+
+POSTS = {
+    "/api/news/votes": Post(NewVote, written(record), 201),
+    "/api/news/vote": Post(NamedVote, written(record_by_name), 200),
+}
+"""What programs post most often: the lane answers it, see `PostingLane`."""
 
 routes = [create_vote, delete_vote, vote_by_title, vote_by_name]

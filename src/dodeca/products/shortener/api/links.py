@@ -19,6 +19,7 @@ from dodeca.kernel.http import (
     FromPath,
     FromQuery,
     JSONBody,
+    Post,
     converted,
     delete,
     get,
@@ -79,9 +80,8 @@ def _token(call: Call) -> str | None:
     return call.request.headers.get("x-manage-token")
 
 
-@post("/links", access=Access.PUBLIC)
-async def create(call: Calling, data: AnyBody[NewLink]) -> LinkView:
-    """Make a link."""
+async def make(call: Call, data: NewLink) -> LinkView:
+    """Make a link. Raises what `creating.make` does."""
     shortener = installed(call)
     return await creating.make_and(
         shortener,
@@ -90,6 +90,12 @@ async def create(call: Calling, data: AnyBody[NewLink]) -> LinkView:
         call.address,
         lambda session, made: links.view_of_made(session, shortener, made),
     )
+
+
+@post("/links", access=Access.PUBLIC)
+async def create(call: Calling, data: AnyBody[NewLink]) -> LinkView:
+    """Make a link."""
+    return await make(call, data)
 
 
 @get("/links", access=Access.MEMBER)
@@ -209,5 +215,8 @@ def history(session: DbRead, call: Calling, link_id: FromPath[str]) -> History:
     rows = links.history(session, links.find(session, call.member(), link_id))
     return History([HistoryEntry(row.from_url, row.to_url, row.at) for row in rows])
 
+
+POSTS = {"/api/shortener/links": Post(NewLink, make, 201, Access.PUBLIC)}
+"""What programs post most often: the lane answers it, see `PostingLane`."""
 
 routes = [create, list_links, create_many, info, read, change, remove, claim, replace_rules, history]
