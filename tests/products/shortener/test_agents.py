@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dodeca.kernel.geolocation import Geolocation, Place
 from dodeca.products.shortener import agents
 from dodeca.products.shortener.agents import Device, Kind
 
@@ -131,12 +132,12 @@ def test_a_referrer_is_its_host_or_direct(referrer: str, host: str) -> None:
     ],
 )
 def test_the_bundled_table_knows_ipv4_countries(address: str, country: str) -> None:
-    assert agents.Geolocation().place(address) == agents.Place(country)
+    assert Geolocation().place(address) == Place(country)
 
 
 def test_a_missing_database_is_reported_when_it_is_configured(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
-        agents.Geolocation(tmp_path / "missing.mmdb")
+        Geolocation(tmp_path / "missing.mmdb")
 
 
 def test_a_visit_gathers_what_rules_ask_about() -> None:
@@ -146,7 +147,7 @@ def test_a_visit_gathers_what_rules_ask_about() -> None:
         accept_language="de-AT",
         address="8.8.8.8",
         raw_query="a=1&b",
-        geolocation=agents.Geolocation(),
+        geolocation=Geolocation(),
     )
 
     assert visit.devices == {"android", "mobile"}

@@ -18,8 +18,8 @@ from dodeca.kernel import clock
 from dodeca.kernel.cache import Cache
 from dodeca.kernel.crypto import Passwords, Signer, TokenDigests
 from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.geolocation import Geolocation
 from dodeca.kernel.http import Call, InUnit
-from dodeca.products.shortener.agents import Geolocation
 from dodeca.products.shortener.hosts import canonical_host
 from dodeca.products.shortener.journal import Journal
 from dodeca.products.shortener.models import SHARED_DOMAIN
