@@ -30,6 +30,7 @@ from dodeca.products.payments.models import (
 from dodeca.products.payments.service import (
     attempts,
     captures,
+    events,
     ledger,
     purse,
     recon,
@@ -315,6 +316,21 @@ def test_a_risk_rule_asks_the_payer_or_waits_for_a_person(shop: Shop, action: st
         assert shop.answer(payment, "1234").status == "captured"
 
 
+def test_a_payment_from_another_country_than_the_shops_counts_and_can_be_ruled_on(shop: Shop) -> None:
+    def unit(session: Any) -> None:
+        merchant = session.merge(shop.desk.merchant)
+        merchant.zone = "Asia/Kolkata"
+        risk.set_rules(session, merchant, [{"name": "abroad", "when": "country == 'US'", "action": "review"}])
+
+    shop.platform.db.write(unit)
+    shop = Shop(shop.platform)
+
+    abroad, home, inside = (shop.pay(ip=ip).risk for ip in ("8.8.8.8", "49.36.0.1", "127.0.0.1"))
+
+    assert (abroad["outcome"], abroad["reasons"]) == ("review", ["paid from US, sold in IN", "rule abroad"])
+    assert (home["score"], inside["score"]) == (0, 0)
+
+
 def test_a_merchants_rule_decides_where_a_payment_goes(shop: Shop) -> None:
     def unit(session: Any) -> None:
         merchant = session.merge(shop.desk.merchant)
@@ -529,6 +545,9 @@ def test_a_share_is_paid_out_once_and_to_whom_it_belongs_after_its_hold(shop: Sh
     order = shop.order(50_000, splits=tuple(wanted), capture="automatic")
     shop.pay(order_id=order.id)
     assert (earned(shop), earned(courier), earned(agent)) == (50_000 - 1180 - 10_000, 0, 1000)
+    told = shop.platform.db.read(lambda s: [e.body for e in s.scalars(events.log(shop.desk, "transfer.processed"))])
+    shares = [body["payload"]["transfer"]["entity"] for body in told]
+    assert {(one["amount"], one["on_hold"]) for one in shares} == {(9000, True), (1000, False)}
 
     first = settled(shop, courier, agent)
     assert first == [

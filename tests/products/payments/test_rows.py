@@ -76,6 +76,10 @@ def test_payment_methods_are_preferred_and_removed(anna: Person, bert: Person) -
     assert (masked["card_number"], masked["chargeable"]) == ("**** **** **** 1111", False)
 
     assert anna.ask("PATCH", f"/users/me/payment_methods/{first}", {"is_default": True}).json()["is_default"] is True
+    renewed = anna.ask("PATCH", f"/users/me/payment_methods/{first}", {"expiry_date": "01/45"})
+    assert (renewed.json()["expiry_date"], renewed.json()["is_default"]) == ("01/45", True)
+    wrong = anna.ask("PATCH", f"/users/me/payment_methods/{first}", {"expiry_date": "13/45"})
+    assert (wrong.status_code, wrong.json()["field"]) == (400, "expiry_date")
     assert bert.ask("DELETE", f"/users/me/payment_methods/{first}").status_code == 404
     assert anna.ask("DELETE", f"/users/me/payment_methods/{first}").status_code == 204
 

@@ -25,7 +25,7 @@ def _prepare(platform: Platform) -> None:
             platform.realtime.publish(where, kind, {"id": event_id, "type": kind})
 
     outside.listeners[:] = [tell]
-    outside.set_base(platform.url(""))
+    outside.set_up(platform.url(""), platform.settings.geoip)
 
 
 def manifest() -> Manifest:

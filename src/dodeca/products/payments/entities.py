@@ -19,6 +19,7 @@ from dodeca.products.payments.models import (
     Payment,
     Refund,
     Settlement,
+    Split,
     Token,
     Webhook,
 )
@@ -116,6 +117,16 @@ _TOKEN = Shape(
 )
 _SETTLEMENT = Shape(
     "settlement", "amount currency status fees tax utr", moments="processed_at created_at", reversed_at=None
+)
+_TRANSFER = Shape(
+    "transfer",
+    "amount currency",
+    status="processed",
+    fees=0,
+    tax=None,
+    recipient_settlement=None,
+    linked_account_notes=[],
+    error=dict.fromkeys(("code", "description", "reason", "field", "step", "id", "source", "metadata")),
 )
 _WEBHOOK = Shape(
     "webhook",
@@ -246,6 +257,23 @@ def settlement(row: Settlement) -> dict[str, Any]:
     """Settlements.RazorpaySettlement"""
     settled = row.amount if row.status == "processed" else None
     return _SETTLEMENT.of(row, initiated_at=unix(row.created_at), amount_settled=settled)
+
+
+def transfer(row: Split, reversed_amount: int = 0) -> dict[str, Any]:
+    """Transfers.RazorpayTransfer: another merchant's share of a payment."""
+    held = row.released_at is None
+    return _TRANSFER.of(
+        row,
+        notes=[],
+        source=row.payment_id,
+        recipient=row.merchant_id,
+        amount_reversed=reversed_amount,
+        on_hold=held,
+        on_hold_until=unix(row.hold_until) if held else None,
+        settlement_status="settled" if row.settlement_id else "on_hold" if held else "pending",
+        recipient_settlement_id=row.settlement_id,
+        processed_at=unix(row.created_at),
+    )
 
 
 def webhook(row: Webhook) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from dodeca.kernel import outbox
 from dodeca.kernel.db import WriteSession
+from dodeca.kernel.geolocation import Geolocation
 
 
 class DeliveryDue(msgspec.Struct):
@@ -102,14 +104,21 @@ class PayoutDone(outbox.Event):
 
 
 _base = [""]
+_geolocation = [Geolocation()]
 jobs: dict[str, Any] = {}
 listeners: list[Callable[[str, str, str, str], None]] = []
 """Called after the commit with merchant, mode, kind and event id: live pages."""
 
 
-def set_base(url: str) -> None:
-    """Where this installation is reached, for addresses in mail and in answers."""
+def set_up(url: str, geoip: str) -> None:
+    """Where this installation is reached, for addresses in mail and in answers; its file of where others are."""
     _base[0] = url.rstrip("/")
+    _geolocation[0] = Geolocation(Path(geoip) if geoip else None)
+
+
+def country(ip: str | None) -> str:
+    """Where an address is (ISO 3166-1 alpha-2); empty where that is not known, as of private ones."""
+    return _geolocation[0].place(ip).country if ip else ""
 
 
 def address(path: str) -> str:

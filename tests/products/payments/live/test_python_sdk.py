@@ -156,6 +156,8 @@ def test_the_methods_need_the_keys_id_alone_and_nothing_else_does(shop: Shop) ->
 def test_unknown_and_foreign_ids_look_alike(client: Any) -> None:
     with pytest.raises(BadRequestError, match="does not exist"):
         client.payment.fetch("pay_00000000000000")
+    with pytest.raises(BadRequestError, match="does not exist"):
+        client.order.all(headers={"X-Razorpay-Account": "acc_00000000000000"})
 
 
 def test_a_repeated_key_gives_the_first_answer(shop: Shop) -> None:

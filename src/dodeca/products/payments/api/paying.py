@@ -100,13 +100,14 @@ async def create_payment(call: Calling, data: JSONBody[NewPayment]) -> Response[
         returning.check_failed(payment)
         waits = payment.status == "created" and payment.challenge is not None
         url = links.authenticate(call.platform, payment.id) if waits else None
-        kind = (payment.challenge or {}).get("kind")
+        at = call.platform.url(f"/api/payments/payments/{payment.id}")
+        polled = [{"action": "poll", "url": at}] if (payment.challenge or {}).get("kind") == "poll" else []
         found = {
             "payment_id": payment.id,
             "id": payment.id,
             "status": payment.status,
             "checkout_url": url or (links.checkout(call.platform, payment.order_id) if payment.order_id else None),
-            "next": [{"action": {"otp": "otp_generate"}.get(str(kind), kind), "url": url}] if waits else [],
+            "next": [{"action": "redirect", "url": url}, *polled] if waits else [],
         }
         return 200, msgspec.json.encode(found)
 

@@ -76,9 +76,10 @@ class NewMethod(ClosedRequest):
 
 
 class MethodChange(ClosedRequest):
-    """Use this one first."""
+    """Use this one first; or a card's new date of expiry, MM/YY."""
 
-    is_default: bool
+    is_default: bool | None = None
+    expiry_date: Annotated[str, msgspec.Meta(max_length=7)] | None = None
 
 
 @post("/users", access=Access.PUBLIC, status=200)
@@ -208,9 +209,7 @@ async def add_method(call: Calling, user_id: FromPath[str], data: JSONBody[NewMe
     account_id = await call.platform.db.aread(lambda session: own_account(session, call, user_id).id)
     number = (data.card_number or "").replace(" ", "").replace("-", "")
     if data.card_number is not None and number.isdigit() and looks_like_card(number):
-        month, slash, year = (data.expiry_date or "").partition("/")
-        if not slash:
-            raise Invalid("The expiry_date is MM/YY.", field="expiry_date")
+        month, year = methods.expiry_of(data.expiry_date)
         card = cards.read_card(number, data.cvv or "000", month, year, data.name)
         vault = await flows.tokenise_everywhere(call.platform, card, "test")
         facts = flows.card_facts(call.platform.keyring, card)
@@ -238,8 +237,10 @@ def list_methods(session: DbRead, call: Calling, user_id: FromPath[str]) -> list
 def change_method(
     session: DbWrite, call: Calling, user_id: FromPath[str], method_id: FromPath[str], data: JSONBody[MethodChange]
 ) -> dict[str, Any]:
-    """Make a method the first."""
+    """Make a method the first, or renew a card's date."""
     row = methods.method(session, own_account(session, call, user_id).id, method_id)
+    if data.expiry_date is not None:
+        methods.renew(session, row, data.expiry_date)
     if data.is_default:
         methods.make_default(session, row)
     return _method(row)

@@ -7,6 +7,7 @@ refuse the second too (check).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import literal_column, select
@@ -17,7 +18,7 @@ from dodeca.kernel.errors import Conflict, Invalid, Upstream
 from dodeca.kernel.money import half_up, share
 from dodeca.products.payments import acquirers, entities, hooks, outside
 from dodeca.products.payments.acquirers.protocol import Approved, Declined, Result, Unavailable
-from dodeca.products.payments.models import Payment
+from dodeca.products.payments.models import Payment, Split
 from dodeca.products.payments.service import disputes, events, ledger, notices, orders, splits, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
@@ -103,16 +104,16 @@ def finish(session: WriteSession, work: Work, result: Result) -> Step:
         refused = "The acquirer could not capture the payment. Try again."
         return Step("done", payment.id, work, refused=refused)
     if isinstance(result, Approved):
-        _book(session, work)
+        shares = _book(session, work)
         work.store(session)
-        _tell(session, work)
+        _tell(session, work, shares)
         if result.dispute:
             disputes.begin(session, work)
     return Step("done", payment.id, work)
 
 
-def _book(session: WriteSession, work: Work) -> None:
-    """Move the money and the states."""
+def _book(session: WriteSession, work: Work) -> list[Split]:
+    """Move the money and the states; gives what others have of it."""
     payment, order = work.payment, work.order
     states.move("payment", payment, "captured")
     payment.captured_at, payment.capturing_at = clock.now(), None
@@ -138,6 +139,7 @@ def _book(session: WriteSession, work: Work) -> None:
         order.amount_paid += payment.amount
         if order.amount_paid == order.amount:
             states.move("order", order, "paid")
+    return shares
 
 
 def _is_to_own_bank(work: Work) -> bool:
@@ -164,12 +166,13 @@ def _earned(work: Work, fee: Fee) -> list[Entry]:
     return entries
 
 
-def _tell(session: WriteSession, work: Work) -> None:
+def _tell(session: WriteSession, work: Work, shares: Sequence[Split]) -> None:
     desk, payment, order = work.desk, work.payment, work.order
     shown = entities.payment(payment, card_of(session, work))
     happened = [("payment.captured", {"payment": shown})]
     if order is not None and order.status == "paid":
         happened.append(("order.paid", {"payment": shown, "order": entities.order(order)}))
+    happened += (("transfer.processed", {"transfer": entities.transfer(part)}) for part in shares)
     events.emit_all(session, desk, happened)
     if order is not None:
         hook = hooks.on_captured.get(order.source)

@@ -27,7 +27,6 @@ FACTS: Final[Mapping[str, str]] = {
     "card.bin": "Card's first six digits",
     "card.last4": "Card's last four digits",
     "card.type": "Card type",
-    "card.country": "Card's country",
     "customer.email": "Payer's mail address",
     "customer.contact": "Payer's telephone",
     "customer.id": "Customer",
@@ -38,7 +37,7 @@ FACTS: Final[Mapping[str, str]] = {
     EXPRESSION: "CEL expression",
 }
 NUMBERS: Final = frozenset({"amount", "velocity.card_hour", "velocity.declines_hour"})
-UPPER: Final = frozenset({"currency", "country", "card.country"})
+UPPER: Final = frozenset({"currency", "country"})
 LARGEST: Final = 10**12
 _COMPARED: Final[Mapping[str, str]] = {"eq": "==", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _CALLED: Final[Mapping[str, str]] = {"starts": "startsWith", "ends": "endsWith", "contains": "contains"}

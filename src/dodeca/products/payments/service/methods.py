@@ -81,6 +81,27 @@ def save(
     return row
 
 
+def expiry_of(text: str | None) -> tuple[int, int]:
+    """Month and year of a date MM/YY (or MM/YYYY) that is not over. Raises Invalid."""
+    month, _, year = (text or "").partition("/")
+    try:
+        return cards.read_expiry(month, year)
+    except Invalid as error:
+        wrong = error.message if year else "The expiry_date is MM/YY."
+        raise Invalid(wrong, field="expiry_date") from error
+
+
+def renew(session: WriteSession, row: PaymentMethod, text: str) -> None:
+    """The bank has sent a new card with the same number. Raises Invalid, Conflict."""
+    if row.method_type != "card":
+        raise Conflict("Only a card expires.", field="expiry_date")
+    month, year = expiry_of(text)
+    row.expiry = f"{month:02}/{year % 100:02}"
+    if row.card_id is not None:
+        card = session.get_one(Card, row.card_id)
+        card.expiry_month, card.expiry_year = month, year
+
+
 def make_default(session: WriteSession, row: PaymentMethod) -> None:
     """Use this one first."""
     mine = update(PaymentMethod).where(PaymentMethod.account_id == row.account_id)

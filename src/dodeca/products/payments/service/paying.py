@@ -13,7 +13,7 @@ import msgspec
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
-from dodeca.products.payments import acquirers, ids
+from dodeca.products.payments import acquirers, ids, outside
 from dodeca.products.payments.models import Card, Customer, Order, Payment, RoutingDecision
 from dodeca.products.payments.service import attempts, cards, ledger, orders, risk, routing, states
 from dodeca.products.payments.service.cards import CardFacts
@@ -190,7 +190,7 @@ def _facts(session: ReadSession, desk: Desk, request: PayRequest, card: Card | N
         },
         "customer": {"email": request.email, "contact": request.contact, "id": request.customer_id or ""},
         "ip": request.ip or "",
-        "country": "",
+        "country": outside.country(request.ip),
         "velocity": pace,
     }
 

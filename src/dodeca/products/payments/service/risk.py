@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from babel.core import get_global
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, literal, literal_column, select
 from sqlalchemy.orm import aliased
 
@@ -20,6 +21,7 @@ BUSY_CARD = 5
 LARGE = 500_000
 UNUSUAL_TIMES = 10
 USUAL_PAYMENTS = 500
+FROM_ELSEWHERE = 15
 MOST_COUNTED = 100
 LONGEST_NAME = 60
 LOOKED_AT = 10_000
@@ -67,6 +69,10 @@ def assess(session: ReadSession, merchant: Merchant, mode: str, facts: Mapping[s
         if average is not None and facts["amount"] > UNUSUAL_TIMES * average:
             score += 30
             reasons.append("the amount is over ten times what is usual here")
+    elsewhere = _is_elsewhere(merchant, facts["country"])
+    if elsewhere:
+        score += FROM_ELSEWHERE
+        reasons.append(elsewhere)
     for rule in merchant.fraud:
         if rules.holds(rule["when"], facts):
             reasons.append(f"rule {rule['name']}")
@@ -76,6 +82,14 @@ def assess(session: ReadSession, merchant: Merchant, mode: str, facts: Mapping[s
             if rule["action"] == "allow":
                 break
     return {"score": min(score, 100), "outcome": outcome, "reasons": reasons}
+
+
+def _is_elsewhere(merchant: Merchant, country: str) -> str | None:
+    """Why a payment from there is unusual: from another country than the merchant's, whose zone says where it is."""
+    if not country:
+        return None
+    home = get_global("zone_territories").get(merchant.zone)
+    return f"paid from {country}, sold in {home}" if home not in (None, "001", country) else None
 
 
 def _usual_amount(session: ReadSession, merchant: Merchant, mode: str, currency: str) -> float | None:

@@ -319,7 +319,7 @@ def pay_out(session: WriteSession, desk: Desk, amount: int, currency: str, targe
     session.get_locked(Merchant, desk.merchant.id)
     able = next((b["available"] for b in balance(session, desk) if b["currency"] == currency), 0)
     if amount > able:
-        raise ledger.InsufficientFunds(f"Only {able} can be paid out now.", field="amount")
+        raise ledger.InsufficientFunds(f"Only {max(able, 0)} can be paid out now.", field="amount")
     account = target or desk.merchant.bank_account
     if account is None:
         raise Invalid("Give a bank account, or set your own: PATCH /api/payments/merchant.", field="bank_account")

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import Dispute, Order, Payment, Refund, Reversal, Split
 from dodeca.products.payments.service import ledger
@@ -128,6 +128,13 @@ def give_again(session: WriteSession, payment: Payment, refund: Refund) -> None:
         session.delete(row)
 
 
+def of_payment(session: ReadSession, payment_id: str) -> list[tuple[Split, int]]:
+    """What others were given of a payment, and how much of each was taken back."""
+    rows = list(session.scalars(select(Split).where(Split.payment_id == payment_id).order_by(Split.id)))
+    back = _taken_back(session, [row.id for row in rows])
+    return [(row, back.get(row.id, 0)) for row in rows]
+
+
 def _locked(session: WriteSession, payment_id: str) -> list[Split]:
     mine = select(Split).where(Split.payment_id == payment_id).order_by(Split.id)
     return list(session.scalars(mine.with_for_update()))
@@ -141,7 +148,7 @@ def _refunded(session: WriteSession, payment_id: str, but: str) -> int:
     return int(session.scalar(others) or 0)
 
 
-def _taken_back(session: WriteSession, split_ids: Sequence[str]) -> dict[str, int]:
+def _taken_back(session: ReadSession, split_ids: Sequence[str]) -> dict[str, int]:
     """What was taken back of each of these splits."""
     sums = select(Reversal.split_id, func.sum(Reversal.amount)).where(Reversal.split_id.in_(split_ids))
     return {row[0]: int(row[1]) for row in session.execute(sums.group_by(Reversal.split_id))} if split_ids else {}

@@ -107,6 +107,7 @@ async def _answer(asked: Asked) -> tuple[int, bytes]:
         secret=caller.secret,
         address=asked.address,
         public=caller.public,
+        account=asked.headers.get("x-razorpay-account"),
     )
     if call.kind == "read":
         return 200, await platform.db.aread(lambda session: _result(session, context, call, parameters))

@@ -16,7 +16,7 @@ from dodeca.products.payments.acquirers.protocol import CardData
 from dodeca.products.payments.compat.razorpay.calls import call
 from dodeca.products.payments.compat.razorpay.requests import Context
 from dodeca.products.payments.models import Card, Order, Payment, Refund, Subscription, Token
-from dodeca.products.payments.service import billing, downtimes, orders, paybody, refunds, returning
+from dodeca.products.payments.service import billing, downtimes, orders, paybody, refunds, returning, splits
 from dodeca.products.payments.service.inputs import LONGEST_RECEIPT, amount_of, flag_of, notes_of, number_of, text_of
 from dodeca.products.payments.service.orders import OrderRequest
 from dodeca.products.payments.service.paying import PayRequest
@@ -327,9 +327,9 @@ def payment_refunds(session: ReadSession, ctx: Context, payment_id: str) -> dict
 
 @call("GET", "/payments/{}/transfers", "read")
 def payment_transfers(session: ReadSession, ctx: Context, payment_id: str) -> dict[str, Any]:
-    """A payment's transfers to linked accounts: there are none."""
-    ctx.desk.find(session, Payment, payment_id)
-    return entities.collection([])
+    """What others were given of a payment: shops sell through other products of this installation."""
+    payment = ctx.desk.find(session, Payment, payment_id)
+    return entities.collection([entities.transfer(*share) for share in splits.of_payment(session, payment.id)])
 
 
 @call("GET", "/payments/{}/refunds/{}", "read")

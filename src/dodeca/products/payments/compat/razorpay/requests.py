@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from dodeca.kernel.db import ReadSession
-from dodeca.kernel.errors import Invalid
+from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import number_of
 from dodeca.products.payments.service.steps import till_with
@@ -34,7 +34,8 @@ class Upload(NamedTuple):
 
 @dataclass(slots=True)
 class Context:
-    """One call: the till, what was sent, and the key that signs answers (`secret`, where the caller has shown it)."""
+    """One call: the till, what was sent, and the key that signs answers (`secret`, where the caller has shown it).
+    `account`: whose business this is to be, where that is named."""
 
     platform: Platform
     account_id: str
@@ -45,13 +46,16 @@ class Context:
     secret: str | None = None
     address: str = ""
     public: bool = False
+    account: str | None = None
     _desk: Desk | None = None
 
     def till(self, session: ReadSession, **beside: str | None) -> Desk:
         """The caller's till, for a flow in each of its units; calls of one unit find it as `desk`. `beside`: the
         order_id or payment_id that the unit is about (`steps.till_with`)."""
-        self._desk = till_with(session, self.account_id, self.mode, **beside)
-        return self._desk
+        desk = self._desk = till_with(session, self.account_id, self.mode, **beside)
+        if self.account is not None and self.account != desk.merchant.id:
+            raise NotFound("The id provided does not exist", field="X-Razorpay-Account")
+        return desk
 
     @property
     def desk(self) -> Desk:
