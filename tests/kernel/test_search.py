@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import MetaData, literal, select, union_all
 
 from dodeca.kernel.db import Database, ReadSession, WriteSession, queries
-from dodeca.kernel.search import Hit, Query, SearchIndex, is_companion, parsed
+from dodeca.kernel.search import Document, Hit, Query, SearchIndex, is_companion, naming, parsed
 from dodeca.kernel.search.highlights import snippet
 from dodeca.kernel.search.queries import Term
 from dodeca.kernel.search.words import tokens
@@ -20,6 +20,10 @@ from dodeca.kernel.search.words import tokens
 tables = MetaData()
 notes = SearchIndex(
     "test_notes", module="tests", fields={"title": 10, "body": 1}, filters=["kind", "owner"], metadata=tables
+)
+
+names = SearchIndex(
+    "test_names", module="tests", fields={"title": 10, "artist": 5}, filters=["owner"], names=True, metadata=tables
 )
 
 Search = Callable[..., list[Hit]]
@@ -386,3 +390,41 @@ def test_where_very_much_fits_the_newest_is_ranked(db: Database, monkeypatch: py
 
     assert len(found(db, "tower")) == (3 if db.dialect == "sqlite" else 6)
     assert sorted(found(db, "tower", filters={"kind": "odd"})) == ["1", "3", "5"]
+
+
+def name(db: Database, *given: tuple[str, str, str], owner: str = "ann") -> None:
+    """Put names in: id, title, artist."""
+    made = [
+        Document(doc_id=doc_id, fields={"title": title, "artist": artist}, filters={"owner": owner})
+        for doc_id, title, artist in given
+    ]
+    db.write(lambda session: names.index_new(session, made))
+
+
+def named(db: Database, text: str, **more: Any) -> list[str]:
+    return [hit.doc_id for hit in db.read(lambda session: names.query(session, text, **more))]
+
+
+def test_names_are_ranked_by_where_and_how_much_of_them_was_typed(db: Database) -> None:
+    name(
+        db,
+        ("artist", "Sea", "River"),
+        ("long", "The long way down to the old river", "Bo"),
+        ("title", "River", "Bo"),
+        ("both", "River", "River"),
+    )
+
+    assert named(db, "river")[0] in ("title", "both")
+    assert set(named(db, "river")[2:]) == {"long", "artist"}
+    assert named(db, "riv bo") == []
+    assert set(named(db, "bo riv")) == {"title", "long"}
+    assert named(db, "river", limit=2) + named(db, "river", limit=2, offset=2) == named(db, "river")
+    assert named(db, "river -sea", filters={"owner": "bo"}) == []
+
+
+def test_a_name_is_found_beneath_any_number_of_others_that_may_not_be_seen(db: Database) -> None:
+    name(db, ("old", "River", "Bo"))
+    name(db, *((f"new{number}", "River", "Cy") for number in range(naming.MOST_RANKED + 1)), owner="cy")
+
+    assert named(db, "river", filters={"owner": "ann"}) == ["old"]
+    assert len(named(db, "river", limit=30)) == 30

@@ -136,3 +136,19 @@ def test_search_finds_beginnings_parts_and_slips(session: WriteSession, make_son
     searching.put(session, [f"song:{song.id}"])
 
     assert searching.find(session, VISITOR, typed, "song", limit=5) == [song.id]
+
+
+def test_search_gives_first_what_begins_so(session: WriteSession, make: Factory, make_song: MakeSong) -> None:
+    owner = make.account()
+    titles = ("Night", "A night", "Night and day", "Nightfall", "Day")
+    made = {title: make_song(title, "Trio", by=owner) for title in titles}
+    own = make_song("Nightly", "Trio", by=owner, visibility="private")
+    made["Nightfall"].play_count = 5
+    searching.put(session, [f"song:{song.id}" for song in [*made.values(), own]])
+
+    first = [made[title].id for title in ("Night", "Nightfall", "Night and day", "A night")]
+    assert searching.find(session, VISITOR, "night", "song", limit=9) == first
+    assert searching.find(session, VISITOR, "night", "song", limit=2, offset=2) == first[2:]
+    assert searching.find(session, viewer(owner), "nightly", "song", limit=9) == [own.id]
+    assert own.id in searching.find(session, viewer(owner), "Night", "song", limit=9)
+    assert searching.find(session, viewer(make.account()), "nightly", "song", limit=9) == []

@@ -38,7 +38,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel.db import Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.db import metadata as all_tables
-from dodeca.kernel.search import queries
+from dodeca.kernel.search import naming, queries
 from dodeca.kernel.search.highlights import Snippet, snippet
 from dodeca.kernel.search.queries import Query, parsed
 from dodeca.kernel.search.words import tokens, words
@@ -86,6 +86,8 @@ class SearchIndex:
     to `module`, whose migrations make it. On SQLite an FTS5 table stands beside it, made by the table's
     `after_create` event, which `kernel.db.migrations.add_extras` sends too.
 
+    `names` says that the fields are names of a few words, see `naming`.
+
     Who may see what is not known here: give `query` a statement that selects the ids of what the actor may see.
     """
 
@@ -96,6 +98,7 @@ class SearchIndex:
         module: str,
         fields: Mapping[str, float],
         filters: Sequence[str] = (),
+        names: bool = False,
         metadata: MetaData = all_tables,
     ) -> None:
         if not 1 <= len(fields) <= len(_LETTERS):
@@ -103,6 +106,7 @@ class SearchIndex:
         self.name = name
         self.fields = dict(fields)
         self.filters = tuple(filters)
+        self._names = names
         key = BigInteger().with_variant(Integer(), "sqlite")
         self.table = Table(
             f"search_{name}",
@@ -260,6 +264,8 @@ class SearchIndex:
         wanted = self._wanted(filters)
         if visible is not None:
             wanted.append(self.table.c.doc_id.in_(visible))
+        if self._names and not newest and session.dialect == "sqlite":
+            return self._best_names(session, query, wanted, limit=limit, offset=offset, snippet_words=snippet_words)
         exact = [self.table.c[f"filter_{name}"] for name in self.filters]
         found: Any = select(self.table.c.doc_id, rank.label("rank"), self.table.c.id, *exact).select_from(source)
         found = found.where(matches, *wanted)
@@ -270,16 +276,7 @@ class SearchIndex:
         else:
             statement = found.add_columns(*texts).order_by(literal_column("rank").desc(), self.table.c.id.desc())
         rows = session.execute(statement.limit(limit).offset(min(offset, MAX_OFFSET))).all()
-        first = 3 + len(exact)
-        return [
-            Hit(
-                row[0],
-                float(row[1]),
-                {f: snippet(text, query, words=snippet_words) for f, text in zip(shown, row[first:], strict=True)},
-                dict(zip(self.filters, row[3:first], strict=True)),
-            )
-            for row in rows
-        ]
+        return [self._hit(query, row, shown, snippet_words) for row in rows]
 
     def _wanted(self, filters: Mapping[str, str | Sequence[str]]) -> list[ColumnElement[bool]]:
         if unknown := filters.keys() - set(self.filters):
@@ -295,6 +292,60 @@ class SearchIndex:
         exact = [last.c[f"filter_{name}"] for name in self.filters]
         statement: Select[Any] = select(last.c.doc_id, last.c.rank, last.c.id, *exact, *texts).select_from(source)
         return statement.order_by(last.c.rank.desc(), last.c.id.desc())
+
+    def _best_names(
+        self,
+        session: ReadSession,
+        query: Query,
+        wanted: Sequence[ColumnElement[bool]],
+        *,
+        limit: int,
+        offset: int,
+        snippet_words: int,
+    ) -> list[Hit]:
+        """The best of the last names. Mostly all may be seen, so filters are asked of the best ones only; of all where
+        too few are left."""
+        matches = literal_column(self.companion).bool_op("MATCH")(queries.for_sqlite(query))
+        last: Any = select(self._fts).where(matches).order_by(self._fts.c.rowid.desc()).limit(naming.MOST_RANKED)
+        rows, most, weights = session.execute(last).all(), offset + limit, list(self.fields.values())
+        best = naming.ranked(query, weights, rows)
+        hits: list[Hit] = []
+        for start in range(0, len(best), 2 * most):
+            hits += self._hits(session, query, best[start : start + 2 * most], wanted, snippet_words)
+            if len(hits) >= most:
+                return hits[offset:most]
+        if wanted and len(rows) == naming.MOST_RANKED:
+            fitting = last.join(self.table, self.table.c.id == self._fts.c.rowid).where(*wanted)
+            best = naming.ranked(query, weights, session.execute(fitting).all())[:most]
+            hits = self._hits(session, query, best, (), snippet_words)
+        return hits[offset:most]
+
+    def _hits(
+        self,
+        session: ReadSession,
+        query: Query,
+        best: Sequence[naming.Ranked],
+        wanted: Sequence[ColumnElement[bool]],
+        snippet_words: int,
+    ) -> list[Hit]:
+        """Of these documents those that fit the filters, in the same order."""
+        shown = list(self.fields) if snippet_words else []
+        texts = [self.table.c[f"field_{field}"] for field in shown]
+        exact = [self.table.c[f"filter_{name}"] for name in self.filters]
+        found: Any = select(self.table.c.id, self.table.c.doc_id, *exact, *texts)
+        found = found.where(self.table.c.id.in_([one.number for one in best]), *wanted)
+        rows = {number: (doc_id, told) for number, doc_id, *told in session.execute(found)}
+        return [
+            self._hit(query, (rows[number][0], rank, number, *rows[number][1]), shown, snippet_words)
+            for number, rank in best
+            if number in rows
+        ]
+
+    def _hit(self, query: Query, row: Sequence[Any], shown: Sequence[str], snippet_words: int) -> Hit:
+        """A row of id, rank, number, the filters' values, and the texts of `shown`."""
+        first = 3 + len(self.filters)
+        snippets = {f: snippet(text, query, words=snippet_words) for f, text in zip(shown, row[first:], strict=True)}
+        return Hit(row[0], float(row[1]), snippets, dict(zip(self.filters, row[3:first], strict=True)))
 
     def _matching(self, session: ReadSession, query: Query) -> tuple[ColumnElement[float], ColumnElement[bool], Any]:
         """The rank, the condition, and what to select from, as the engine wants them."""

@@ -15,13 +15,16 @@ from dodeca.kernel.search import Document, SearchIndex
 from dodeca.products.music.models import Album, Artist, Playlist, Song, Station
 from dodeca.products.music.service.counting import Touched
 from dodeca.products.music.service.folding import folded
-from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for, playlists_for, songs_for
+from dodeca.products.music.service.viewers import VISITOR, Viewer, albums_for, artists_for, playlists_for, songs_for
 
 KINDS = ("song", "album", "artist", "playlist", "station")
 AT_ONCE = 500
+MOST_NAMED = 200
+"""Things whose names begin with what was typed, of which the most popular come first."""
+SHORTEST_BEGINNING = 2
 
 indexes = {
-    kind: SearchIndex(f"music_{kind}s", module="music", fields={"title": 10.0, "artist": 5.0, "album": 2.0})
+    kind: SearchIndex(f"music_{kind}s", module="music", fields={"title": 10.0, "artist": 5.0, "album": 2.0}, names=True)
     for kind in KINDS
 }
 
@@ -111,22 +114,54 @@ def _rules(viewer: Viewer) -> dict[str, ColumnElement[bool]]:
 
 
 _TABLES: dict[str, Any] = {"song": Song, "album": Album, "artist": Artist, "playlist": Playlist, "station": Station}
+_POPULARITY: dict[str, Any] = {"song": Song.play_count, "album": Album.play_count, "artist": Artist.like_count}
 _NAMES: dict[str, Any] = {"song": Song.title_key, "album": Album.title_key, "artist": Artist.name_key}
 
 
 def find(session: ReadSession, viewer: Viewer, text: str, kind: str, *, limit: int, offset: int = 0) -> list[int]:
     """The ids of things of a kind for the words, best first, the last word as its beginning. What was typed is data.
 
-    Where no word fits, parts of words do; where these do not either, words that are spelt a little differently."""
+    First come those whose name begins so: an index of the database knows them at once, however many other names hold
+    the words. Where no word fits, parts of words do; where these do not either, words that are spelt a little
+    differently."""
+    named = _named(session, viewer, text, kind)
+    most = offset + limit
+    if len(named) < most:
+        found = _indexed(session, viewer, text, kind, most + len(named), slips=not named)
+        named += [number for number in found if number not in set(named)]
+    return named[offset:most]
+
+
+def _named(session: ReadSession, viewer: Viewer, text: str, kind: str) -> list[int]:
+    """Things whose names begin with a text: the one of just this name, then the most popular."""
+    key = folded(text)
+    if kind not in _NAMES or len(key) < SHORTEST_BEGINNING:
+        return []
+    table, name, plays = _TABLES[kind], _NAMES[kind], _POPULARITY[kind]
+    # The range is what the index knows. PostgreSQL may sort letters otherwise, so the beginning is asked for as well.
+    begins = (name >= key, name < f"{key}\U0010ffff", name.startswith(key, autoescape=True))
+    rules = [_rules(viewer)[kind]]
+    if kind == "song":  # either rule by itself has its own index
+        rules = [_rules(VISITOR)[kind], ~Song.listed & songs_for(viewer)] if viewer.account_id else rules
+    rows: list[Any] = []
+    for rule in rules:
+        some = select(table.id, name, plays).where(rule, *begins).order_by(name, table.id).limit(MOST_NAMED)
+        rows += session.execute(some).all()
+    rows.sort(key=lambda row: (row[1] != key, -row[2], row[1], row[0]))
+    return [row[0] for row in rows]
+
+
+def _indexed(session: ReadSession, viewer: Viewer, text: str, kind: str, most: int, *, slips: bool) -> list[int]:
+    """Things that hold the words; with `slips`, where there are none, those that hold something like them."""
     table, rule, index = _TABLES[kind], _rules(viewer)[kind], indexes[kind]
     visible: Any = select(cast(table.id, String)).where(table.id == cast(index.table.c.doc_id, table.id.type), rule)
     # for one document at a time: a list of all that may be seen would be made anew for each query
-    for typos in (False, True):
-        hits = index.query(session, text, limit=limit, offset=offset, visible=visible, snippet_words=0, typos=typos)
-        if hits or offset:
+    for typos in (False, True) if slips else (False,):
+        hits = index.query(session, text, limit=most, visible=visible, snippet_words=0, typos=typos)
+        if hits:
             return [int(hit.doc_id) for hit in hits]
-        if not typos and kind in _NAMES and len(part := folded(text)) > 2:
+        if slips and not typos and kind in _NAMES and len(part := folded(text)) > 2:
             inside = select(table.id).where(_NAMES[kind].contains(part, autoescape=True), rule)
-            if found := list(session.scalars(inside.limit(limit))):
+            if found := list(session.scalars(inside.limit(most))):
                 return found
     return []
