@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -38,7 +38,7 @@ def search(session: ReadSession, call: Call, text: str, limit: int) -> list[Home
     items = [HomeItem(song.title, f"/music/songs/{song.id}", song.artist_name) for song in found]
     for kind, table in (("album", Album), ("artist", Artist)):
         ids = searching.find(session, viewer, text, kind, limit=limit)
-        rows: Sequence[Any] = session.scalars(select(table).where(table.id.in_(ids))).all() if ids else []
+        rows: Iterable[Any] = session.get_many(table, ids).values()
         items += [
             HomeItem(getattr(row, "title", getattr(row, "name", "")), f"/music/{kind}s/{row.id}", kind) for row in rows
         ]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
 
-from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import (
     Access,
@@ -17,15 +15,12 @@ from dodeca.kernel.http import (
     FromQuery,
     bounded,
     decode_cursor,
-    encode_cursor,
     get,
 )
 from dodeca.products.music import views
 from dodeca.products.music.acting import Looking, number, own_account
-from dodeca.products.music.models import Album, Artist, Playlist, Station
-from dodeca.products.music.service import browsing, catalogue, feed, searching, songs
-from dodeca.products.music.service.viewers import Viewer
-from dodeca.products.music.views import AlbumView, ArtistView, PlaylistView, SongView
+from dodeca.products.music.service import browsing, catalogue, feed
+from dodeca.products.music.views import AlbumView, ArtistView, Found, SongView, found_for
 
 SONGS_SHOWN = 30
 
@@ -57,26 +52,6 @@ class GenreList(msgspec.Struct):
     """All genres, the largest first."""
 
     genres: list[GenreView]
-
-
-class StationFound(msgspec.Struct):
-    """A station that was found."""
-
-    station_id: str
-    slug: str
-    title: str
-
-
-class Found(msgspec.Struct):
-    """What was found, the best first. Songs with a video stand among `videos` too."""
-
-    songs: list[SongView]
-    albums: list[AlbumView]
-    artists: list[ArtistView]
-    playlists: list[PlaylistView]
-    stations: list[StationFound]
-    videos: list[SongView]
-    next_cursor: str | None
 
 
 class Section(msgspec.Struct):
@@ -164,33 +139,6 @@ def search(
     if not isinstance(offset, int) or not 0 <= offset <= 10_000:
         raise Invalid("This cursor belongs to another list.", field="cursor")
     return found_for(session, viewer, q, count, offset)
-
-
-def found_for(session: ReadSession, viewer: Viewer, text: str, count: int, offset: int = 0) -> Found:
-    """What is found, a page of each kind."""
-    ids = {
-        kind: searching.find(session, viewer, text, kind, limit=count + 1, offset=offset) for kind in searching.KINDS
-    }
-    more = any(len(some) > count for some in ids.values())
-    found = songs.find_all(session, viewer, ids["song"][:count])
-    shown = views.song_views(session, viewer, found)
-    return Found(
-        songs=shown,
-        albums=views.album_views(session, viewer, _rows(session, Album, ids["album"][:count])),
-        artists=views.artist_views(session, viewer, _rows(session, Artist, ids["artist"][:count])),
-        playlists=views.playlist_views(session, viewer, _rows(session, Playlist, ids["playlist"][:count])),
-        stations=[
-            StationFound(str(row.id), row.slug, row.title) for row in _rows(session, Station, ids["station"][:count])
-        ],
-        videos=[view for view in shown if view.has_video],
-        next_cursor=encode_cursor(offset + count) if more else None,
-    )
-
-
-def _rows(session: ReadSession, table: Any, ids: list[int]) -> list[Any]:
-    """Rows in the order of their ids."""
-    rows = {row.id: row for row in session.scalars(select(table).where(table.id.in_(ids)))} if ids else {}
-    return [rows[one] for one in ids if one in rows]
 
 
 @get("/users/{user:str}/feed", access=Access.MEMBER)

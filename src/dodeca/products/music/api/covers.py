@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
 from litestar import Response
-from litestar.datastructures import UploadFile
 
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Access, Call, Calling, FromPath, FromQuery, get, put
 from dodeca.kernel.media import Shape
 from dodeca.products.music.acting import number, viewing
 from dodeca.products.music.service import covers
+from dodeca.products.music.taking import MOST_PICTURE_BYTES, take_cover
 
-MOST_BYTES = 10_000_000
 DEFAULT_SIZE = 600
 SIZES = (64, 160, 320, 600, 1200)
 
@@ -54,36 +52,10 @@ async def read_cover(call: Calling, target_id: FromPath[str], size: FromQuery[in
     return await cover_answer(call, find, size)
 
 
-@put(PATHS, access=Access.MEMBER, request_max_body_size=MOST_BYTES + 100_000)
+@put(PATHS, access=Access.MEMBER, request_max_body_size=MOST_PICTURE_BYTES + 100_000)
 async def write_cover(call: Calling, target_id: FromPath[str]) -> None:
     """Give a song, album, artist or playlist that one may change a picture: PNG, JPEG or WebP."""
     await take_cover(call, _kind(call), number(target_id))
-
-
-async def take_cover(call: Call, found: str, target: int) -> None:
-    """Take the picture that a request brings. Raises NotFound, Forbidden, Invalid, …"""
-    await call.platform.db.aread(lambda session: covers.require(session, viewing(session, call), found, target))
-    blob = await call.platform.media.save_image(_one(await _uploaded(call)), max_bytes=MOST_BYTES)
-
-    def unit(session: WriteSession) -> None:
-        covers.write(session, viewing(session, call), found, target, blob.key)
-
-    await call.platform.db.awrite(unit)
-
-
-async def _uploaded(call: Call) -> bytes:
-    if call.request.content_type[0] != "multipart/form-data":
-        return await call.request.body()
-    file: Any = (await call.request.form()).get("file")
-    if not isinstance(file, UploadFile):
-        raise Invalid("Choose a picture.", field="file")
-    return await file.read()
-
-
-async def _one(data: bytes) -> AsyncIterator[bytes]:
-    if not data:
-        raise Invalid("Choose a picture.", field="file")
-    yield data
 
 
 routes = [read_cover, write_cover]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import Access, AnyBody, ClosedRequest, DbRead, DbWrite, FromPath, delete, get, post
 from dodeca.products.music.acting import number
 from dodeca.products.music.jobs import scan_folders
-from dodeca.products.music.models import LibraryFolder, Scan
+from dodeca.products.music.models import LibraryFolder
 from dodeca.products.music.service import folders
+from dodeca.products.music.views import ScanView, scan_view
 
 Line = Annotated[str, msgspec.Meta(max_length=1000)]
 
@@ -39,38 +38,6 @@ class FolderList(msgspec.Struct):
     """All folders."""
 
     libraries: list[FolderView]
-
-
-class ScanView(msgspec.Struct, kw_only=True):
-    """The last or present scan: `count` files were looked at; `errors` say of some files why they are no songs."""
-
-    scanning: bool
-    count: int
-    added: int = 0
-    changed: int = 0
-    missing: int = 0
-    errors: list[Any] = []
-    error_count: int = 0
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-
-
-def scan_view(session: ReadSession) -> ScanView:
-    """How far the last scan has come."""
-    scan: Scan | None = folders.last_scan(session)
-    if scan is None:
-        return ScanView(scanning=False, count=0)
-    return ScanView(
-        scanning=scan.state == "running",
-        count=scan.count,
-        added=scan.added,
-        changed=scan.changed,
-        missing=scan.missing,
-        errors=scan.errors,
-        error_count=scan.error_count,
-        started_at=scan.started_at,
-        finished_at=scan.finished_at,
-    )
 
 
 @post("/scan", access=Access.ADMIN, status=202)

@@ -27,10 +27,11 @@ from dodeca.kernel.platform import Platform
 from dodeca.products.music import sound, views
 from dodeca.products.music.acting import Looking, number, viewing
 from dodeca.products.music.audio.transcoding import Profile, choose
-from dodeca.products.music.models import AppPassword, Share
+from dodeca.products.music.models import AppPassword
 from dodeca.products.music.sending import signed_url
 from dodeca.products.music.service import app_passwords, playlists, shares, songs
 from dodeca.products.music.sound import Where
+from dodeca.products.music.views import ShareView, share_view
 
 Line = Annotated[str, msgspec.Meta(max_length=500)]
 MOST_OFFLINE = 1000
@@ -50,19 +51,6 @@ class NewShare(ClosedRequest):
     description: Line = ""
     expires_at: datetime | None = None
     download: bool = False
-
-
-class ShareView(msgspec.Struct, kw_only=True):
-    """A share of the caller."""
-
-    share_id: str
-    url: str
-    description: str
-    download: bool
-    expires_at: datetime | None
-    visit_count: int
-    created_at: datetime
-    items: list[dict[str, str]]
 
 
 class ShareList(msgspec.Struct):
@@ -128,20 +116,6 @@ class AppPasswordList(msgspec.Struct):
     """One's app passwords."""
 
     app_passwords: list[AppPasswordView]
-
-
-def share_view(session: ReadSession, platform: Platform, share: Share) -> ShareView:
-    """A share as its owner sees it."""
-    return ShareView(
-        share_id=str(share.id),
-        url=platform.url(f"/music/share/{share.token}"),
-        description=share.description,
-        download=share.download,
-        expires_at=share.expires_at,
-        visit_count=share.visit_count,
-        created_at=share.created_at,
-        items=[{"kind": kind, "id": str(one)} for kind, one in shares.items_of(session, share)],
-    )
 
 
 @post("/shares", access=Access.MEMBER, idempotent=True)

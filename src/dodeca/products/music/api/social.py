@@ -20,7 +20,6 @@ from dodeca.kernel.http import (
     post,
     put,
 )
-from dodeca.kernel.limits import Rate
 from dodeca.products.music.acting import Looking, account_named, number, own_account
 from dodeca.products.music.service import catalogue, comments, likes
 from dodeca.products.music.service.viewers import PRODUCT
@@ -29,7 +28,6 @@ from dodeca.products.music.views import CommentView, comment_view
 Line = Annotated[str, msgspec.Meta(max_length=500)]
 Text = Annotated[str, msgspec.Meta(max_length=20_000)]
 NOT_FOUND = "User or song not found"
-COMMENT_RATE = Rate(30, 60)
 TARGETS = {
     "songId": "song",
     "song_id": "song",
@@ -149,7 +147,7 @@ def set_rating(
     return RatingAnswer(data.rating)
 
 
-@post("/users/{user:str}/comments", access=Access.MEMBER, status=200, rate=COMMENT_RATE)
+@post("/users/{user:str}/comments", access=Access.MEMBER, status=200, rate=comments.RATE)
 def create_comment(
     session: DbWrite, call: Calling, viewer: Looking, user: FromPath[str], data: AnyBody[NewComment]
 ) -> CommentAnswer:

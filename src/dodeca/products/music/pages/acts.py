@@ -12,12 +12,10 @@ from dodeca.kernel import ids
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Access, AnyBody, Call, Calling, ClosedRequest, DbWrite, FromPath, Redirect, post
 from dodeca.products.music.acting import Looking, account_named, number
-from dodeca.products.music.api.social import COMMENT_RATE
-from dodeca.products.music.api.stations import party_view
 from dodeca.products.music.pages.look import Line, Text, back_to
 from dodeca.products.music.service import browsing, catalogue, comments, likes, playlists, shares, songs, stations
 from dodeca.products.music.service.viewers import PRODUCT
-from dodeca.products.music.views import playlist_songs
+from dodeca.products.music.views import party_view, playlist_songs
 
 Rating = Annotated[int, msgspec.Meta(ge=-1, le=5)]
 
@@ -141,7 +139,7 @@ def follow(session: DbWrite, account: Actor, viewer: Looking, data: AnyBody[Foll
     return Redirect(back_to(data.goto))
 
 
-@post("/songs/{song_id:int}/comments", access=Access.MEMBER, status=200, rate=COMMENT_RATE)
+@post("/songs/{song_id:int}/comments", access=Access.MEMBER, status=200, rate=comments.RATE)
 def comment(session: DbWrite, viewer: Looking, song_id: FromPath[int], data: AnyBody[CommentForm]) -> Redirect:
     """Say something about a song."""
     at_ms = None

@@ -10,12 +10,12 @@ from dodeca.kernel.db import ReadSession
 from dodeca.kernel.http import Access, Calling, DbRead, FromPath, FromQuery, Page, get
 from dodeca.products.music import views
 from dodeca.products.music.acting import Looking, account_named
-from dodeca.products.music.api.browsing import found_for
 from dodeca.products.music.formats import lrc
 from dodeca.products.music.models import Listen, Playlist, Song
 from dodeca.products.music.pages.look import Row, page, rows
 from dodeca.products.music.service import browsing, comments, feed, members, songs, taste
 from dodeca.products.music.service.viewers import PRODUCT, Viewer, playlists_for
+from dodeca.products.music.views import found_for
 
 SHOWN = 8
 FOUND = 12

@@ -28,13 +28,11 @@ from dodeca.kernel.http import (
 )
 from dodeca.kernel.web.filters import plural
 from dodeca.products.music.acting import Looking, number, viewing
-from dodeca.products.music.api.listening import RANGES, stats_of
-from dodeca.products.music.api.running import scan_view
-from dodeca.products.music.api.sharing import share_view
 from dodeca.products.music.jobs import scan_folders
 from dodeca.products.music.models import Song
 from dodeca.products.music.pages.look import Line, Text, day, page, rows, whole
 from dodeca.products.music.service import app_passwords, comments, folders, lyrics, members, shares, songs, taste
+from dodeca.products.music.views import RANGES, scan_view, share_view, stats_of
 
 
 class TagForm(ClosedRequest):

@@ -22,12 +22,11 @@ from dodeca.kernel.http import (
     post,
 )
 from dodeca.products.music.acting import Looking, number, viewing
-from dodeca.products.music.api.stations import now_view, station_view, station_views
 from dodeca.products.music.models import Playlist, Station
 from dodeca.products.music.pages.look import Line, page
 from dodeca.products.music.service import playlists, stations
 from dodeca.products.music.service.viewers import Viewer
-from dodeca.products.music.views import playlist_songs
+from dodeca.products.music.views import now_view, playlist_songs, station_view, station_views
 
 AHEAD_MS = 3 * 3_600_000
 SHOWN_SLOTS = 12

@@ -12,14 +12,12 @@ from dodeca.kernel.errors import DodecaError, Invalid
 from dodeca.kernel.http import Access, Call, Calling, DbRead, FormState, FromPath, Page, Redirect, get, post
 from dodeca.products.music import formats, uploads
 from dodeca.products.music.acting import viewing
-from dodeca.products.music.api.covers import MOST_BYTES as MOST_PICTURE_BYTES
-from dodeca.products.music.api.covers import take_cover
-from dodeca.products.music.api.transferring import take_file
 from dodeca.products.music.models import Song
 from dodeca.products.music.pages.look import page, rows, whole
 from dodeca.products.music.service import covers, songs
 from dodeca.products.music.service.songs import SameAudio
 from dodeca.products.music.service.viewers import Viewer
+from dodeca.products.music.taking import MOST_PICTURE_BYTES, take_cover, take_file
 
 MOST_FILES = 30
 MOST_SIDE_BY_SIDE = 100

@@ -14,11 +14,14 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Forbidden, Invalid, NotFound
 from dodeca.kernel.http import Slice, page_of
+from dodeca.kernel.limits import Rate
 from dodeca.products.music.models import Comment, Like, Song
 from dodeca.products.music.service import erasing, songs
 from dodeca.products.music.service.viewers import PRODUCT, Viewer
 
 LONGEST = 2000
+RATE = Rate(30, 60)
+"""Comments that an account may write a minute."""
 SORTS = ("time", "position", "top")
 
 
