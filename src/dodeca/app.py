@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
-from litestar import Litestar, Request, Response, Router
+from litestar import Litestar, Request, Response
 from litestar.config.app import AppConfig
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
@@ -17,7 +17,7 @@ from dodeca import catalogue
 from dodeca.kernel import outbox
 from dodeca.kernel.errors import DodecaError, Invalid
 from dodeca.kernel.http import openapi, problems
-from dodeca.kernel.http.application import Application
+from dodeca.kernel.http.application import Application, GrowingMap
 from dodeca.kernel.http.bridge import AsgiApp, RsgiApplication
 from dodeca.kernel.http.context import Call
 from dodeca.kernel.http.metrics import count_answers
@@ -150,7 +150,7 @@ def _at_own_root(platform: Platform, host: str, path: str) -> str:
     return f"/api/{product}{path[4:]}" if path.startswith("/api/") else f"/{product}{path}"
 
 
-class _OwnRouter(Router):
+class _OwnRouter(GrowingMap):
     """A router that belongs to one application: a deep copy of it, as Litestar makes to register it, takes as long as
     all the rest of composing."""
 
