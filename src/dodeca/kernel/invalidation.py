@@ -9,7 +9,6 @@ everywhere, without another server. `redis_invalidation` serves many machines.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import mmap
 import os
@@ -18,7 +17,8 @@ import threading
 import zlib
 from collections.abc import Callable, MutableSequence, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from struct import Struct
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -91,16 +91,18 @@ class FileInvalidation(Invalidation):
 
     _RING: Final = 1 << 20
     _HEAD: Final = 64
-    _ENTRY: Final = 12  # length, checksum, process
+    _head: Final = Struct("<III")  # length, checksum, process
+    _ENTRY: Final = _head.size
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._me = secrets.randbits(32)
         self._lock = threading.Lock()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with self._turn():
-            if os.fstat(self._descriptor).st_size != self._HEAD + self._RING:
-                os.ftruncate(self._descriptor, self._HEAD + self._RING)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        if os.fstat(self._descriptor).st_size != self._HEAD + self._RING:
+            os.ftruncate(self._descriptor, self._HEAD + self._RING)
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._map = mmap.mmap(self._descriptor, self._HEAD + self._RING)
         self._view = memoryview(self._map)
         self.word = self._view[:8].cast("Q")
@@ -115,17 +117,24 @@ class FileInvalidation(Invalidation):
         if len(entry) > self._RING // 8:
             entry = msgspec.msgpack.encode((cache, None))
         size = self._ENTRY + len(entry) + (-len(entry)) % 4
-        with self._lock, self._turn():
-            position = self.word[0]
-            room = self._RING - position % self._RING
-            if room < size:  # entries are not split: a zero length sends readers back to the start
-                if room >= 4:
-                    self._write(position, bytes(4))
-                position += room
-            head = b"".join(number.to_bytes(4, "little") for number in (len(entry), zlib.crc32(entry), self._sender()))
-            self._write(position, head + entry)
-            # The number changes last: a reader that sees it finds the entry complete.
-            self.word[0] = position + size
+        head = self._head.pack(len(entry), zlib.crc32(entry), self._sender())
+        with self._lock:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                self._append(head + entry, size)
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _append(self, entry: bytes, size: int) -> None:
+        position = self.word[0]
+        room = self._RING - position % self._RING
+        if room < size:  # entries are not split: a zero length sends readers back to the start
+            if room >= 4:
+                self._write(position, bytes(4))
+            position += room
+        self._write(position, entry)
+        # The number changes last: a reader that sees it finds the entry complete.
+        self.word[0] = position + size
 
     def catch_up(self) -> None:
         """Take in what other processes published."""
@@ -174,14 +183,6 @@ class FileInvalidation(Invalidation):
     def _write(self, position: int, data: bytes) -> None:
         offset = self._HEAD + position % self._RING
         self._view[offset : offset + len(data)] = data
-
-    @contextlib.contextmanager
-    def _turn(self) -> Any:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Stop telling the others. What they published is still taken in: the mapping lives as long as a cache."""

@@ -120,6 +120,17 @@ def test_ranks_sink_with_time_and_places_are_noted(session: WriteSession, news: 
     assert listing.position(session, items.locked(session, post.id)) == 1
 
 
+def test_a_vote_brings_an_old_post_back_among_those_that_are_ranked(session: WriteSession, news: News) -> None:
+    post = news.post()
+    news.vote(post)
+    clock.advance(5 * 86400)
+    assert jobs.refresh(session) == 0
+
+    news.vote(post)
+
+    assert jobs.refresh(session) == 1
+
+
 def test_far_below_what_lists_show_a_rank_is_written_once_it_is_half_a_percent_off(
     platform: Platform, news: News, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
@@ -25,6 +25,12 @@ _penalised_tags = Prepared(
     .where(ItemTag.item_id == bindparam("post_id"), Tag.penalty != 1.0)
     .order_by(Tag.tag)
 )
+
+
+HAS_PENALISED_TAGS = exists().where(
+    ItemTag.item_id == Item.id, ItemTag.tag.in_(select(Tag.tag).where(Tag.penalty != 1.0))
+)
+"""Whether `penalised_tags` has any for a post of a statement."""
 
 
 def find(session: ReadSession, viewer: Viewer, item_id: int, what: str = "item", *, lock: bool = False) -> Item:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -90,10 +90,18 @@ def rules_of(values: Mapping[str, Any]) -> Rules:
     return rules
 
 
+_AS_INSTALLED: Final = Rules()
+
+
+def in_force(values: Mapping[str, Any] | None) -> Rules:
+    """The rules of what is stored in the row of settings; None where there is no row."""
+    return _AS_INSTALLED if values is None else rules_of(values)
+
+
 def current(session: ReadSession) -> Rules:
     """The rules in force."""
     row = session.get(SiteSettings, 1)
-    return rules_of(row.values) if row is not None else Rules()
+    return in_force(None if row is None else row.values)
 
 
 def change(session: WriteSession, admin_id: str, changes: Mapping[str, Any], reason: str = "") -> Rules:

@@ -7,7 +7,7 @@ the Session holds of the item and its author is read anew.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, or_, select, update
@@ -16,13 +16,15 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from dodeca.products.news import ranking
-from dodeca.products.news.models import POST_TYPES, Item, Member, Site, Vote
+from dodeca.products.news.models import POST_TYPES, Item, Member, Site, SiteSettings, Vote
 from dodeca.products.news.service import items, members
 from dodeca.products.news.service.members import Viewer
-from dodeca.products.news.service.rules import Rules, current
+from dodeca.products.news.service.rules import Rules, in_force
 
 DOWNVOTES_RUNNING = 3
 """More downvotes in a row on one author do not count: it is about the person then."""
+VOTED_LATELY = timedelta(minutes=1)
+"""What was voted on so lately keeps its `voted_at`: days matter there, and to move it in its index costs a page."""
 CLOSED = ("dead", "deleted", "pending")
 """States in which nothing is voted on."""
 TARGETS = {"post": POST_TYPES, "comment": ("comment",), "pollopt": ("pollopt",)}
@@ -52,8 +54,10 @@ class VotedItem(NamedTuple):
     penalty_reason: str | None
     site: str | None
     rank: float
+    voted_at: datetime
     site_penalty: float | None
     site_reason: str | None
+    has_penalised_tags: bool
 
 
 class _Voter(NamedTuple):
@@ -74,19 +78,29 @@ class _Cast(NamedTuple):
 
 
 _items, _votes, _members = (cast(Table, table.__table__) for table in (Item, Vote, Member))
+_of_item = [_items.c[name] for name in VotedItem._fields[:-3]]
+_of_voter = [_members.c[name] for name in _Voter._fields]
+# All that does not have to wait for the item's lock comes with it: each statement costs as much as what it finds.
 _item = Prepared(
-    select(*(_items.c[name] for name in VotedItem._fields[:-2]), Site.penalty, Site.reason)
+    select(*_of_item, Site.penalty, Site.reason, items.HAS_PENALISED_TAGS, *_of_voter, SiteSettings.values)
     .outerjoin(Site, Site.site == _items.c.site)
+    .outerjoin(_members, _members.c.user_id == bindparam("voter_id"))
+    .outerjoin(SiteSettings, SiteSettings.id == literal_column("1"))
     .where(_items.c.id == bindparam("item_id"))
     .with_for_update(of=_items)
 )
-_voter = Prepared(
-    select(*(_members.c[name] for name in _Voter._fields)).where(_members.c.user_id == bindparam("voter_id"))
-)
+_voter = Prepared(select(*_of_voter).where(_members.c.user_id == bindparam("voter_id")))
 _this_vote = (_votes.c.item_id == bindparam("which_item")) & (_votes.c.user_id == bindparam("which_voter"))
-_cast = Prepared(select(_votes.c.direction, _votes.c.counted, _votes.c.created_at).where(_this_vote))
-_votes_since = Prepared(
-    select(func.count()).where(_votes.c.user_id == bindparam("voter_id"), _votes.c.created_at > bindparam("since"))
+_of_vote = [_votes.c[name] for name in _Cast._fields]
+_cast = Prepared(select(*_of_vote).where(_this_vote))
+_lately = (
+    select(func.count())
+    .where(_votes.c.user_id == bindparam("which_voter"), _votes.c.created_at > bindparam("since"))
+    .correlate(None)
+    .scalar_subquery()
+)
+_cast_and_lately = Prepared(
+    select(_lately, *_of_vote).select_from(select(literal_column("1")).subquery("one").outerjoin(_votes, _this_vote))
 )
 _same_address = Prepared(
     select(_votes.c.user_id)
@@ -102,11 +116,10 @@ _last_downvoted = Prepared(
 _add_vote = Prepared(insert(_votes), columns=[column.name for column in _votes.c])
 _turn_vote = Prepared(update(_votes).where(_this_vote).values(direction=bindparam("to"), created_at=bindparam("at")))
 _remove_vote = Prepared(delete(_votes).where(_this_vote))
-_move_item = Prepared(
-    update(_items)
-    .where(_items.c.id == bindparam("item_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("score", "counted", "rank", "heat", "voted_at")})
-)
+_this_item = update(_items).where(_items.c.id == bindparam("item_id"))
+_moved_columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("score", "counted", "rank", "heat")}
+_move_item = Prepared(_this_item.values(_moved_columns))
+_move_item_and_time = Prepared(_this_item.values({**_moved_columns, "voted_at": bindparam("new_voted_at")}))
 _raise_karma = Prepared(
     update(_members)
     .where(_members.c.user_id == bindparam("author_id"))
@@ -126,8 +139,7 @@ def vote(
     """Vote up (1) or down (-1); the same again changes nothing, the opposite replaces it within the hour.
 
     `what` says what the item has to be: post, comment or pollopt. Raises NotFound, Forbidden, VoteStands, TooMany."""
-    rules = current(session)
-    item = _locked(session, voter_id, item_id, what)
+    item, who, rules = _locked(session, voter_id, item_id, what)
     _check_item(item, direction)
     if item.author_id == voter_id:
         if direction < 0:
@@ -135,12 +147,12 @@ def vote(
         return item
     if item.type == "pollopt" and not _is_open(session, item):
         raise Forbidden("This cannot be voted on.")
-    who = _acting(session, voter_id)
+    who = _acting(session, voter_id, who)
     if direction < 0:
         members.need_karma(who.karma, rules.karma_to_downvote, "vote down")
-    before = _vote_of(session, voter_id, item.id)
+    before, lately = _vote_and_lately(session, voter_id, item.id)
     if before is None:
-        _limit(session, who, rules)
+        _limit(who, lately, rules)
         suspicion = _suspicion(session, who, item, direction, address_hash)
         _add(session, voter_id, item, direction, suspicion, address_hash)
         return _moved(session, item, direction, direction if suspicion is None else 0, rules)
@@ -153,11 +165,11 @@ def vote(
 
 def undo(session: WriteSession, voter_id: str, item_id: int, *, what: str | None = None) -> VotedItem:
     """Take one's vote back within the hour; nothing happens where there is none. Raises NotFound, VoteStands."""
-    rules = current(session)
-    item = _locked(session, voter_id, item_id, what)
-    before = _vote_of(session, voter_id, item.id)
-    if before is None:
+    item, _, rules = _locked(session, voter_id, item_id, what)
+    row = _cast.first(session, which_item=item.id, which_voter=voter_id)
+    if row is None:
         return item
+    before = _Cast._make(row)
     _check_time(before, rules)
     _remove_vote.run(session, which_item=item.id, which_voter=voter_id)
     return _moved(session, item, -before.direction, -before.direction if before.counted else 0, rules)
@@ -179,14 +191,19 @@ def uncounted(session: ReadSession, item_id: int) -> int:
     return session.scalar(statement) or 0
 
 
-def _locked(session: WriteSession, voter_id: str, item_id: int, what: str | None) -> VotedItem:
-    """The item with its row held until the end of the unit. Raises NotFound for what the voter cannot know of."""
-    row = _item.first(session, item_id=item_id) if 0 < item_id < items.LARGEST_ID else None
+def _locked(
+    session: WriteSession, voter_id: str, item_id: int, what: str | None
+) -> tuple[VotedItem, _Voter | None, Rules]:
+    """The item with its row held until the end of the unit, who votes, if that is a member, and the rules in force.
+    Raises NotFound for what the voter cannot know of."""
+    row = _item.first(session, item_id=item_id, voter_id=voter_id) if 0 < item_id < items.LARGEST_ID else None
     if row is not None:
-        item = VotedItem._make(row)
+        of_item = len(VotedItem._fields)
+        item = VotedItem._make(row[:of_item])
         known = item.state in ("live", "flagged", "dead", "deleted") or item.author_id == voter_id
         if known and (what is None or item.type in TARGETS[what]):
-            return item
+            voter = row[of_item:-1]
+            return item, _Voter._make(voter) if voter[0] is not None else None, in_force(row[-1])
     raise NotFound(f"{'Item' if what is None else 'Post' if what == 'post' else 'Comment'} not found.")
 
 
@@ -205,20 +222,20 @@ def _is_open(session: ReadSession, option: VotedItem) -> bool:
     return poll is not None and poll.state not in CLOSED
 
 
-def _acting(session: WriteSession, voter_id: str) -> _Voter:
-    """Who votes. Raises NotInvited, Banned."""
-    row = _voter.first(session, voter_id=voter_id)
-    if row is None:
+def _acting(session: WriteSession, voter_id: str, known: _Voter | None) -> _Voter:
+    """Who votes, a member from now on. Raises NotInvited, Banned."""
+    if known is None:
         members.joined(session, voter_id)
-        row = _voter.first(session, voter_id=voter_id)
-    who = _Voter._make(row or ())
-    members.check_banned(who.banned_reason)
-    return who
+        known = _Voter._make(_voter.first(session, voter_id=voter_id) or ())
+    members.check_banned(known.banned_reason)
+    return known
 
 
-def _vote_of(session: ReadSession, voter_id: str, item_id: int) -> _Cast | None:
-    row = _cast.first(session, which_item=item_id, which_voter=voter_id)
-    return _Cast._make(row) if row is not None else None
+def _vote_and_lately(session: ReadSession, voter_id: str, item_id: int) -> tuple[_Cast | None, int]:
+    """The voter's vote on the item, and how many votes the voter cast in the last hour."""
+    since = clock.ago(hours=1)
+    row = _cast_and_lately.first(session, which_item=item_id, which_voter=voter_id, since=since) or (0, None)
+    return (None if row[1] is None else _Cast._make(row[1:])), row[0]
 
 
 def _check_time(before: _Cast, rules: Rules) -> None:
@@ -226,11 +243,10 @@ def _check_time(before: _Cast, rules: Rules) -> None:
         raise VoteStands(f"A vote can be changed for {rules.vote_change_minutes} minutes.")
 
 
-def _limit(session: ReadSession, who: _Voter, rules: Rules) -> None:
+def _limit(who: _Voter, lately: int, rules: Rules) -> None:
     young = who.karma < 2 and who.joined_at > clock.ago(days=1)
     most = rules.new_votes_an_hour if young else rules.votes_an_hour
-    recent = _votes_since.first(session, voter_id=who.user_id, since=clock.ago(hours=1))
-    if recent is not None and recent[0] >= most:
+    if lately >= most:
         raise TooMany(f"That is more than {most} votes an hour. Wait a little.", retry_after=600)
 
 
@@ -278,18 +294,21 @@ def _moved(session: WriteSession, item: VotedItem, score: int, counted: int, rul
     """Change score, points that count and the author's karma; the item's row is held by the caller."""
     item = item._replace(score=item.score + score, counted=item.counted + counted)
     if item.type in POST_TYPES:
-        tags = items.penalised_tags(session, item.id)
+        tags = items.penalised_tags(session, item.id) if item.has_penalised_tags else ()
         standing = items.standing_of(item, item.site_penalty, item.site_reason, tags)
         item = item._replace(rank=ranking.rank(standing, clock.now(), rules))
-    _move_item.run(
-        session,
-        item_id=item.id,
-        new_score=item.score,
-        new_counted=item.counted,
-        new_rank=item.rank,
-        new_heat=ranking.heat(item.score, item.created_at),
-        new_voted_at=clock.now(),
-    )
+    values = {
+        "item_id": item.id,
+        "new_score": item.score,
+        "new_counted": item.counted,
+        "new_rank": item.rank,
+        "new_heat": ranking.heat(item.score, item.created_at),
+    }
+    now = clock.now()
+    if now - item.voted_at < VOTED_LATELY:
+        _move_item.run(session, **values)
+    else:
+        _move_item_and_time.run(session, **values, new_voted_at=now)
     _read_anew(session, Item, item.id)
     if item.author_id is not None:
         if not _raise_karma.run(session, author_id=item.author_id, more=score):
