@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
@@ -248,14 +249,7 @@ def _column_condition(operator: str, field: str, column: Any, value: Any) -> Col
 def _text_condition(operator: str, field: str, value: str) -> ColumnElement[bool]:
     wanted = value if field == "filepath" else folded(value)
 
-    def test(column: Any) -> ColumnElement[bool]:
-        if operator in ("is", "isNot"):
-            return column == wanted  # type: ignore[no-any-return]
-        if operator in ("contains", "notContains"):
-            return column.contains(wanted, autoescape=True)  # type: ignore[no-any-return]
-        if operator == "startsWith":
-            return column.startswith(wanted, autoescape=True)  # type: ignore[no-any-return]
-        return column.endswith(wanted, autoescape=True)  # type: ignore[no-any-return]
+    test = partial(_TEXT_TESTS[operator], wanted)
 
     if field == "genre":
         found: ColumnElement[bool] = Song.id.in_(select(SongGenre.song_id).where(test(SongGenre.genre_key)))
@@ -271,16 +265,27 @@ def _text_condition(operator: str, field: str, value: str) -> ColumnElement[bool
     return not_(found) if operator in ("isNot", "notContains") else found
 
 
+_TEXT_TESTS: Final[Mapping[str, Callable[[str, Any], ColumnElement[bool]]]] = {
+    "is": lambda text, column: column == text,
+    "isNot": lambda text, column: column == text,
+    "contains": lambda text, column: column.contains(text, autoescape=True),
+    "notContains": lambda text, column: column.contains(text, autoescape=True),
+    "startsWith": lambda text, column: column.startswith(text, autoescape=True),
+    "endsWith": lambda text, column: column.endswith(text, autoescape=True),
+}
+"""How a text is compared; the two operators that say not are turned round afterwards."""
+
+
 def _moment_condition(operator: str, column: Any, value: Any) -> ColumnElement[bool]:
     if operator in ("inTheLast", "notInTheLast"):
         recent: ColumnElement[bool] = column >= clock.now() - timedelta(days=value)
         return recent if operator == "inTheLast" else or_(column.is_(None), not_(recent))
     days = [_day(text) for text in (value if isinstance(value, list) else [value])]
+    begun: ColumnElement[bool] = column >= days[0]
+    not_over: ColumnElement[bool] = column < days[-1] + timedelta(days=1)
     if operator == "before":
-        return column < days[0]  # type: ignore[no-any-return]
-    if operator == "after":
-        return column >= days[0] + timedelta(days=1)  # type: ignore[no-any-return]
-    return and_(column >= days[0], column < days[-1] + timedelta(days=1))
+        return not_(begun)
+    return not_(not_over) if operator == "after" else and_(begun, not_over)
 
 
 def _day(text: str) -> datetime:
@@ -329,7 +334,6 @@ def _order(rules: Mapping[str, Any], owner: Viewer) -> list[Any]:
             column: Any = select(wanted).where(Album.id == Song.album_id).scalar_subquery()
         else:
             column = texts[field] if field in texts else _column(field, owner)
-            column = column() if callable(column) and not isinstance(column, ColumnElement) else column
         descending = name.startswith("-") != (rules.get("order") == "desc")
         clauses.append(column.desc().nulls_last() if descending else column.asc().nulls_last())
     return clauses

@@ -30,7 +30,7 @@ from dodeca.products.music.models import (
     Song,
     SongCredit,
 )
-from dodeca.products.music.service import folding, likes, members, smart
+from dodeca.products.music.service import catalogue, folding, likes, members, smart
 
 ALBUMS_WRITTEN: Final = 10_000
 """Albums that a process has at hand as JSON, about a kilobyte each."""
@@ -110,9 +110,6 @@ def _song(song: Song, about: _About) -> Node:
     album = about.albums.get(song.album_id) if song.album_id is not None else None
     by_album = about.album_artists.get(album.id, []) if album is not None else []
     credits = about.credits.get(song.id, [])
-    artists = [artist for role, artist in credits if role == "artist"]
-    liked = about.liked.get(song.id)
-    stars = about.rated.get(song.id, 0)
     return node(
         schema.CHILD,
         id=str(song.id),
@@ -135,34 +132,43 @@ def _song(song: Song, about: _About) -> Node:
         channelCount=song.channels,
         path=_path(song, album, by_album),
         isVideo=False,
-        userRating=stars if stars > 0 else None,
+        userRating=_stars(about.rated.get(song.id)),
         averageRating=average(song),
         playCount=song.play_count,
         played=_moment(about.heard.get(song.id)),
         discNumber=song.disc,
         created=moment(song.created_at),
-        starred=_moment(liked),
+        starred=_moment(about.liked.get(song.id)),
         albumId=id_of("album", album.id) if album is not None else None,
         artistId=id_of("artist", song.artist_id),
         type="music",
-        mediaType="song",
         bookmarkPosition=about.marks.get(song.id),
-        sortName=folding.sorting(song.title),
-        musicBrainzId=song.mbid or "",
-        isrc=[song.isrc] if song.isrc else [],
-        genres=[node(name=name) for name in song.genres],
-        artists=[_named(artist) for artist in artists],
-        displayArtist=song.artist_name,
-        albumArtists=[_named(artist) for artist in by_album],
-        displayAlbumArtist=album.artist_name if album is not None else song.artist_name,
-        contributors=[
+        **_open_fields(song, album, by_album, credits),
+    )
+
+
+def _open_fields(
+    song: Song, album: Album | None, by_album: Sequence[Artist], credits: Sequence[tuple[str, Artist]]
+) -> dict[str, Any]:
+    """What OpenSubsonic adds to a song."""
+    return {
+        "mediaType": "song",
+        "sortName": folding.sorting(song.title),
+        "musicBrainzId": song.mbid or "",
+        "isrc": [song.isrc] if song.isrc else [],
+        "genres": [node(name=name) for name in song.genres],
+        "artists": [_named(artist) for role, artist in credits if role == "artist"],
+        "displayArtist": song.artist_name,
+        "albumArtists": [_named(artist) for artist in by_album],
+        "displayAlbumArtist": album.artist_name if album is not None else song.artist_name,
+        "contributors": [
             node(role=role, artist=_named(artist)) for role, artist in credits if role not in ("artist", "album_artist")
         ],
-        displayComposer=folding.display([artist.name for role, artist in credits if role == "composer"]),
-        explicitStatus="explicit" if song.explicit else "",
-        replayGain=_gains(song, album),
-        moods=[],
-    )
+        "displayComposer": folding.display([artist.name for role, artist in credits if role == "composer"]),
+        "explicitStatus": "explicit" if song.explicit else "",
+        "replayGain": _gains(song, album),
+        "moods": [],
+    }
 
 
 def _gains(song: Song, album: Album | None) -> Node | None:
@@ -177,6 +183,11 @@ def _gains(song: Song, album: Album | None) -> Node | None:
 
 def _moment(at: datetime | None) -> str | None:
     return moment(at) if at is not None else None
+
+
+def _stars(rating: int | None) -> int | None:
+    """A rating as apps know it: they have no word for a dislike."""
+    return rating if rating is not None and rating > 0 else None
 
 
 def _named(artist: Artist | ArtistRow) -> Node:
@@ -235,7 +246,7 @@ def album_node(album: Album | AlbumRow, by: Sequence[Artist | ArtistRow], liked:
         year=album.year,
         genre=album.genre_key,
         genres=[node(name=album.genre_key)] if album.genre_key else [],
-        userRating=stars if stars > 0 else None,
+        userRating=_stars(stars),
         averageRating=average(album),
         artists=[_named(artist) for artist in by],
         displayArtist=album.artist_name,
@@ -246,7 +257,7 @@ def album_node(album: Album | AlbumRow, by: Sequence[Artist | ArtistRow], liked:
         releaseTypes=[],
         recordLabels=[],
         moods=[],
-        isCompilation=album.artist_name == "Various Artists",
+        isCompilation=album.artist_name == catalogue.VARIOUS,
         explicitStatus="",
         discTitles=[],
     )
@@ -308,7 +319,7 @@ def artists(session: ReadSession, asked: Asked, found: Sequence[Artist], *, fold
             artistImageUrl=asked.url(f"/api/music/artists/{artist.id}/cover"),
             albumCount=counts.get(artist.id, 0),
             starred=_moment(liked.get(artist.id)),
-            userRating=rated.get(artist.id, 0) or None if rated.get(artist.id, 0) > 0 else None,
+            userRating=_stars(rated.get(artist.id)),
             musicBrainzId=artist.mbid or "",
             sortName=artist.sort_key,
             roles=["albumartist"] if counts.get(artist.id) else ["artist"],
