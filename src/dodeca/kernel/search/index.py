@@ -219,13 +219,15 @@ class SearchIndex:
         newest: bool = False,
         snippet_words: int = 30,
         typos: bool = False,
+        within: Sequence[str] = (),
     ) -> list[Hit]:
         """Documents with what `text` asks for (see `queries`), the most relevant first, or the newest.
 
         A filter is a value or several of which one must fit. `visible` selects the ids that the actor may see. A query
         without words finds nothing. Without `snippet_words` nothing is highlighted. Ask for one more than a page holds
-        to know whether there is another. With `typos`,
-        where nothing fits, words may be spelt a little differently; SQLite then gives the newest first.
+        to know whether there is another. With `typos`, where nothing fits, words may be spelt a little differently;
+        SQLite then gives the newest first. `within` names the fields that count (not for an index of names); without it
+        all do.
         """
         query = parsed(text)
         if query.is_empty:
@@ -239,6 +241,7 @@ class SearchIndex:
             visible=visible,
             newest=newest,
             snippet_words=snippet_words,
+            within=within,
         )
         found = search(query)
         return search(query.with_typos()) if typos and not found and not offset else found
@@ -254,8 +257,9 @@ class SearchIndex:
         visible: Select[tuple[str]] | None,
         newest: bool,
         snippet_words: int,
+        within: Sequence[str],
     ) -> list[Hit]:
-        rank, matches, source = self._matching(session, query)
+        rank, matches, source = self._matching(session, query, within)
         if session.dialect == "sqlite" and any(term.others for term in query.wanted):
             # Weighing some hundred spellings takes FTS5 twice as long as finding them.
             rank, newest = literal(0.0), True
@@ -347,17 +351,20 @@ class SearchIndex:
         snippets = {f: snippet(text, query, words=snippet_words) for f, text in zip(shown, row[first:], strict=True)}
         return Hit(row[0], float(row[1]), snippets, dict(zip(self.filters, row[3:first], strict=True)))
 
-    def _matching(self, session: ReadSession, query: Query) -> tuple[ColumnElement[float], ColumnElement[bool], Any]:
+    def _matching(
+        self, session: ReadSession, query: Query, within: Sequence[str]
+    ) -> tuple[ColumnElement[float], ColumnElement[bool], Any]:
         """The rank, the condition, and what to select from, as the engine wants them."""
         if session.dialect == "postgresql":
-            asked = cast(literal(queries.for_postgres(query)), postgresql.TSQUERY)
+            letters = "".join(_LETTERS[list(self.fields).index(field)] for field in within)
+            asked = cast(literal(queries.for_postgres(query, letters)), postgresql.TSQUERY)
             weights = "{" + ",".join(str(weight) for weight in self._postgres_weights()) + "}"
             # 1: divide by the logarithm of the length, so that long documents have no advantage.
             score = func.ts_rank(cast(literal(weights), postgresql.ARRAY(postgresql.REAL)), self._document, asked, 1)
             return score, self._document.bool_op("@@")(asked), self.table
         whole: ColumnElement[Any] = literal_column(self.companion)
         better = -func.bm25(whole, *self.fields.values())
-        matches = whole.bool_op("MATCH")(queries.for_sqlite(query))
+        matches = whole.bool_op("MATCH")(queries.for_sqlite(query, within))
         return better, matches, self.table.join(self._fts, self._fts.c.rowid == self.table.c.id)
 
     @property

@@ -7,6 +7,7 @@ it. The last word may be unfinished. Everything else is punctuation.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Final
 
@@ -81,8 +82,9 @@ def parsed(text: str) -> Query:
     return Query(tuple(wanted), tuple(unwanted))
 
 
-def for_sqlite(query: Query) -> str:
-    """The query for FTS5's MATCH. Words hold letters, digits and marks only, so quoting them is enough."""
+def for_sqlite(query: Query, within: Sequence[str] = ()) -> str:
+    """The query for FTS5's MATCH, where `within` names columns in these alone. Words hold letters, digits and marks
+    only, so quoting them is enough."""
 
     def phrase(term: Term) -> str:
         text = '"' + " ".join(term.words) + '"' + (" *" if term.prefix else "")
@@ -91,16 +93,18 @@ def for_sqlite(query: Query) -> str:
 
     wanted = " AND ".join(map(phrase, query.wanted))
     unwanted = " OR ".join(map(phrase, query.unwanted))
-    return f"({wanted}) NOT ({unwanted})" if unwanted else wanted
+    whole = f"({wanted}) NOT ({unwanted})" if unwanted else wanted
+    return f"{{{' '.join(within)}}} : ({whole})" if within else whole
 
 
-def for_postgres(query: Query) -> str:
-    """The query as a tsquery literal."""
+def for_postgres(query: Query, letters: str = "") -> str:
+    """The query as a tsquery literal, where `letters` are given only for words of these weights."""
+    mark = f":{letters}" if letters else ""
 
     def phrase(term: Term) -> str:
-        words = [f"'{word}'" for word in term.words]
+        words = [f"'{word}'{mark}" for word in term.words]
         if term.prefix:
-            words[-1] += ":*"
-        return "(" + " <-> ".join(words) + "".join(f" | '{other}'" for other in term.others) + ")"
+            words[-1] = f"'{term.words[-1]}':*{letters}"
+        return "(" + " <-> ".join(words) + "".join(f" | '{other}'{mark}" for other in term.others) + ")"
 
     return " & ".join([*map(phrase, query.wanted), *("!" + phrase(term) for term in query.unwanted)])

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import feedparser
 import pytest
+from sqlalchemy import update
 from tests.products.news.conftest import News
 from tests.support.platform import Client
 
+from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
+from dodeca.kernel.platform import Platform
+from dodeca.kernel.transfer import NoProgress
+from dodeca.products.news import importers
 from dodeca.products.news.compat.firebase_queries import applied
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import searching
@@ -134,6 +140,29 @@ def test_firebase_prints_denies_and_complains(client: Client, news: News) -> Non
     assert (refused.status_code, refused.json()["error"]) == (400, "orderBy must be a valid JSON encoded path")
 
 
+def test_updates_tell_of_votes_and_comments_too(client: Client, news: News) -> None:
+    voted, discussed, quiet = news.post(), news.post(), news.post()
+    clock.advance(3600)
+    news.vote(voted)
+    comment = news.comment(discussed)
+
+    changed = v0(client, "updates.json")
+
+    assert changed["items"][-1] == quiet.id
+    assert set(changed["items"]) == {voted.id, discussed.id, quiet.id, comment.id}
+    assert len(changed["profiles"]) == 4
+
+
+def test_only_the_top_list_has_jobs(client: Client, news: News) -> None:
+    story, job = news.post(), news.post(title="We hire")
+    news.run(lambda session: session.execute(update(Item).where(Item.id == job.id).values(type="job", kind="job")))
+
+    lists = {name: set(v0(client, f"{name}stories.json") or ()) for name in ("top", "new", "best", "job")}
+
+    both = {story.id, job.id}
+    assert lists == {"top": both, "new": {story.id}, "best": {story.id}, "job": {job.id}}
+
+
 @pytest.mark.parametrize(
     ("query", "result"),
     [
@@ -175,6 +204,9 @@ def test_the_search_api_filters_pages_and_marks(client: Client, news: News) -> N
     assert found(tags="(ask_hn,comment),author_Poster")["nbHits"] == 2
     assert [hit["objectID"] for hit in found(numericFilters="points>1")["hits"]] == [str(other.id)]
     assert found(query="sourdough", hitsPerPage="1", page="1", tags="story")["hits"][0]["objectID"] == str(post.id)
+    titles = found(query="sourdough numbers", restrictSearchableAttributes="title,url")
+    assert [hit["objectID"] for hit in titles["hits"]] == [str(other.id)]
+    assert found(query="sourdough flour", restrictSearchableAttributes="title")["nbHits"] == 0
     newest = client.get("/news/api/v1/search_by_date?tags=(story,comment)").json()["hits"]
     assert [hit["objectID"] for hit in newest] == [str(comment.id), str(other.id), str(post.id)]
     for bad in ("numericFilters=karma>1", "page=x", "tags=(story", "restrictSearchableAttributes=soul"):
@@ -212,6 +244,8 @@ def test_feeds_are_read_by_feedparser_with_thresholds(client: Client, news: News
     assert entry.link == "https://example.com/loud"
     assert entry.comments.endswith(f"/news/item?id={loud.id}")
     assert entry.id == entry.comments
+    assert client.get("/news/rss.jsonfeed").json()["title"] == "Front page · News"
+    assert len(feedparser.parse(client.get("/news/rss.atom").text).entries) == 2
     for kind in ("", ".atom", ".jsonfeed"):
         for name in (
             "frontpage", "newest", "newcomments", "ask", "show", "polls", "jobs", "best", "active", "bestcomments",
@@ -229,12 +263,28 @@ def test_feeds_are_read_by_feedparser_with_thresholds(client: Client, news: News
         "Quiet & small"
     ]
     assert [e.title for e in feedparser.parse(client.get("/news/rss/newest?q=loud").text).entries] == ["Loud"]
+    assert not feedparser.parse(client.get("/news/rss/submitted?id=Poster&points=2").text).entries
     linked = feedparser.parse(client.get("/news/rss/newest?link=comments&description=0").text).entries[0]
     assert linked.link == linked.comments
     assert "summary" not in linked
     assert feedparser.parse(client.get("/news/rss/replies?id=Poster").text).entries[0].id.endswith(f"={reply.id}")
     for missing in ("nothing", "user?id=nobody", "newest.pdf", "feed?id=Poster&token=x"):
         assert client.get(f"/news/rss/{missing}").status_code == 404
+
+
+def test_a_feed_looks_further_back_for_what_fits(
+    client: Client, platform: Platform, news: News, tmp_path: Path
+) -> None:
+    story = {"type": "story", "by": "al", "time": 1462984500, "title": "Hay"}
+    rows = [{**story, "id": number} for number in range(2, 110)]
+    needle = {**story, "id": 1, "title": "A needle"}
+    file = tmp_path / "items.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in (needle, *rows)), "utf-8")
+    importers.run(platform, file, NoProgress())
+
+    found = feedparser.parse(client.get("/news/rss/newest?q=needle").text).entries
+
+    assert [entry.title for entry in found] == ["A needle"]
 
 
 def test_a_search_without_words_gives_every_kind_by_points_or_by_time(client: Client, news: News) -> None:

@@ -119,9 +119,16 @@ def found(session: ReadSession, asked: Asked, *, newest: bool, limit: int) -> li
         return _without_words(session, asked, wanted, newest=newest, limit=limit)
     same = Item.id == cast(searching.index.table.c.doc_id, Item.id.type)
     visible: Select[Any] = select(cast(Item.id, String)).where(same, wanted)
-    hits = searching.index.query(session, asked.query, limit=limit, visible=visible, newest=newest, typos=True)
-    if asked.fields:
-        hits = [hit for hit in hits if any(hit.highlights[name].found for name in asked.fields)]
+    hits = searching.index.query(
+        session,
+        asked.query,
+        limit=limit,
+        visible=visible,
+        newest=newest,
+        typos=True,
+        snippet_words=0,
+        within=sorted(asked.fields),
+    )
     if newest:
         return [int(hit.doc_id) for hit in hits]
     points = _points(session, [int(hit.doc_id) for hit in hits])

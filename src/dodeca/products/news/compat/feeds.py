@@ -5,7 +5,9 @@ The parameters are those of hnrss (https://hnrss.github.io)."""
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from typing import Final
 
 from litestar import Response, Router
@@ -13,7 +15,7 @@ from litestar import Response, Router
 from dodeca.commons.accounts.public import account_by_name
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
-from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, get
+from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, Slice, get
 from dodeca.products.news.acting import feed_token
 from dodeca.products.news.compat.feed_formats import MEDIA_TYPES, Entry, Feed, written
 from dodeca.products.news.models import Item
@@ -21,7 +23,9 @@ from dodeca.products.news.service import items, listing, threads
 from dodeca.products.news.service.listing import Wanted
 from dodeca.products.news.service.members import VISITOR, Viewer
 
-COUNT, MOST = 30, 100
+COUNT, MOST, LARGEST = 30, 100, 10**9
+PAGES: Final = 10
+"""Pages of MOST posts or comments that are looked through for what fits."""
 _POSTS: Final = {
     "frontpage": ("top", "Front page"),
     "newest": ("new", "Newest"),
@@ -34,16 +38,28 @@ _POSTS: Final = {
 }
 
 
-@get(["/rss", "/rss/{name:str}"], access=Access.PUBLIC)
-def read_feed(session: DbRead, call: Calling, name: FromPath[str] = "frontpage") -> Response[bytes]:
+@get(["/rss", "/rss.atom", "/rss.jsonfeed"], access=Access.PUBLIC)
+def read_front_page(session: DbRead, call: Calling) -> Response[bytes]:
+    """The front page in one of the formats."""
+    _, dot, kind = call.request.url.path.rpartition("/")[2].partition(".")
+    return _answer(session, call, f"frontpage{dot}{kind}")
+
+
+@get("/rss/{name:str}", access=Access.PUBLIC)
+def read_feed(session: DbRead, call: Calling, name: FromPath[str]) -> Response[bytes]:
     """One feed. `.atom` and `.jsonfeed` behind the name choose the format."""
+    return _answer(session, call, name)
+
+
+def _answer(session: ReadSession, call: Call, name: str) -> Response[bytes]:
     name, _, kind = name.partition(".")
     kind = kind or "rss"
     if kind not in MEDIA_TYPES:
         raise NotFound()
     given = dict(call.request.query_params.items())
     title, found = _found(session, call, name, given)
-    fitting = [row for row in found if _fits(row, given)][: _number(given, "count", COUNT, MOST)]
+    fits = _fitting(given)
+    fitting = list(islice(filter(fits, found), _number(given, "count", COUNT, MOST)))
     entries = _entries(session, call, fitting, given)
     feed = Feed(
         title=f"{title} · News",
@@ -66,15 +82,16 @@ def _number(given: dict[str, str], name: str, usual: int, most: int) -> int:
     return min(int(text[:12]), most)
 
 
-def _found(session: ReadSession, call: Call, name: str, given: dict[str, str]) -> tuple[str, Sequence[Item]]:
-    least = _number(given, "points", 0, 10**9) or None
+def _found(session: ReadSession, call: Call, name: str, given: dict[str, str]) -> tuple[str, Iterable[Item]]:
+    """What a feed is called, and what it chooses from."""
     if name in _POSTS:
         sort, title = _POSTS[name]
-        return title, listing.posts(session, VISITOR, sort, Wanted(min_points=least), limit=MOST).items
+        wanted = Wanted(min_points=_number(given, "points", 0, LARGEST) or None)
+        return title, _paged(partial(listing.posts, session, VISITOR, sort, wanted, limit=MOST))
     if name in ("newcomments", "bestcomments"):
         best = name == "bestcomments"
-        rows = listing.comments_of(session, VISITOR, None, best=best, limit=MOST).items
-        return "Best comments" if best else "New comments", rows
+        comments = _paged(partial(listing.comments_of, session, VISITOR, None, best=best, limit=MOST))
+        return "Best comments" if best else "New comments", comments
     if name == "item":
         text = given.get("id", "")
         item = items.find(session, VISITOR, int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0)
@@ -90,6 +107,17 @@ def _found(session: ReadSession, call: Call, name: str, given: dict[str, str]) -
         words, find = _MEMBERS[name]
         return words.format(account.username), find(session, account.id, account.username)
     raise NotFound()
+
+
+def _paged(read: Callable[..., Slice[Item]]) -> Iterator[Item]:
+    """One page after the other, as long as they are asked for: few posts may have what the thresholds want."""
+    cursor = None
+    for _ in range(PAGES):
+        page = read(cursor=cursor)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def _submitted(session: ReadSession, _account_id: str, username: str) -> Sequence[Item]:
@@ -131,17 +159,21 @@ def _own_feed(session: ReadSession, call: Call, given: dict[str, str]) -> Sequen
     return sorted([*found.posts, *found.comments], key=lambda row: -row.id)[:MOST]
 
 
-def _fits(row: Item, given: dict[str, str]) -> bool:
-    """Whether it is above the thresholds and holds the words of `q`."""
-    if row.parent_id is None and items.comments_shown(row) < _number(given, "comments", 0, 10**9):
-        return False
+def _fitting(given: dict[str, str]) -> Callable[[Item], bool]:
+    """Whether an item is above the thresholds and holds the words of `q`."""
+    points, comments = _number(given, "points", 0, LARGEST), _number(given, "comments", 0, LARGEST)
     words = given.get("q", "").lower().split()
-    where = {"title": row.title, "url": row.url or "", "text": row.content}
-    names = [name for name in given.get("search_attrs", "title").split(",") if name in where] or ["title"]
-    if row.parent_id is not None:
-        names = ["text"]
-    text = " ".join(where[name] for name in names).lower()
-    return all(word in text for word in words)
+    attributes = given.get("search_attrs", "title").split(",")
+
+    def fits(row: Item) -> bool:
+        if row.parent_id is None and (row.score < points or items.comments_shown(row) < comments):
+            return False
+        where = {"title": row.title, "url": row.url or "", "text": row.content}
+        names = [name for name in attributes if name in where] or ["title"]
+        text = " ".join(where[name] for name in (names if row.parent_id is None else ("text",))).lower()
+        return all(word in text for word in words)
+
+    return fits
 
 
 def _entries(session: ReadSession, call: Call, rows: Sequence[Item], given: dict[str, str]) -> list[Entry]:
@@ -171,4 +203,4 @@ def _entry(call: Call, row: Item, author: str, roots: dict[int, Item], given: di
     )
 
 
-router = Router("/", route_handlers=[read_feed])
+router = Router("/", route_handlers=[read_front_page, read_feed])

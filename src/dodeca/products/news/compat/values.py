@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select
@@ -50,7 +51,7 @@ def _ids(session: ReadSession, order: str, limit: int, kind: str | None = None) 
     statement = select(Item.id).where(Item.state == "live", listing.IS_POST, Item.merged_into.is_(None))
     if kind is not None:
         statement = statement.where(listing.of_kind(kind))
-    elif order == "created_at":
+    elif order != "rank":
         statement = statement.where(Item.kind != "job")
     return list(session.scalars(statement.order_by(getattr(Item, order).desc(), Item.id.desc()).limit(limit)))
 
@@ -123,9 +124,13 @@ def maxitem(session: ReadSession) -> int:
 
 
 def updates(session: ReadSession) -> dict[str, list[Any]]:
-    """What changed last, and whose it is."""
-    statement = select(Item.id, Item.author_id).where(Item.state.in_(PUBLIC)).order_by(Item.updated_at.desc())
-    rows = session.execute(statement.limit(UPDATES)).all()
-    authors = dict.fromkeys(row[1] for row in rows if row[1] is not None)
-    names = listing.usernames(session, list(authors))
-    return {"items": [row[0] for row in rows], "profiles": [names[each] for each in authors if each in names]}
+    """What changed last, and whose it is: what an item says, and of posts the points and the comments too."""
+    found: dict[int, tuple[datetime, str | None]] = {}
+    for moment, *which in ((Item.updated_at,), (Item.voted_at, listing.IS_POST), (Item.active_at, listing.IS_POST)):
+        statement = select(Item.id, moment, Item.author_id).where(Item.state.in_(PUBLIC), *which)
+        for item_id, at, author_id in session.execute(statement.order_by(moment.desc()).limit(UPDATES)):
+            found[item_id] = max((at, author_id), found.get(item_id, (at, author_id)), key=itemgetter(0))
+    last = sorted(found, key=lambda item_id: (found[item_id][0], item_id), reverse=True)[:UPDATES]
+    authors = list(dict.fromkeys(author for _, author in (found[item_id] for item_id in last) if author is not None))
+    names = listing.usernames(session, authors)
+    return {"items": last, "profiles": [names[each] for each in authors if each in names]}
