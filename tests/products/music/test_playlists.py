@@ -71,6 +71,12 @@ def test_a_replacement_of_an_older_version_is_refused(
         playlists.replace(session, owner, playlist.id, [], version=seen)
 
     assert caught.value.details == {"version": playlist.version}
+    half = [song.id] * (playlists.MOST_SONGS // 2 + 1)
+    for _ in range(2):  # what goes makes room for what comes
+        playlists.replace(session, owner, playlist.id, half)
+    assert playlist.song_count == len(half)
+    with pytest.raises(Invalid):
+        playlists.append(session, owner, playlist.id, half)
 
 
 def test_guests_change_songs_and_strangers_do_not(session: WriteSession, make: Factory, make_song: MakeSong) -> None:

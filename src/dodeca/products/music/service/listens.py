@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
-from sqlalchemy import Select, and_, case, delete, func, or_, select, update
+from sqlalchemy import Select, Table, and_, bindparam, case, delete, func, insert, or_, select, update
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Finding, Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.products.music.models import Album, Listen, Member, NowPlaying, Song
 from dodeca.products.music.service import folding, members, songs
@@ -28,6 +28,30 @@ LONGEST_NAME = 500
 LONGEST_DEVICE = 100
 NOW_PLAYING_SECONDS = 600
 Outcome = Literal["accepted", "duplicate", "ahead", "too_much", "unknown"]
+
+_listens = cast(Table, Listen.__table__)
+_GIVEN = [column.name for column in _listens.columns if column.name != "id"]
+_insert_listen = Prepared(insert(_listens), columns=_GIVEN, autoflush=False)
+_alike = or_(Listen.work_key == bindparam("work_key"), Listen.song_id == bindparam("song_id"))
+_near = and_(Listen.listened_at.between(bindparam("earliest"), bindparam("latest")), _alike)
+_mine = Listen.user_id == bindparam("user_id")
+_near_ones = Finding(Listen, _mine, _near, autoflush=False)
+_told_ones = Finding(Listen, _mine, or_(_near, Listen.play_id == bindparam("play_id")), autoflush=False)
+
+
+def _counting(kind: type[Song] | type[Album], *, heard: bool) -> Prepared:
+    """Moves `play_count` of a row by a number, with `heard` to a moment at which it was heard; gives its album."""
+    table = cast(Table, kind.__table__)
+    values: dict[str, Any] = {"play_count": table.c.play_count + bindparam("by")}
+    if heard:
+        at = bindparam("at", type_=table.c.recent_at.type)
+        values["recent_at"] = case((table.c.recent_at > at, table.c.recent_at), else_=at)
+    moved = update(table).where(table.c.id == bindparam("row_id")).values(values)
+    return Prepared(moved.returning(table.c.album_id if kind is Song else table.c.id), autoflush=False)
+
+
+_count_song = {heard: _counting(Song, heard=heard) for heard in (True, False)}
+_count_album = {heard: _counting(Album, heard=heard) for heard in (True, False)}
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -159,14 +183,18 @@ def _same(session: ReadSession, account_id: str, one: _Resolved) -> Listen | Non
     report = one.report
     length = one.length_ms
     window = timedelta(seconds=min(WINDOW_SECONDS, length / 2000) if length else WINDOW_SECONDS)
-    rules = [Listen.work_key == one.work_key]
-    if one.song is not None:
-        rules.append(Listen.song_id == one.song.id)
-    at = report.listened_at
-    near = and_(Listen.listened_at.between(at - window, at + window), or_(*rules))
-    rule = near if report.play_id is None else or_(near, Listen.play_id == report.play_id)
-    statement = select(Listen).where(Listen.user_id == account_id, rule).order_by(Listen.id).limit(1)
-    return session.scalar(statement)
+    values: dict[str, object] = {
+        "user_id": account_id,
+        "work_key": one.work_key,
+        "song_id": one.song.id if one.song is not None else None,
+        "earliest": report.listened_at - window,
+        "latest": report.listened_at + window,
+    }
+    if report.play_id is None:
+        found = _near_ones.all(session, **values)
+    else:
+        found = _told_ones.all(session, **values, play_id=report.play_id)
+    return min(found, key=lambda listen: listen.id, default=None)
 
 
 def _merge(session: WriteSession, known: Listen, one: _Resolved) -> None:
@@ -196,7 +224,8 @@ def _insert(session: WriteSession, member: Member, one: _Resolved) -> None:
     report, song = one.report, one.song
     at = min(report.listened_at, clock.now())
     identity = str(song.id) if song is not None else one.work_key
-    listen = Listen(
+    _insert_listen.run(
+        session,
         user_id=member.user_id,
         listened_at=at,
         song_id=song.id if song is not None else None,
@@ -213,8 +242,6 @@ def _insert(session: WriteSession, member: Member, one: _Resolved) -> None:
         info=report.info,
         inserted_at=clock.now(),
     )
-    session.add(listen)
-    session.flush()
     member.listen_count += 1
     if song is not None and one.counted:
         count(session, song.id, at, 1)
@@ -226,14 +253,15 @@ def _short(text: str) -> str:
 
 def count(session: WriteSession, song_id: int, at: datetime | None, by: int) -> None:
     """Move the counters of a song and its album by a number of listens, the last of them at a moment."""
-    values: dict[str, Any] = {"play_count": Song.play_count + by}
-    album_id = select(Song.album_id).where(Song.id == song_id).scalar_subquery()
-    of_album: dict[str, Any] = {"play_count": Album.play_count + by}
-    if at is not None:
-        values["recent_at"] = case((Song.recent_at > at, Song.recent_at), else_=at)
-        of_album["recent_at"] = case((Album.recent_at > at, Album.recent_at), else_=at)
-    session.execute(update(Song).where(Song.id == song_id).values(values))
-    session.execute(update(Album).where(Album.id == album_id).values(of_album))
+    values: dict[str, object] = {"by": by} if at is None else {"by": by, "at": at}
+    row = _count_song[at is not None].first(session, row_id=song_id, **values)
+    album_id = row[0] if row is not None else None
+    if album_id is not None:
+        _count_album[at is not None].first(session, row_id=album_id, **values)
+    for kind, number in ((Song, song_id), (Album, album_id)):
+        known = session.identity_map.get((kind, (number,), None))
+        if known is not None:
+            session.expire(known, ["play_count", "recent_at"])
 
 
 def of(viewer_id: str) -> Select[Listen]:

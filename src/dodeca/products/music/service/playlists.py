@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Table, bindparam, delete, func, select, update
 
 from dodeca.commons.accounts.public import Account
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from dodeca.products.music.models import Collaborator, Playlist, PlaylistItem, Song
 from dodeca.products.music.service import erasing, searching, smart, songs
@@ -90,7 +90,7 @@ def create(
     )
     session.add(playlist)
     session.flush()
-    _insert(session, playlist, song_ids, viewer.account_id, 0)
+    _insert(session, playlist, song_ids, viewer.account_id)
     erasing.recount_playlist(session, playlist.id)
     searching.name_later(session, [f"playlist:{playlist.id}"])
     return playlist
@@ -152,12 +152,13 @@ def append(
     if not song_ids:
         raise Invalid("Name at least one song.", field="songs")
     if position is None or position >= playlist.song_count:
-        _insert(session, playlist, song_ids, viewer.account_id, _last_rank(session, playlist) + GAP)
+        rank = _last_rank(session, playlist) + GAP
+        _insert(session, playlist, song_ids, viewer.account_id, rank, beside=playlist.song_count)
     elif position < 0:
         raise Invalid("position counts from 0.", field="position")
     else:
-        _make_room(session, playlist, position, len(song_ids))
-        _insert(session, playlist, song_ids, viewer.account_id, position * GAP)
+        _renumber(session, playlist, position=position, free=len(song_ids))
+        _insert(session, playlist, song_ids, viewer.account_id, position * GAP, beside=playlist.song_count)
     erasing.recount_playlist(session, playlist.id)
     return playlist
 
@@ -172,7 +173,7 @@ def replace(
     present = set(session.scalars(select(PlaylistItem.song_id).where(PlaylistItem.playlist_id == playlist.id)))
     songs.require_all(session, viewer, [song_id for song_id in song_ids if song_id not in present])
     session.execute(delete(PlaylistItem).where(PlaylistItem.playlist_id == playlist.id))
-    _insert(session, playlist, song_ids, viewer.account_id, 0)
+    _insert(session, playlist, song_ids, viewer.account_id)
     erasing.recount_playlist(session, playlist.id)
     return playlist
 
@@ -244,8 +245,17 @@ def collaborators(session: ReadSession, playlist: Playlist) -> Sequence[str]:
     return session.scalars(select(Collaborator.user_id).where(Collaborator.playlist_id == playlist.id)).all()
 
 
-def _insert(session: WriteSession, playlist: Playlist, song_ids: Sequence[int], by: str | None, first: int) -> None:
-    if playlist.song_count + len(song_ids) > MOST_SONGS:
+def _insert(
+    session: WriteSession,
+    playlist: Playlist,
+    song_ids: Sequence[int],
+    by: str | None,
+    first: int = 0,
+    *,
+    beside: int = 0,
+) -> None:
+    """Add items from a rank on; `beside` is how many there are already."""
+    if beside + len(song_ids) > MOST_SONGS:
         raise Invalid(f"A playlist has at most {MOST_SONGS:,} songs.", field="songs")
     now = clock.now()
     rows = [
@@ -272,21 +282,25 @@ def _item(session: ReadSession, playlist: Playlist, item_id: int) -> PlaylistIte
     return found
 
 
-def _make_room(session: WriteSession, playlist: Playlist, position: int, count: int) -> None:
-    """Renumber all items, leaving `count` places free before the one at `position`."""
-    _renumber(session, playlist, lambda place: place + count if place >= position else place)
+_items = cast(Table, PlaylistItem.__table__)
+_place = Prepared(update(_items).where(_items.c.id == bindparam("item_id")).values(rank=bindparam("new_rank")))
 
 
-def _renumber(session: WriteSession, playlist: Playlist, place_of: Any = None) -> None:
-    """Number items anew: first beyond all ranks in use, as ranks differ at every moment, then where they belong."""
+def _renumber(session: WriteSession, playlist: Playlist, *, position: int = 0, free: int = 0) -> None:
+    """Number items anew, leaving so many places free before the one at `position`: first beyond all ranks in use, as
+    ranks differ at every moment, then where they belong."""
     session.flush()
     ordered = select(PlaylistItem.id).where(PlaylistItem.playlist_id == playlist.id).order_by(PlaylistItem.rank)
     item_ids = list(session.scalars(ordered))
     beyond = _last_rank(session, playlist) + (len(item_ids) + MOST_SONGS) * GAP
+    ranks = [(place + free if place >= position else place) * GAP for place in range(len(item_ids))]
     for shift in (beyond, 0):
-        for place, item_id in enumerate(item_ids):
-            rank = shift + (place_of(place) if place_of is not None else place) * GAP
-            session.execute(update(PlaylistItem).where(PlaylistItem.id == item_id).values(rank=rank))
+        _place.run_many(
+            session,
+            [{"item_id": one, "new_rank": shift + rank} for one, rank in zip(item_ids, ranks, strict=True)],
+        )
+    for row in [row for row in session.identity_map.values() if isinstance(row, PlaylistItem)]:
+        session.expire(row)
 
 
 def _refuse_smart(playlist: Playlist) -> None:
