@@ -95,7 +95,7 @@ def payment_link(row: PaymentLink, order: Order, paid: Sequence[Payment]) -> dic
         description=row.description or "",
         expired_at=unix(row.expired_at) or 0,
         first_min_partial_amount=order.first_payment_min_amount or 0,
-        notes=notes(row.notes) or None,
+        notes=notes(row.notes),
         notify={"email": False, "sms": False, "whatsapp": False, **row.notify},
         payments=[_paid_by(row, payment) for payment in paid] or None,
         reference_id=row.reference_id or "",
