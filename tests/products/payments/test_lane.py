@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,11 +24,9 @@ class Sent:
         self.status, self.body = 0, b""
         self.headers: dict[str, str] = {}
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The request's body, in pieces."""
-        middle = len(self.asked) // 2
-        for piece in (self.asked[:middle], self.asked[middle:]):
-            yield piece
+    async def __call__(self) -> bytes:
+        """The request's body."""
+        return self.asked
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Answer."""

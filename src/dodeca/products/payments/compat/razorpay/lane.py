@@ -3,11 +3,11 @@ payment does. Uploads, long bodies and whatever else is out of the ordinary are 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from dodeca.kernel.errors import Invalid
+from dodeca.kernel.http.bridge import CutShort, SlowClient, whole_body
 from dodeca.kernel.http.metrics import count_answer
 from dodeca.products.payments.compat.razorpay.handler import METHODS, Asked, answer, headers_of, refused
 
@@ -57,9 +57,9 @@ class RazorpayLane:
 
     async def _answer(self, scope: Any, protocol: Any, size: int) -> bool:
         try:
-            body = await self._body(protocol, size) if size else b""
-        except Invalid as error:
-            status, content = refused(error)
+            body = await whole_body(protocol, size, self._platform.settings.body_seconds) if size else b""
+        except (CutShort, SlowClient) as error:
+            status, content = refused(Invalid(error.detail))
         else:
             peer = scope.client
             address = peer[: peer.rfind(":")].strip("[]")
@@ -76,19 +76,6 @@ class RazorpayLane:
         protocol.response_bytes(status, self._headers.get(status) or self._headers[200], content)
         count_answer("payments", status)
         return True
-
-    async def _body(self, protocol: Any, size: int) -> bytes:
-        """The whole body, piece by piece: a client that goes away ends it early. Raises Invalid."""
-        found = bytearray()
-        try:
-            async with asyncio.timeout(self._platform.settings.body_seconds):
-                async for piece in protocol:
-                    found += piece
-                    if len(found) >= size:
-                        return bytes(found)
-        except TimeoutError as error:
-            raise Invalid("The request's body did not come in time.") from error
-        raise Invalid("The request's body is shorter than announced.")
 
 
 def make_lane(platform: Platform) -> RazorpayLane:
