@@ -114,7 +114,9 @@ def test_the_lane_gives_the_same_bytes_to_the_same_people(live: Live) -> None:
 
     assert hidden.status_code == 200, hidden.text
     whole = server.get(path, headers=ada)
-    part = server.get(path, headers={**ada, "Range": "bytes=100-199"})
+    part, again, others = (
+        server.get(path, headers={**who, "Range": "bytes=100-199"}) for who in (ada, ada, bob)
+    )  # what was sent once is at hand, for whoever may hear it
     same = server.get(path, headers={**ada, "If-None-Match": whole.headers["etag"]})
     beyond = server.get(path, headers={**ada, "Range": f"bytes={len(data)}-"})
     apps = [server.get("/music/rest/stream.view", params=asked) for _ in range(2)]  # the second one needs no note
@@ -124,6 +126,7 @@ def test_the_lane_gives_the_same_bytes_to_the_same_people(live: Live) -> None:
     assert (whole.status_code, whole.content) == (200, data)
     assert whole.headers["content-type"] == "audio/mpeg"
     assert (part.status_code, part.content) == (206, data[100:200])
+    assert (again.content, again.headers["etag"], others.status_code) == (part.content, part.headers["etag"], 404)
     assert part.headers["content-range"] == f"bytes 100-199/{len(data)}"
     assert (same.status_code, same.content, beyond.status_code) == (304, b"", 416)
     assert [(one.status_code, one.content) for one in apps] == [(200, data)] * 2
