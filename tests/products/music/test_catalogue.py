@@ -149,6 +149,7 @@ def test_search_gives_first_what_begins_so(session: WriteSession, make: Factory,
     first = [made[title].id for title in ("Night", "Nightfall", "Night and day", "A night")]
     assert searching.find(session, VISITOR, "night", "song", limit=9) == first
     assert searching.find(session, VISITOR, "night", "song", limit=2, offset=2) == first[2:]
+    assert searching.find(session, VISITOR, "night", "song", limit=2, offset=10**7) == []
     assert searching.find(session, viewer(owner), "nightly", "song", limit=9) == [own.id]
     assert own.id in searching.find(session, viewer(owner), "Night", "song", limit=9)
     assert searching.find(session, viewer(make.account()), "nightly", "song", limit=9) == []

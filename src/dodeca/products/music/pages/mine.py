@@ -32,6 +32,7 @@ from dodeca.products.music.jobs import scan_folders
 from dodeca.products.music.models import Song
 from dodeca.products.music.pages.look import Line, Text, day, page, rows, whole
 from dodeca.products.music.service import app_passwords, comments, folders, lyrics, members, shares, songs, taste
+from dodeca.products.music.service.viewers import Viewer
 from dodeca.products.music.views import RANGES, scan_view, share_view, stats_of
 
 
@@ -232,7 +233,7 @@ def show_apps(session: ReadSession, call: Call, state: FormState) -> Page:
 
 
 def _apps(
-    session: ReadSession, call: Call, account: Account, made: tuple[str, str] | None, viewer: Any, state: FormState
+    session: ReadSession, call: Call, account: Account, made: tuple[str, str] | None, viewer: Viewer, state: FormState
 ) -> Page:
     server = call.platform.url("/music")
     code = None

@@ -22,6 +22,8 @@ AT_ONCE = 500
 MOST_NAMED = 200
 """Things whose names begin with what was typed, of which the most popular come first."""
 SHORTEST_BEGINNING = 2
+FURTHEST = 10_000
+"""How far down the found things may be paged through."""
 
 indexes = {
     kind: SearchIndex(f"music_{kind}s", module="music", fields={"title": 10.0, "artist": 5.0, "album": 2.0}, names=True)
@@ -124,11 +126,13 @@ def find(session: ReadSession, viewer: Viewer, text: str, kind: str, *, limit: i
     First come those whose name begins so: an index of the database knows them at once, however many other names hold
     the words. Where no word fits, parts of words do; where these do not either, words that are spelt a little
     differently."""
+    if offset >= FURTHEST:
+        return []
     named = _named(session, viewer, text, kind)
     most = offset + limit
     if len(named) < most:
         found = _indexed(session, viewer, text, kind, most + len(named), slips=not named)
-        named += [number for number in found if number not in set(named)]
+        named = list(dict.fromkeys([*named, *found]))
     return named[offset:most]
 
 
