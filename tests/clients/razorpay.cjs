@@ -154,6 +154,7 @@ async function main([base, key_id, key_secret]) {
   seen.recon = await instance.settlements.reports({
     year: today.getUTCFullYear(), month: today.getUTCMonth() + 1, day: today.getUTCDate(),
   })
+  seen.reconLine = seen.recon.items[0]
   await instance.settlements.fetchAllOndemandSettlement({})
   await instance.settlements.fetchOndemandSettlementById(seen.onDemand.id)
 

@@ -576,6 +576,19 @@ def test_what_was_paid_out_before_is_not_settled_again(shop: Shop) -> None:
     assert earned(shop) == 0
 
 
+def test_a_part_is_settled_on_demand_once_and_taken_off_the_next_settlement(shop: Shop) -> None:
+    shop.capture(shop.pay())
+
+    results = at_once(
+        lambda: shop.platform.db.write(lambda s: settlements.advance(s, shop.desk, 10_000, "INR", {})), times=8
+    )
+
+    assert sum(not isinstance(r, Exception) for r in results) == 4
+    clock.advance(2 * 86_400 + 60)
+    assert sum(amount for _name, amount, _kinds in settled(shop)) == 50_000 - 1180 - 40_000
+    assert earned(shop) == 0
+
+
 def test_merchants_payouts_at_once_take_what_is_due_once(shop: Shop) -> None:
     shop.capture(shop.pay())
     clock.advance(2 * 86_400 + 60)

@@ -33,6 +33,12 @@ PROMISED = {
     "document": ("documents", "RazorpayDocument"),
     "fund": ("fundAccount", "RazorpayFundAccount"),
     "registration": ("invoices", "RazorpayInvoice"),
+    "token": ("tokens", "RazorpayToken"),
+    "elsewhere": ("tokens", "RazorpyProcessPayment"),
+    "webhook": ("webhooks", "RazorpayWebhook"),
+    "iin": ("iins", "RazorpayIin"),
+    "onDemand": ("settlements", "RazorpayInstantSettlement"),
+    "reconLine": ("settlements", "RazorpaySettlementRecon"),
 }
 """What the script saw, and the interface that declares it."""
 
