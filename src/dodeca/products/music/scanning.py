@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -130,18 +132,23 @@ class _Folder:
         fresh = [seen for path, seen in found.items() if not _same(known.get(path), seen)]
         gone = {path: row for path, row in known.items() if path not in found}
         await self._note(count=len(found) - len(fresh))
-        async for read in self._batches(fresh):
-            await self.platform.db.awrite(lambda s, read=read: self._take(s, read, known, gone))  # type: ignore[misc]
+        async with aclosing(self._batches(fresh)) as batches:
+            async for read in batches:
+                await self.platform.db.awrite(partial(self._take, read=read, known=known, gone=gone))
         if gone:
             await self.platform.db.awrite(lambda s: self._lose(s, gone))
 
-    async def _batches(self, fresh: Sequence[Seen]) -> AsyncIterator[list[Read]]:
+    async def _batches(self, fresh: Sequence[Seen]) -> AsyncGenerator[list[Read], None]:
         """What the files hold, a batch at a time; the next is read while the last is written."""
         loop = asyncio.get_running_loop()
         pool = ThreadPoolExecutor(READERS, thread_name_prefix="music-scan")
 
         def start(some: Sequence[Seen]) -> list[asyncio.Future[list[Read]]]:
-            return [loop.run_in_executor(pool, self._read_all, some[place::READERS]) for place in range(READERS)]
+            share = BATCH // READERS  # neighbours stay together: they have one cover
+            return [
+                loop.run_in_executor(pool, self._read_all, some[place : place + share])
+                for place in range(0, len(some), share)
+            ]
 
         try:
             ahead = start(fresh[:BATCH])
