@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 from tests.products.music.conftest import MakeSong, viewer
@@ -10,6 +12,7 @@ from tests.support.platform import Factory
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Forbidden, NotFound
+from dodeca.kernel.platform import Platform
 from dodeca.products.music import invariants
 from dodeca.products.music.models import Album, Artist
 from dodeca.products.music.service import catalogue, likes, searching, songs
@@ -153,3 +156,18 @@ def test_search_gives_first_what_begins_so(session: WriteSession, make: Factory,
     assert searching.find(session, viewer(owner), "nightly", "song", limit=9) == [own.id]
     assert own.id in searching.find(session, viewer(owner), "Night", "song", limit=9)
     assert searching.find(session, viewer(make.account()), "nightly", "song", limit=9) == []
+
+
+def test_songs_that_come_at_once_are_all_counted(platform: Platform, make: Factory) -> None:
+    account = make.account()
+
+    def add(number: int) -> None:
+        tags = Tags(title=f"Part {number}", artist=f"A{number % 2}", album="Suite", album_artist="A", genres=["Folk"])
+        platform.db.write(lambda s: songs.add(s, account.id, tags))
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(add, number) for number in range(18)]:
+            done.result()
+
+    assert platform.db.read(lambda s: s.scalar(select(Album.public_songs))) == 18
+    assert platform.db.write(broken) == {}

@@ -38,7 +38,11 @@ _move_genre: Final = Prepared(
     .values(songs=_genres.c.songs + bindparam("more_songs"), albums=_genres.c.albums + bindparam("more_albums"))
 )
 
-_album_genre: Final = Prepared(select(Album.genre_key, Album.public_songs > 0).where(Album.id == bindparam("album_id")))
+_album_genre: Final = Prepared(
+    select(Album.genre_key, Album.public_songs > 0)
+    .where(Album.id == bindparam("album_id"))
+    .with_for_update(key_share=True)  # songs that others put on the album meanwhile refer to it
+)
 _main_genre: Final = Prepared(
     select(SongGenre.genre_key)
     .join(AlbumSong, AlbumSong.song_id == SongGenre.song_id)
@@ -149,7 +153,7 @@ def recount(session: WriteSession, touched: Touched) -> None:
 
 def _count_album(session: WriteSession, album_id: int, genres: Counter[str]) -> None:
     """Count an album anew; notes in `genres` by how much they have more albums, or less."""
-    before = _album_genre.first(session, album_id=album_id)
+    before = _album_genre.first(session, album_id=album_id)  # whoever holds the row counts alone
     if before is not None and before[0] is not None and before[1]:
         genres[before[0]] -= 1
     counted = _on_album.first(session, album_id=album_id)
