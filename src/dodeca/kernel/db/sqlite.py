@@ -142,6 +142,7 @@ class SqliteDatabase:
 
     def _write_loop(self) -> None:
         connection: Connection | None = None
+        session: WriteSession | None = None
         while True:
             first = self._queue.get()
             if first is None:
@@ -149,25 +150,26 @@ class SqliteDatabase:
             group = [first]
             try:
                 if connection is None or connection.closed or connection.invalidated:
-                    connection = self._write_engine.connect()
-                self._commit_group(connection, group)
+                    connection, session = self._write_engine.connect(), None
+                session = self._commit_group(connection, group, session)
             except Exception as error:  # noqa: BLE001 - the loop must live on; each caller is told
                 log.warning("database.group_failed", error=str(error), units=len(group))
                 if connection is not None:
                     connection.close()
-                connection = None
+                connection, session = None, None
                 self._one_by_one(group, error)
             self._answer(group)
         if connection is not None:
             connection.close()
 
-    def _commit_group(self, connection: Connection, group: list[_Unit], *, guarded: bool = False) -> None:
+    def _commit_group(
+        self, connection: Connection, group: list[_Unit], session: WriteSession | None, *, guarded: bool = False
+    ) -> WriteSession | None:
         """Run and commit `group` (which grows by what arrives meanwhile), where `guarded` with a savepoint around each
-        unit. Raises if the group as a whole failed."""
+        unit. Takes and gives the Session that is kept, see `_run`. Raises if the group as a whole failed."""
         started = time.monotonic()
         transaction = connection.begin()
         try:
-            session = None
             for done in itertools.count():
                 if done == len(group) and not self._grows(group, started):
                     break
@@ -175,14 +177,14 @@ class SqliteDatabase:
             transaction.commit()
         except _HalfDoneError:
             transaction.rollback()
-            self._commit_group(connection, group, guarded=True)
-            return
+            return self._commit_group(connection, group, None, guarded=True)
         except BaseException:
             if _driver(connection).in_transaction:
                 transaction.rollback()
             raise
         self.groups_committed += 1
         self.units_committed += len(group)
+        return session
 
     def _grows(self, group: list[_Unit], started: float) -> bool:
         """Take one more unit that waits, while the group is neither large nor old."""
@@ -254,7 +256,7 @@ def _run(
     """Run one unit, where `guarded` in a savepoint. Its own error is kept for its caller; an error that ended the whole
     transaction (SQLite rolls everything back when the disk is full) is raised.
 
-    Gives the Session, emptied, for the next unit of the group to be run with as `kept`: making one costs a tenth of a
+    Gives the Session, emptied, for the next unit on this connection to be run with as `kept`: making one costs a tenth of a
     small unit. After an error there may be anything in it, so it is not kept. The savepoint is sent straight to the
     driver: SQLAlchemy's own costs more than a small unit does.
     """
