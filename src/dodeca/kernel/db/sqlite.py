@@ -256,8 +256,8 @@ def _run(
     """Run one unit, where `guarded` in a savepoint. Its own error is kept for its caller; an error that ended the whole
     transaction (SQLite rolls everything back when the disk is full) is raised.
 
-    Gives the Session, emptied, for the next unit on this connection to be run with as `kept`: making one costs a tenth of a
-    small unit. After an error there may be anything in it, so it is not kept. The savepoint is sent straight to the
+    Gives the Session, emptied, for the next unit on this connection to be run with as `kept`: making one costs a tenth
+    of a small unit. After an error there may be anything in it, so it is not kept. The savepoint goes straight to the
     driver: SQLAlchemy's own costs more than a small unit does.
     """
     driver = _driver(connection)
