@@ -183,6 +183,42 @@ def test_what_was_flagged_comes_back_by_vouches(somebody: BrowserContext, site: 
     assert "Something that divides" in stranger.text
 
 
+def test_what_one_hides_flags_votes_and_reports_no_other_sees(browser: Browser, site: str) -> None:
+    contexts = [browser.new_context(base_url=site) for _ in range(3)]
+    for context in contexts:
+        context.set_default_timeout(WAIT_MS)
+    alice, bob, visitor = signed_in(contexts[0], "alice"), signed_in(contexts[1], "bob"), contexts[2].new_page()
+    alice.goto("/news/newest")
+    number = alice.locator(".athing:has(.up[aria-pressed=false])").first.get_attribute("id")
+    row = alice.locator(f"[id='{number}']")
+    title = row.locator(".titleline > a").inner_text()
+    row.locator(".up").click()
+    expect(row.locator(".up")).to_have_attribute("aria-pressed", "true")
+    alice.goto(f"/news/more?id={number}")
+    alice.locator("button:has-text('spam')").click()
+    expect(alice.locator("body")).to_contain_text("Thank you. You flagged it.")
+    alice.goto(f"/news/more?id={number}")
+    expect(alice.locator("button:has-text('Take the flag back')")).to_be_visible()
+    alice.locator("button:has-text('Hide')").click()
+    alice.goto("/news/newest")
+    expect(alice.locator(f"[id='{number}']")).to_have_count(0)
+    alice.goto("/news/hidden")
+    expect(alice.locator("main")).to_contain_text(title)
+
+    for other in (bob, visitor):
+        other.goto("/news/newest")
+        expect(other.locator(f"[id='{number}']")).to_contain_text(title)
+        for page in ("upvoted?id=alice", "hidden?id=alice", "hidden"):
+            other.goto(f"/news/{page}")
+            expect(other.locator("main")).not_to_contain_text(title)
+    bob.goto(f"/news/more?id={number}")
+    expect(bob.locator("button:has-text('spam')")).to_be_visible()
+    expect(bob.locator("button:has-text('Take the flag back')")).to_have_count(0)
+    expect(bob.locator("button:text-is('Hide')")).to_be_visible()
+    for context in contexts:
+        context.close()
+
+
 def _registered(site: str, name: str) -> str:
     """A new member; gives the token."""
     person = {"username": name, "password": PASSWORD}
