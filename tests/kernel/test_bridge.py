@@ -199,14 +199,17 @@ def test_a_lane_that_waits_for_nothing_answers_without_the_event_loop(server: Li
     assert answers[3][0] == 200
 
 
-def test_several_processes_answer_in_the_same_ways_and_stop(tmp_path: Path) -> None:
+def test_several_processes_answer_in_the_same_ways_and_stop_while_they_are_listened_to(tmp_path: Path) -> None:
     several = LiveServer(tmp_path / "data", "--workers", "2", probed=True, **UNLIMITED).start()
     answers = [ask_all_ways(several) for _ in range(4)]
-    stopped = several.stop()
+    with httpx.stream("GET", f"{several.url}/api/probe/live", timeout=60) as stream:
+        assert next(stream.iter_lines()) == ": open"
+        stopped = several.stop()
 
     assert all([status for status, _ in each] == [200, 200, 404, 200] for each in answers)
     assert {(each[0][1], each[1][1]) for each in answers} == {("at once", "in the loop")}
     assert stopped == 0
+    assert "cancel scope" not in several.log.read_text()
 
 
 def test_ten_thousand_sign_in_attempts_end_in_refusals_and_do_not_grow_the_server(server: LiveServer) -> None:

@@ -70,8 +70,13 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         backpressure=CONNECTIONS,
     )
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        platform.realtime.hang_up()
+        server.stop()  # type: ignore[no-untyped-call]  # granian gives no types
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     async with app.lifespan():
         worker = _start_worker(platform)
         serving = asyncio.create_task(server.serve(spawn_target=embedded_worker))
@@ -152,24 +157,29 @@ class _Process:
         self.app = composition.application(self.platform)
         rsgi = composition.rsgi(self.platform, self.app)
         self.at_once, self.later = rsgi.at_once, rsgi.later
-        self.lifespan: Any = None
-        self.worker: tuple[Any, asyncio.Task[None]] | None = None
+        self.started, self.stopping = asyncio.Event(), asyncio.Event()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        async def start() -> None:
-            self.lifespan = self.app.lifespan()
-            await self.lifespan.__aenter__()
-            self.worker = _start_worker(self.platform)
-            settle_collector()
+        self.task, started = loop.create_task(self._run()), loop.create_task(self.started.wait())
+        loop.run_until_complete(asyncio.wait((self.task, started), return_when=asyncio.FIRST_COMPLETED))
+        if self.task.done():
+            self.task.result()
 
-        loop.run_until_complete(start())
+    async def _run(self) -> None:
+        """One task from the start to the end: what the lifespan opens has to be closed where it was opened."""
+        async with self.app.lifespan():
+            worker = _start_worker(self.platform)
+            settle_collector()
+            self.started.set()
+            await self.stopping.wait()
+            await _stop_worker(worker)
+
+    def hang_up(self) -> None:
+        self.platform.realtime.hang_up()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        async def stop() -> None:
-            await _stop_worker(self.worker)
-            await self.lifespan.__aexit__(None, None, None)
-
-        loop.run_until_complete(stop())
+        self.stopping.set()
+        loop.run_until_complete(self.task)
         self.platform.close()
 
 

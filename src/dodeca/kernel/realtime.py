@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -54,6 +54,7 @@ class Realtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: dict[str, set[asyncio.Queue[Message]]] = {}
         self._left: dict[str, float] = {}
+        self._listening: set[asyncio.Task[Any]] = set()
         self._published: deque[Message] = deque()
         self._called = False
         self._history: deque[Message] = deque(maxlen=HISTORY_MESSAGES)
@@ -73,6 +74,12 @@ class Realtime:
             self._redis = Redis.from_url(self._redis_url)
             self._listener = asyncio.create_task(self._listen())
             self._sender = asyncio.create_task(self._send_to_redis())
+
+    def hang_up(self) -> None:
+        """End all streams, as the server is about to: it waits for its answers to be over, and these never are. Clients
+        come back by themselves, to whoever serves then."""
+        for task in list(self._listening):
+            task.cancel()
 
     async def stop(self) -> None:
         """Stop delivering."""
@@ -182,9 +189,14 @@ class Realtime:
         queue: asyncio.Queue[Message] = asyncio.Queue(BACKLOG)
         for channel in channels:
             self._readers.setdefault(channel, set()).add(queue)
+        task = asyncio.current_task()
+        if task is not None:
+            self._listening.add(task)
         try:
             yield queue
         finally:
+            if task is not None:
+                self._listening.discard(task)
             for channel in channels:
                 readers = self._readers[channel]
                 readers.discard(queue)

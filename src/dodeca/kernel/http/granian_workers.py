@@ -14,6 +14,7 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from signal import SIGINT, SIGTERM
 from typing import Any, Protocol
 
 from granian import _granian, _signals
@@ -48,6 +49,10 @@ class ProcessApplication(Application, Protocol):
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None: ...
+
+    def hang_up(self) -> None:
+        """End answers that go on for ever: granian waits for all of them."""
+        ...
 
 
 def scheduler(loop: asyncio.AbstractEventLoop, application: Application) -> Any:
@@ -110,6 +115,13 @@ def _process(
     *given: Any,
 ) -> None:
     signal = _set_loop_signals(loop)
+
+    def stop() -> None:
+        application.hang_up()
+        signal.set()
+
+    for number in (SIGINT, SIGTERM):
+        loop.add_signal_handler(number, stop)
     ended = loop.create_future()
     signal.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
     application.__rsgi_init__(loop)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_TOPICS = 20
 POLICY_VIOLATION = 1008
+GOING_AWAY = 1001
 """RFC 6455, section 7.4.1."""
 KEEP_ALIVE_SECONDS = 20.0
 
@@ -76,13 +77,15 @@ async def socket(
         await socket.close(POLICY_VIOLATION, error.message[:100])
         return
     sending = asyncio.create_task(_send(platform, socket, channels, last_id))
+    receiving = asyncio.create_task(_receive(socket))
     try:
-        with suppress(WebSocketDisconnect):
-            while True:
-                await socket.receive_data("text")
+        await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+        if sending.cancelled():  # the server is about to stop
+            await socket.close(GOING_AWAY)
     finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        for task in (sending, receiving):
+            task.cancel()
+        await asyncio.gather(sending, receiving, return_exceptions=True)
 
 
 async def _caller(platform: Platform, socket: WebSocket[Any, Any, Any]) -> Principal | None:
@@ -92,6 +95,13 @@ async def _caller(platform: Platform, socket: WebSocket[Any, Any, Any]) -> Princ
         principal = None
     platform.limit(Call(cast(Any, socket), platform, principal, "news"), None)
     return principal
+
+
+async def _receive(socket: WebSocket[Any, Any, Any]) -> None:
+    """Wait until the client goes."""
+    with suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_data("text")
 
 
 async def _send(platform: Platform, socket: WebSocket[Any, Any, Any], channels: list[str], last_id: str) -> None:
