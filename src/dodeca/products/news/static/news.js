@@ -33,10 +33,9 @@ async function act(button) {
   const done = await answer.json()
   const row = rowOf(button)
   if (["up", "down", "un"].includes(done.do)) showVote(row, done)
-  else if (done.do === "hide" && row) row.remove()
+  else if (done.do === "hide") row.remove()
   else if (done.do.endsWith("accept")) return location.reload()
-  else if (row) row.querySelector(".inline")?.toggleAttribute("hidden", true)
-  else button.disabled = true // on the page of its own there is no row to go back to
+  else row.querySelector(".inline")?.toggleAttribute("hidden", true)
   if (done.text) toast(done.text, "good")
 }
 
@@ -165,7 +164,8 @@ customElements.define("news-page", class extends HTMLElement {
     const link = target.closest("a[href*='/reply?'], a[href*='/more?']")
     const toggle = target.closest(".togg")
     const isMember = document.getElementById("acts")?.method === "post"
-    if (button && isMember) { event.preventDefault(); void act(button) }
+    // A page of what can be done has no row to change: the form brings it back as it is then.
+    if (button && isMember && rowOf(button)) { event.preventDefault(); void act(button) }
     else if (link && isMember && rowOf(link)) { event.preventDefault(); void openInline(link) }
     else if (toggle) this.collapse(toggle.closest(".comment"))
     else if (target.closest("[data-close]")) target.closest(".inline").hidden = true
