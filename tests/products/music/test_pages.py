@@ -69,6 +69,9 @@ def test_nobody_tags_the_songs_of_others_on_the_upload_page(
     assert browser.submit("/music/upload/publish", form, page="/music/upload").status_code == 403
     nobodys = browser.submit("/music/upload/publish", {**form, "song": ["9" * 5_000, "9" * 18]}, page="/music/upload")
     assert nobodys.status_code == 404
+    for at in ("9" * 400, "²", "1e3"):
+        said = browser.submit(f"/music/songs/{theirs.id}/comments", {"text": "Nice", "at": at}, page="/music/")
+        assert said.status_code == 400
     assert platform.db.read(lambda session: session.get_one(Song, theirs.id)).title == "Theirs"
 
 

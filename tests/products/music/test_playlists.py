@@ -170,6 +170,7 @@ def test_all_kinds_of_rules_become_a_statement(
         {"all": [{"is": {"loved": "yes"}}]},
         {"all": [{"inTheRange": {"year": [1]}}]},
         {"all": [{"before": {"dateadded": "yesterday"}}]},
+        {"all": [{"after": {"dateadded": "9999-12-31"}}]},
         {"any": [{"is": {"title": "x"}}], "sort": "; drop table"},
         {"any": [{"is": {"title": "x"}}], "limit": 0},
         {"any": [{"is": {"title": "x"}}], "all": [{"is": {"title": "x"}}]},

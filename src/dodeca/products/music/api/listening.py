@@ -255,7 +255,7 @@ def delete_history(session: DbWrite, call: Calling) -> None:
 def _moment(text: str | None, field: str) -> datetime:
     try:
         return clock.parse_rfc3339((text or "").replace(" ", "+"))
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise Invalid(f"{field} is a moment such as 2031-05-01T20:00:00Z.", field=field) from error
 
 

@@ -214,7 +214,7 @@ def read_timeline(session: DbRead, call: Calling, viewer: Looking, station_id: F
 def _given(text: str | None, field: str) -> int:
     try:
         return round(clock.parse_rfc3339((text or "").replace(" ", "+")).timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise Invalid(f"{field} is a moment such as 2031-05-01T20:00:00Z.", field=field) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,7 @@ from dodeca.products.music.service import browsing, catalogue, comments, likes, 
 from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.views import party_view, playlist_songs
 
+_SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 Rating = Annotated[int, msgspec.Meta(ge=-1, le=5)]
 
 
@@ -144,7 +146,7 @@ def comment(session: DbWrite, viewer: Looking, song_id: FromPath[int], data: Any
     """Say something about a song."""
     at_ms = None
     if data.at:
-        if not data.at.replace(".", "", 1).isdigit():
+        if not _SECONDS.fullmatch(data.at):
             raise Invalid("Give the place in seconds.", field="at")
         at_ms = round(float(data.at) * 1000)
     parent = number(data.parent_id) if data.parent_id else None

@@ -149,8 +149,8 @@ def _is_date(value: Any) -> bool:
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         return False
     try:
-        clock.parse_rfc3339(value)
-    except ValueError:
+        _day(value) + timedelta(days=1)  # up to whose end it goes
+    except (ValueError, OverflowError):
         return False
     return True
 
