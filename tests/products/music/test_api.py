@@ -403,3 +403,17 @@ def test_a_moderator_lets_songs_in(ada: Client, bob: Client, client: Client, mak
 
     assert (before, refused, allowed) == (404, 403, 200)
     assert bob.get(f"/api/music/songs/{first}").status_code == 200
+
+
+def test_moments_beyond_the_calendar_are_refused(ada: Client) -> None:
+    number = song(ada)
+    play = {"play_id": "0190b5a0-0000-7000-8000-000000000000", "song_id": number, "ms_played": 1000}
+
+    for at in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        answers = [
+            ada.post("/api/music/plays", json={"plays": [{**play, "listened_at": at}]}),
+            ada.post("/api/music/shares", json={"items": [{"kind": "song", "id": number}], "expires_at": at}),
+            ada.patch(f"/api/music/songs/{number}", json={"published_at": at}),
+            ada.post("/api/music/taste/exclusions", json={"from": "2020-01-01T00:00:00Z", "to": at}),
+        ]
+        assert [one.status_code for one in answers] == [400] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from dodeca.commons.accounts.public import Account, account_by_id, account_by_name, maybe_acting
@@ -52,3 +53,17 @@ def number(value: object, field: str | None = None) -> int:
     if not found and field is not None and not text:
         raise Invalid(f"{field} is missing.", field=field)
     return found
+
+
+def moment(value: datetime, field: str) -> datetime:
+    """A moment of a request, in UTC. Raises Invalid for one without zone, or beyond what can be reckoned with."""
+    if value.tzinfo is None:
+        raise Invalid(f"{field} needs a time zone, such as 2031-05-01T20:00:00Z.", field=field)
+    if not 1 < value.year < 9999:
+        raise Invalid(f"{field} lies too far away.", field=field)
+    return value.astimezone(UTC)
+
+
+def maybe_moment(value: datetime | None, field: str) -> datetime | None:
+    """The same, where there may be none."""
+    return None if value is None else moment(value, field)

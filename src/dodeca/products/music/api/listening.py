@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from dodeca.kernel.http import (
     put,
 )
 from dodeca.products.music import views
-from dodeca.products.music.acting import Looking, account_named, number
+from dodeca.products.music.acting import Looking, account_named, moment, number
 from dodeca.products.music.models import Listen
 from dodeca.products.music.service import listens, members, queue, songs, taste
 from dodeca.products.music.service.viewers import Viewer
@@ -167,12 +167,9 @@ class NewExclusion(ClosedRequest):
 @post("/plays", access=Access.MEMBER, status=200)
 def send_plays(session: DbWrite, call: Calling, data: JSONBody[Plays]) -> PlaysAnswer:
     """Tell what was heard. Sending it again changes nothing."""
-    for play in data.plays:
-        if play.listened_at.tzinfo is None:
-            raise Invalid("listened_at needs a time zone, such as 2031-05-01T20:00:00Z.", field="listened_at")
     reports = [
         listens.Report(
-            listened_at=play.listened_at,
+            listened_at=moment(play.listened_at, "listened_at"),
             song_id=number(play.song_id),
             ms_played=play.ms_played,
             device=play.device,
@@ -358,9 +355,15 @@ def _exclusion(row: Any) -> ExclusionView:
 def create_exclusion(session: DbWrite, viewer: Looking, data: AnyBody[NewExclusion]) -> ExclusionView:
     """Let a song, a device or a span of time count no longer."""
     song_id = number(data.song_id) if data.song_id is not None else None
-    row = taste.exclude(session, viewer, song_id=song_id, device=data.device, from_at=data.from_, to_at=data.to)
+    since, until = (_zoned(at, field) for at, field in ((data.from_, "from"), (data.to, "to")))
+    row = taste.exclude(session, viewer, song_id=song_id, device=data.device, from_at=since, to_at=until)
     session.flush()
     return _exclusion(row)
+
+
+def _zoned(at: datetime | None, field: str) -> datetime | None:
+    """A moment in UTC; one without zone is."""
+    return None if at is None else moment(at if at.tzinfo is not None else at.replace(tzinfo=UTC), field)
 
 
 @delete("/taste/exclusions/{exclusion_id:str}", access=Access.MEMBER)

@@ -9,7 +9,6 @@ import msgspec
 
 from dodeca.commons.accounts.public import Owner
 from dodeca.kernel.db import ReadSession
-from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import (
     Access,
     AnyBody,
@@ -25,7 +24,7 @@ from dodeca.kernel.http import (
 )
 from dodeca.kernel.platform import Platform
 from dodeca.products.music import sound, views
-from dodeca.products.music.acting import Looking, number, viewing
+from dodeca.products.music.acting import Looking, maybe_moment, number, viewing
 from dodeca.products.music.audio.transcoding import Profile, choose
 from dodeca.products.music.models import AppPassword
 from dodeca.products.music.sending import signed_url
@@ -121,15 +120,13 @@ class AppPasswordList(msgspec.Struct):
 @post("/shares", access=Access.MEMBER, idempotent=True)
 def create_share(session: DbWrite, call: Calling, viewer: Looking, data: JSONBody[NewShare]) -> ShareView:
     """Share things with people who have no account."""
-    if data.expires_at is not None and data.expires_at.tzinfo is None:
-        raise Invalid("expires_at needs a time zone, such as 2031-05-01T20:00:00Z.", field="expires_at")
     items = [(item.kind, number(item.id)) for item in data.items]
     share = shares.create(
         session,
         viewer,
         items,
         description=data.description,
-        expires_at=data.expires_at,
+        expires_at=maybe_moment(data.expires_at, "expires_at"),
         download=data.download,
     )
     return share_view(session, call.platform, share)

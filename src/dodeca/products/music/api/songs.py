@@ -25,7 +25,7 @@ from dodeca.kernel.http import (
     post,
     put,
 )
-from dodeca.products.music.acting import Looking, number, viewing
+from dodeca.products.music.acting import Looking, maybe_moment, number, viewing
 from dodeca.products.music.formats import lrc
 from dodeca.products.music.service import comments, lyrics, songs
 from dodeca.products.music.service.viewers import Viewer
@@ -136,10 +136,7 @@ def change_song(session: DbWrite, viewer: Looking, song_id: FromPath[str], data:
 
 
 def _aware(publishing: dict[str, Any]) -> dict[str, Any]:
-    at = publishing.get("published_at")
-    if at is not None and at.tzinfo is None:
-        raise Invalid("published_at needs a time zone, such as 2031-05-01T00:00:00Z.", field="published_at")
-    return publishing
+    return {**publishing, "published_at": maybe_moment(publishing.get("published_at"), "published_at")}
 
 
 @post("/songs/{song_id:str}/approval", access=Access.MODERATOR, status=200)

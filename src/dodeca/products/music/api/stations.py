@@ -34,7 +34,7 @@ from dodeca.kernel.http import (
     put,
 )
 from dodeca.products.music import listeners, views
-from dodeca.products.music.acting import Looking, number, viewing
+from dodeca.products.music.acting import Looking, moment, number, viewing
 from dodeca.products.music.models import Song, Station
 from dodeca.products.music.radio.timeline import FOREVER_MS, Slot
 from dodeca.products.music.service import browsing, playlists, stations
@@ -265,7 +265,7 @@ def create_show(session: DbWrite, viewer: Looking, station_id: FromPath[str], da
         viewer,
         number(station_id),
         title=data.title,
-        starts_at=data.starts_at,
+        starts_at=moment(data.starts_at, "starts_at"),
         duration_s=data.duration_s,
         song_ids=[number(song_id) for song_id in data.songs],
         live=data.live,

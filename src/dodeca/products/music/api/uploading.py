@@ -16,7 +16,7 @@ from dodeca.kernel.errors import Forbidden, Invalid, UnsupportedMedia
 from dodeca.kernel.http import Access, Call, Calling, ClosedRequest, FromPath, converted, post, put, read_body
 from dodeca.kernel.http.security import CSRF_FIELD
 from dodeca.products.music import uploads
-from dodeca.products.music.acting import number, viewing
+from dodeca.products.music.acting import maybe_moment, number, viewing
 from dodeca.products.music.api.songs import SongAnswer
 from dodeca.products.music.jobs import SongRef, analyse_song
 from dodeca.products.music.models import Song
@@ -75,7 +75,7 @@ async def create_song(call: Calling) -> Added:
             tags,
             duration_ms=duration_ms,
             visibility=data.visibility,
-            published_at=_moment(data.published_at),
+            published_at=maybe_moment(data.published_at, "published_at"),
             approved=uploads.is_approved(call.platform, viewer),
         )
         return Added(MESSAGE, str(song.id), song_view(session, viewer, song))
@@ -89,12 +89,6 @@ def _milliseconds(duration: float | None) -> int:
     if not math.isfinite(duration) or not 0 <= duration <= 86_400:
         raise Invalid("duration is from 0 to 86400 seconds.", field="duration")
     return round(duration * 1000)
-
-
-def _moment(moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise Invalid("published_at needs a time zone, such as 2031-05-01T00:00:00Z.", field="published_at")
-    return moment
 
 
 def _given(data: NewSong) -> dict[str, Any]:
@@ -123,7 +117,7 @@ async def _uploaded(call: Call) -> Added:
 
     def unit(session: WriteSession) -> Added:
         viewer = viewing(session, call)
-        at = _moment(data.published_at)
+        at = maybe_moment(data.published_at, "published_at")
         song = uploads.add(session, call.platform, viewer, upload, tags, visibility=data.visibility, published_at=at)
         return Added(MESSAGE, str(song.id), song_view(session, viewer, song))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -404,14 +404,10 @@ def exclude(
     count = session.scalar(select(func.count()).select_from(Exclusion).where(Exclusion.user_id == viewer.account_id))
     if (count or 0) >= 1000:
         raise Invalid("At most 1,000 things can be struck out.")
-    row = Exclusion(user_id=viewer.account_id, song_id=song_id, device=device, from_at=_utc(from_at), to_at=_utc(to_at))
+    row = Exclusion(user_id=viewer.account_id, song_id=song_id, device=device, from_at=from_at, to_at=to_at)
     session.add(row)
     members.taste_changed(session, viewer.account_id)
     return row
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def include(session: WriteSession, account_id: str, exclusion_id: int) -> None:
