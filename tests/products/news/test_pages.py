@@ -218,6 +218,15 @@ def test_flag_kill_vouch_appeal_and_the_log(client: Client, news: News) -> None:
     assert "removed by a moderator" in owner.get("/inbox").text
     assert owner.get("/news/mod").status_code == 403
 
+    owner.submit("/news/report", {"id": str(post.id), "reason": "Appeal", "text": "It is, really."}, page=page)
+    assert "It is, really." in moderator.get("/news/mod").text
+    decision = {"action": "uphold", "target_type": "post", "target_id": str(post.id)}
+    moderator.submit("/news/moderate", decision, page="/news/mod")
+    assert client.get(page).status_code == 404
+    assert "The queue is empty" in moderator.get("/news/mod").text
+    assert "It stays as it was decided" in client.get("/news/moderations").text
+    assert "stays removed" in owner.get("/inbox").text
+
 
 def test_the_same_text_again_and_again_waits_and_its_author_is_told(client: Client, news: News) -> None:
     author = news.make.account(username="author", password=PASSWORD)

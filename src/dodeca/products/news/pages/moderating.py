@@ -44,6 +44,7 @@ WORDS = {
     "pool": "gave a second start to",
     "penalise": "changed the rank of",
     "clear_flags": "cleared the flags of",
+    "uphold": "looked again at",
     "flagged": "hid",
     "vouched": "revived",
     "shadow": "held back",
@@ -58,11 +59,16 @@ _REASONS_OF_ACTS = {
     "unkill": "Within the rules",
     "clear_flags": "Within the rules",
     "unlock": "Within the rules",
+    "uphold": "It stays as it was decided",
     "pool": "Overlooked",
     "rename": "A clearer title",
     "merge": "Already posted",
 }
 """What is logged when a moderator gives no reason in words: the reasons to choose from are those against an item."""
+
+
+_ANSWERS = {"dismiss": moderating.dismiss, "uphold": moderating.uphold}
+"""Acts that leave things as they are."""
 
 
 class ModerationForm(ClosedRequest):
@@ -148,8 +154,8 @@ def moderate(session: DbWrite, call: Calling, account: Actor, data: AnyBody[Mode
     reason = data.other.strip() or _REASONS_OF_ACTS.get(data.action) or data.reason
     try:
         with session.begin_nested():
-            if data.action == "dismiss":
-                moderating.dismiss(session, account, data.target_type, data.target_id, reason)
+            if data.action in _ANSWERS:
+                _ANSWERS[data.action](session, account, data.target_type, data.target_id, reason)
             else:
                 moderating.act(
                     session,

@@ -283,6 +283,26 @@ def dismiss(
     )
 
 
+def uphold(session: WriteSession, moderator: Account, target_type: str, target_id: str, reason: str) -> ModerationEntry:
+    """Look again at what was killed, after an appeal, and leave it so; the author is told. Raises Invalid, NotFound."""
+    item = items.find(session, _MODERATOR, _number(target_id), target_type)
+    if item.state != "dead":
+        raise Invalid("Only what was killed can stay so.", field="action")
+    moderation.close_reports(session, product=PRODUCT, target_type=target_type, target_id=target_id, upheld=False)
+    entry = moderation.record(
+        session,
+        moderator.id,
+        product=PRODUCT,
+        action="uphold",
+        target_type=target_type,
+        target_id=target_id,
+        reason=reason,
+    )
+    title = f"Your {target_type} stays removed"
+    tell_author(session, item, title, f"A moderator looked again. Reason: {reason}", key=f"news:uphold:{entry.id}")
+    return entry
+
+
 def _note_uncounted(session: WriteSession, item_id: int) -> None:
     """A moderator has looked at the votes that do not count. They count no more than before: keeping an item says
     nothing for those who voted; but it waits in the queue only once there are further ones."""
