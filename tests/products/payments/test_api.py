@@ -272,3 +272,20 @@ def test_what_razorpays_clients_know_and_this_gateway_does_not_is_named(anna: Pe
         None,
     )
     assert ask("GET", "/iins/42").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "field"),
+    [
+        ("start_date=0001-01-01&end_date=9999-12-31", 200, None),
+        ("end_date=10000-01-01", 400, "end_date"),
+        ("start_date=soon", 400, "start_date"),
+        ("start_date=2026-02-01&end_date=2026-01-01", 400, "end_date"),
+    ],
+)
+def test_a_report_is_of_any_days_of_the_calendar(anna: Person, query: str, status: int, field: str | None) -> None:
+    answer = anna.ask("GET", f"/reports/transactions?{query}")
+
+    assert answer.status_code == status
+    if field is not None:
+        assert answer.json()["field"] == field

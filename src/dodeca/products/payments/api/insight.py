@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -84,16 +84,21 @@ class Message(ClosedRequest):
 
 
 def _moments(start: str | None, end: str | None) -> tuple[datetime, datetime]:
-    try:
-        first = clock.parse_rfc3339(start) if start else clock.ago(days=30)
-        last = clock.parse_rfc3339(end) if end else clock.now()
-    except ValueError as error:
-        raise Invalid("A date is written as 2026-01-31.", field="start_date") from error
+    """The first and the last moment; a last day counts whole. Raises Invalid."""
+    first = _moment(start, "start_date") if start else clock.ago(days=30)
+    last = _moment(end, "end_date") if end else clock.now()
     if end and len(end) == 10:
-        last += timedelta(days=1)
+        last = min(last, datetime.max.replace(tzinfo=UTC) - timedelta(days=1)) + timedelta(days=1)
     if last < first:
         raise Invalid("The end lies before the start.", field="end_date")
     return first, last
+
+
+def _moment(text: str, field: str) -> datetime:
+    try:
+        return clock.parse_rfc3339(text)
+    except ValueError as error:
+        raise Invalid("A date is written as 2026-01-31.", field=field) from error
 
 
 @get("/routing/rules", access=Access.MEMBER)
