@@ -7,7 +7,6 @@ import importlib
 import logging
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import click
 
@@ -41,17 +40,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(_imported(module), name)
+        command: click.Command = getattr(importlib.import_module(module), name)
         return command
-
-
-def _imported(module: str) -> ModuleType:
-    """Import without the garbage collector, which would search everything again and again: a fifth of a start."""
-    gc.disable()
-    try:
-        return importlib.import_module(module)
-    finally:
-        gc.enable()
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,8 +54,15 @@ def dodeca() -> None:
     """
 
 
+def collect_rarely() -> None:
+    """Have the garbage collector look seldom. All that is imported stays, and searching it again and again is a fifth
+    of a start. Later it would stop all answers meanwhile; requests leave few cycles behind, and caches are large."""
+    gc.set_threshold(20_000, 20, 100)
+
+
 def main() -> None:
     """Run the command; expected errors end with one line and exit code 1."""
+    collect_rarely()
     try:
         dodeca.main(prog_name="dodeca", standalone_mode=False)
     except click.exceptions.Abort:
