@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from dodeca.bench.harness import Result, Say, compared, dodeca, free_port, load, loading, nginx, process, quantile
+from dodeca.bench.harness import Result, Say, compared, dodeca, free_port, load, nginx, process, quantile
 from dodeca.bench.parts import music_first, music_library, music_radio
 from dodeca.kernel.errors import Invalid
 
@@ -300,7 +300,7 @@ def _radio(data: Path, listeners: int, seconds: float, say: Say) -> Result:
     command += ["--only", "music", "--no-demo"]
     with process(command, f"http://127.0.0.1:{port}/healthz", NO_LIMITS) as server:
         url = f"http://127.0.0.1:{port}/music/radio/bench.mp3?key={key}"
-        heard = loading(music_radio.listen(url, listeners, max(10.0, seconds), server))
+        heard = asyncio.run(music_radio.listen(url, listeners, max(10.0, seconds), server))
     if heard.lost or heard.bytes_each < 12_000:
         raise RuntimeError(f"{heard.lost} listeners heard nothing; on average {heard.bytes_each:,.0f} bytes a second.")
     share = heard.cores * 100

@@ -46,7 +46,7 @@ class Mix:
 
     def run(self, rate: float, seconds: float) -> Load:
         """Ask `rate` times a second for `seconds`."""
-        return loading(self._run(rate, seconds))
+        return asyncio.run(self._run(rate, seconds))
 
     async def _run(self, rate: float, seconds: float) -> Load:
         start = time.perf_counter() + 0.5
@@ -171,7 +171,7 @@ class Streams:
 
     def run(self, member: Member, post: int) -> float:
         """Seconds from the answer to the vote until the last stream has told of it."""
-        return loading(self._run(member, post))
+        return asyncio.run(self._run(member, post))
 
     async def _run(self, member: Member, post: int) -> float:
         gate = asyncio.Semaphore(OPENING)
