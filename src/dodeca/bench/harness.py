@@ -155,8 +155,8 @@ def loading(clients: Coroutine[Any, Any, T]) -> T:
     """Run clients that ask for as much as a server on the same machine can give.
 
     They stand for clients elsewhere, so an answer to one of them must not take the processor away from the server that
-    is measured, nor from the one it is compared with: they wait for their turn. Clients that ask at a rate of their own,
-    to see how long an answer takes, do not: their waiting would count.
+    is measured, nor from the one it is compared with: they wait for their turn. Clients that ask at a fixed rate, to
+    see how long an answer takes, do not: their waiting would count.
     """
     with patient():
         return asyncio.run(clients)
