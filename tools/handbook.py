@@ -24,9 +24,9 @@ def on_page_markdown(markdown: str, page: Any, **_rest: Any) -> str:
 def settings() -> Iterator[str]:
     """One table a group."""
     from dodeca import catalogue
-    from dodeca.kernel.settings import Settings, table
+    from dodeca.kernel.settings import Settings, SettingsGroup, table
 
-    groups = [("Platform", Settings)]
+    groups: list[tuple[str, type[SettingsGroup]]] = [("Platform", Settings)]
     groups += [(m.title, m.settings) for m in [*catalogue.commons(), *catalogue.products()] if m.settings]
     for title, group in groups:
         yield f"\n## {title}\n\n| dodeca.toml | variable | default | meaning |\n|---|---|---|---|"
