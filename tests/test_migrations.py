@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pkgutil import iter_modules
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
@@ -9,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from tools.draft_migration import module_of
 
-from dodeca import catalogue
+from dodeca import catalogue, commons
 from dodeca.kernel.db import migrations, open_database
 from dodeca.kernel.db.models import metadata
 
@@ -38,6 +39,6 @@ def _is_installed(item: Any, name: str | None, kind: str, _reflected: bool, _oth
     The companions of full-text tables are kept by triggers."""
     if kind != "table":
         return True
-    modules = {"kernel", *(m.name for m in [*catalogue.commons(), *catalogue.products()])}
+    modules = {"kernel", *(m.name for m in catalogue.products()), *(m.name for m in iter_modules(commons.__path__))}
     table = str(name)
     return module_of(table) in modules and not table.startswith(("test_", "search_")) and "_fts" not in table

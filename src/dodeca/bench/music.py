@@ -365,7 +365,7 @@ def _search(data: Path, count: int, say: Say) -> Result:
 
 def _taste(listens: int, say: Say) -> list[Result]:
     from dodeca.bench.parts import music_world
-    from dodeca.products.music.taste_model import learn
+    from dodeca.commons.recommendations import learn
 
     say(f"Learning from {listens:,} listens")
     world = music_world.made(listens, USERS, KNOWN_SONGS)

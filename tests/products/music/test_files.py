@@ -12,17 +12,17 @@ from tests.products.music.conftest import MakeSong, viewer
 from tests.products.music.test_catalogue import broken
 from tests.support.platform import Factory
 
+from dodeca.commons.recommendations import LearnedFactors, learn
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import NoProgress
 from dodeca.products.music import accounts, demo, importers, transfers
 from dodeca.products.music.formats import Entry
-from dodeca.products.music.models import Comment, LibraryFolder, Listen, Song, TasteModel
-from dodeca.products.music.service import comments, likes, listens, playlists, songs, taste
+from dodeca.products.music.models import Comment, LibraryFolder, Listen, Song
+from dodeca.products.music.service import comments, likes, listens, playlists, songs, taste, taste_data
 from dodeca.products.music.service.listens import Report
 from dodeca.products.music.service.tags import Tags
-from dodeca.products.music.taste_model import gather, learn
 
 
 def test_listens_go_out_and_come_back_once(platform: Platform, make: Factory, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_like_moves_the_list_and_is_named_as_the_cause(
     session: WriteSession, platform: Platform, make: Factory
 ) -> None:
     folk, techno = _world(session, make)
-    model = learn(gather(session))
+    model = learn(taste_data.gather(session))
     assert model is not None
     me = viewer(make.account())
     _use(session, platform, model.to_bytes())
@@ -145,19 +145,8 @@ def test_a_like_moves_the_list_and_is_named_as_the_cause(
 
 def _use(session: WriteSession, platform: Platform, data: bytes) -> None:
     key = platform.media.save_bytes(data).key
-    session.add(TasteModel(media_key=key, interactions=1, songs=12, seconds=0.1, trained_at=clock.now()))
+    session.add(LearnedFactors(product="music", media_key=key, interactions=1, items=12, seconds=0.1))
     session.flush()
-
-
-def test_a_model_survives_being_written(session: WriteSession, make: Factory) -> None:
-    folk, _techno = _world(session, make)
-    model = learn(gather(session))
-    assert model is not None
-
-    again = type(model).from_bytes(model.to_bytes())
-
-    assert again.near(folk[0].id, 3) == model.near(folk[0].id, 3)
-    assert set(again.near(folk[0].id, 5)) == {song.id for song in folk[1:]}
 
 
 def test_songs_are_matched_by_the_end_of_their_path_and_not_by_a_common_name_alone(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dodeca.products.music.taste_model import Data, Model
+from dodeca.commons.recommendations import Interactions, Model
 
 TASTES = 25
 TASTES_OF_ONE = 2
@@ -19,7 +19,7 @@ SHOWN = 20
 class World(NamedTuple):
     """Listens as learning gets them, and for some listeners the songs that were held back."""
 
-    data: Data
+    data: Interactions
     heard: list[dict[int, float]]
     held: list[set[int]]
     popular: list[int]
@@ -61,7 +61,7 @@ def made(listens: int, users: int, songs: int, *, judges: int = 1000, seed: int 
             heard[rows[place]][int(columns[place])] = 1.0 + float(np.log1p(counts[place]))
     kept = ~held_back
     weights = (1.0 + np.log1p(counts[kept])).astype(np.float32)
-    data = Data(users, list(range(songs)), rows[kept].astype(np.int32), columns[kept].astype(np.int32), weights)
+    data = Interactions(users, list(range(songs)), rows[kept].astype(np.int32), columns[kept].astype(np.int32), weights)
     totals: Any = np.bincount(columns[kept], minlength=songs)
     return World(data, heard, held, np.argsort(-totals).tolist(), songs)
 

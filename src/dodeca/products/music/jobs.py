@@ -11,14 +11,16 @@ import msgspec
 import structlog
 from sqlalchemy import delete, select
 
+from dodeca.commons import recommendations
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError, NotFound, Unavailable, UnsupportedMedia
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.music.demo import make_demo
-from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Song, TasteModel, Transcode
-from dodeca.products.music.service import loudness, releases, songs
+from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Song, Transcode
+from dodeca.products.music.service import loudness, releases, songs, taste_data
 from dodeca.products.music.service.searching import index_things
+from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 RELEASED_AT_ONCE = 100
 ANALYSED_AT_ONCE = 4
-MODELS_KEPT = 3
 COPY_SECONDS = 2 * 86_400
 """How long a local copy of a file of S3 stays after its last use."""
 NOT_AGAIN_SECONDS = 3600
@@ -188,19 +189,21 @@ async def _watch(platform: Platform, paths: tuple[str, ...]) -> None:
 @job("music.learn_taste", every=30)
 async def learn_taste(context: JobContext, _payload: Nothing) -> None:
     """Learn the factors of recommendations anew, soon after something changed."""
-    from dodeca.products.music import taste_model
-
-    if await context.platform.db.aread(taste_model.is_due):
-        await taste_model.train(context.platform)
+    await _learn(context.platform)
 
 
 @job("music.learn_taste_nightly", cron="23 3 * * *")
 async def learn_taste_nightly(context: JobContext, _payload: Nothing) -> None:
     """The same where there is too much to do it at every change; old factors go."""
-    from dodeca.products.music import taste_model
+    await _learn(context.platform, nightly=True)
 
-    if await context.platform.db.aread(lambda s: taste_model.is_due(s, nightly=True)):
-        await taste_model.train(context.platform)
+
+async def _learn(platform: Platform, *, nightly: bool = False) -> None:
+    def is_due(session: ReadSession) -> bool:
+        return recommendations.is_due(session, PRODUCT, taste_data.changed_at(session), nightly=nightly)
+
+    if await platform.db.aread(is_due):
+        await recommendations.train(platform, PRODUCT, taste_data.gather)
 
 
 @job("music.tidy", cron="41 3 * * *")
@@ -214,9 +217,7 @@ async def tidy(context: JobContext, _payload: Nothing) -> None:
     def unit(session: WriteSession) -> list[str]:
         old = Transcode.used_at < clock.now() - timedelta(days=days)
         keys = list(session.scalars(delete(Transcode).where(old).returning(Transcode.media_key)))
-        kept = select(TasteModel.id).order_by(TasteModel.id.desc()).limit(MODELS_KEPT)
-        gone = delete(TasteModel).where(TasteModel.id.not_in(kept)).returning(TasteModel.media_key)
-        keys += list(session.scalars(gone))
+        keys += recommendations.forget_old(session, PRODUCT)
         session.execute(delete(NowPlaying).where(NowPlaying.expires_at < clock.now()))
         still = set(session.scalars(select(Transcode.media_key).where(Transcode.media_key.in_(keys))))
         still |= set(session.scalars(select(Song.media_key).where(Song.media_key.in_(keys))))

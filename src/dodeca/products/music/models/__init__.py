@@ -25,7 +25,6 @@ from dodeca.products.music.models.listening import (
     Member,
     NowPlaying,
     PlayQueue,
-    TasteModel,
 )
 from dodeca.products.music.models.social import (
     Collaborator,
@@ -74,6 +73,5 @@ __all__ = [
     "Station",
     "StationListeners",
     "StationLoop",
-    "TasteModel",
     "Transcode",
 ]

@@ -1,4 +1,4 @@
-"""Tables of what members hear: listens, what plays now, queues, taste, and the passwords of their apps."""
+"""Tables of what members hear: listens, what plays now, queues, and the passwords of their apps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import MEDIA, Model
+from dodeca.kernel.db import Model
 from dodeca.products.music.models.catalogue import partial
 
 
@@ -152,21 +152,6 @@ class Exclusion(Model):
         ),
         CheckConstraint("(from_at IS NULL) = (to_at IS NULL)", name="span"),
     )
-
-
-class TasteModel(Model):
-    """The factors that recommendations are computed from, as one archive of arrays in the media store.
-
-    Only the newest row is used. `interactions` and `songs` say what it was learned from; `seconds` how long it took."""
-
-    __tablename__ = "music_taste_models"
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    media_key: Mapped[str] = mapped_column(info=MEDIA)
-    interactions: Mapped[int]
-    songs: Mapped[int]
-    seconds: Mapped[float]
-    trained_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
 class AppPassword(Model):

@@ -1,9 +1,8 @@
 """Recommendations: what somebody's listens, likes, ratings and playlists say, folded into what all listeners' say.
 
-All listeners' interactions make factors of songs (implicit alternating least squares: Hu, Koren and Volinsky,
-"Collaborative Filtering for Implicit Feedback Datasets", 2008). A listener's own vector is computed when the list is
-asked for, from what is true at that moment; the same formula tells how much each cause has contributed. New songs,
-which no factors know, come in through their artists and genres, and by sounding like what somebody hears."""
+All listeners' interactions make factors of songs, and those tell which of a listener's own brought a song
+(`commons.recommendations`). New songs, which no factors know, come in through their artists and genres, and by sounding
+like what somebody hears."""
 
 from __future__ import annotations
 
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import func, or_, select
 
+from dodeca.commons import recommendations
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
-from dodeca.products.music import taste_model
 from dodeca.products.music.models import (
     Artist,
     Exclusion,
@@ -32,11 +31,11 @@ from dodeca.products.music.models import (
     SongGenre,
 )
 from dodeca.products.music.service import likeness, members, songs
-from dodeca.products.music.service.viewers import Viewer, songs_for
+from dodeca.products.music.service.viewers import PRODUCT, Viewer, songs_for
 
 if TYPE_CHECKING:
+    from dodeca.commons.recommendations import Model
     from dodeca.kernel.platform import Platform
-    from dodeca.products.music.taste_model import Model
 
 KINDS = ("mix", "discover", "again")
 MOST_LISTENS = 2000
@@ -162,7 +161,7 @@ def recommend(
     avoid = disliked(session, viewer.account_id)
     avoid |= {row.song_id for row in exclusions(session, viewer.account_id) if row.song_id is not None}
     scores: dict[int, tuple[float, list[tuple[int, float]]]] = {}
-    model = taste_model.current(session, platform)
+    model = recommendations.current(session, platform, PRODUCT)
     if model is not None and mine:
         weights = {song_id: one.weight for song_id, one in mine.items()}
         scores.update(
@@ -357,7 +356,7 @@ def songs_for_feed(session: ReadSession, platform: Platform, viewer: Viewer, lim
 
 def similar(session: ReadSession, platform: Platform, viewer: Viewer, song: Song, limit: int) -> list[Song]:
     """Songs that are heard with one, sound like it, or are of its artists and genres."""
-    model = taste_model.current(session, platform)
+    model = recommendations.current(session, platform, PRODUCT)
     near = model.near(song.id, limit * 2) if model is not None else []
     if not near:  # nobody has heard it with others yet: its sound tells
         near = [other.id for other, _likeness in likeness.nearest(session, viewer, song, limit)]
