@@ -56,6 +56,45 @@ def test_an_edit_in_one_process_acts_on_the_next_read_in_another(tmp_path: Path)
     assert there.get("xyz") == b"other"
 
 
+def test_what_is_published_together_is_told_at_the_end_and_forgotten_here_at_once(tmp_path: Path) -> None:
+    bus = FileInvalidation(tmp_path / "ring")
+    here, there = cache_on(bus), cache_on(FileInvalidation(tmp_path / "ring"))
+    for cache in (here, there):
+        for key in ("abc", "def", "xyz"):
+            cache.put(key, b"old", cache.mark())
+
+    with bus.together():
+        here.invalidate("abc")
+        here.invalidate("abc", "def")
+        assert here.get("abc") is None
+        before = bus.word[0]
+        with bus.together():  # one within another ends with it
+            here.invalidate("def")
+        assert bus.word[0] == before
+
+    assert [there.get(key) for key in ("abc", "def", "xyz")] == [None, None, b"old"]
+    with bus.together():
+        here.invalidate_all()
+        here.invalidate("abc")
+    assert there.get("xyz") is None
+
+
+def test_what_was_published_together_is_told_although_something_failed(tmp_path: Path) -> None:
+    bus = FileInvalidation(tmp_path / "ring")
+    here, there = cache_on(bus), cache_on(FileInvalidation(tmp_path / "ring"))
+    there.put("abc", b"old", there.mark())
+
+    def failing() -> None:
+        with bus.together():
+            here.invalidate("abc")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+
+    assert there.get("abc") is None
+
+
 def test_what_another_process_invalidated_meanwhile_is_not_stored(tmp_path: Path) -> None:
     here = cache_on(FileInvalidation(tmp_path / "ring"))
     there = cache_on(FileInvalidation(tmp_path / "ring"))

@@ -15,7 +15,8 @@ import os
 import secrets
 import threading
 import zlib
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
 from typing import Final, Protocol
@@ -66,6 +67,12 @@ class Invalidation:
         """Make all processes forget `keys` (None: everything) of the caches of that name."""
         self._apply(cache, keys)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread publishes inside reaches other processes at the end at the latest: where telling them one by
+        one is dear, all at once. This process forgets at once in any case."""
+        yield
+
     def catch_up(self) -> None:
         """Take in what other processes published."""
 
@@ -98,6 +105,7 @@ class FileInvalidation(Invalidation):
         super().__init__()
         self._me = secrets.randbits(32)
         self._lock = threading.Lock()
+        self._gathering = threading.local()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         if os.fstat(self._descriptor).st_size != self._HEAD + self._RING:
@@ -111,22 +119,52 @@ class FileInvalidation(Invalidation):
     def publish(self, cache: str, keys: Sequence[str] | None) -> None:
         """Forget here, then tell the other processes."""
         self._apply(cache, keys)
-        if self._descriptor < 0:
+        gathered: dict[str, set[str] | None] | None = getattr(self._gathering, "keys", None)
+        if gathered is None:
+            self._tell([(cache, keys)])
             return
-        entry = msgspec.msgpack.encode((cache, keys))
-        if len(entry) > self._RING // 8:
-            entry = msgspec.msgpack.encode((cache, None))
-        size = self._ENTRY + len(entry) + (-len(entry)) % 4
-        head = self._head.pack(len(entry), zlib.crc32(entry), self._sender())
+        known = gathered.setdefault(cache, set())
+        if keys is None:
+            gathered[cache] = None
+        elif known is not None:
+            known.update(keys)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread publishes inside is told at the end by one entry a cache: each would take the lock that the
+        processes share, and say again what the last has said."""
+        if getattr(self._gathering, "keys", None) is not None:
+            yield
+            return
+        gathered: dict[str, set[str] | None] = {}
+        self._gathering.keys = gathered
+        try:
+            yield
+        finally:
+            self._gathering.keys = None
+            self._tell([(cache, keys if keys is None else list(keys)) for cache, keys in gathered.items()])
+
+    def _tell(self, told: Sequence[tuple[str, Sequence[str] | None]]) -> None:
+        entries = [self._entry(cache, keys) for cache, keys in told]
         with self._lock:
+            if self._descriptor < 0 or not entries:
+                return
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
-                self._append(head + entry, size)
+                for entry in entries:
+                    self._append(entry)
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
-    def _append(self, entry: bytes, size: int) -> None:
+    def _entry(self, cache: str, keys: Sequence[str] | None) -> bytes:
+        entry = msgspec.msgpack.encode((cache, keys))
+        if len(entry) > self._RING // 8:
+            entry = msgspec.msgpack.encode((cache, None))
+        return self._head.pack(len(entry), zlib.crc32(entry), self._sender()) + entry
+
+    def _append(self, entry: bytes) -> None:
         position = self.word[0]
+        size = len(entry) + (-len(entry)) % 4
         room = self._RING - position % self._RING
         if room < size:  # entries are not split: a zero length sends readers back to the start
             if room >= 4:

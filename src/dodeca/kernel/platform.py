@@ -83,6 +83,7 @@ class Platform:
         self.proxies = Proxies(self.settings.trusted_proxies)
         self.limits = Limits(self.settings.redis_url)
         self.invalidation = self._bus()
+        self.db.around_callbacks = self.invalidation.together
         self.realtime = Realtime(self.settings.redis_url)
         self.media = MediaStore(self.settings.media_url or (self.data / "media").resolve())
         self.media_urls = SignedUrls(self.keyring, "media")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import msgspec
@@ -26,6 +27,7 @@ class PostgresDatabase:
         self.url = url
         self.engine = _engine(url, threads)
         self._reading = _engine(replica_url, threads) if replica_url else self.engine
+        self.around_callbacks: Callable[[], AbstractContextManager[None]] = nullcontext
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="database")
 
     def read(self, unit: Callable[[ReadSession], T]) -> T:
@@ -55,7 +57,8 @@ class PostgresDatabase:
             result = unit(session)
             session.commit()
             callbacks = session.committed()
-        units.call_back(callbacks)
+        with self.around_callbacks():
+            units.call_back(callbacks)
         return result
 
     def close(self) -> None:

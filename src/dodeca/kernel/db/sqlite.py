@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -64,6 +65,7 @@ class SqliteDatabase:
         self._open: list[Connection] = []
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._closed = False
+        self.around_callbacks: Callable[[], AbstractContextManager[None]] = nullcontext
         self.groups_committed = 0
         self.units_committed = 0
         self._write_engine.connect().close()  # makes the file and turns WAL on before the first reader opens it
@@ -220,9 +222,11 @@ class SqliteDatabase:
 
     def _answer(self, group: list[_Unit]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop | None, list[_Unit]] = {}
+        with self.around_callbacks():
+            for unit in group:
+                if unit.error is None:
+                    units.call_back(unit.callbacks)
         for unit in group:
-            if unit.error is None:
-                units.call_back(unit.callbacks)
             by_loop.setdefault(unit.loop, []).append(unit)
         for loop, answered in by_loop.items():
             if loop is None:
