@@ -45,6 +45,8 @@ HOT_SHARE = 0.2
 HOT_TRAFFIC = 0.8
 PATHS = 1_000_000
 """Length of the list that requests are drawn from: 80 % of it are codes of the hot fifth."""
+FOLDED = 20_000
+"""So many clicks are folded to tell how fast that is."""
 WARM_UP_SECONDS = 5.0
 MOST_WARM_UPS = 48
 """A server is measured once it has answered as many requests as the list is long: the hot links are in memory then. One
@@ -73,6 +75,7 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
         results = [Result(name=f"Filling {links:,} links", value=filled, unit="/s")]
         results += _redirects(data, paths, runs, seconds, workers, peer, say)
         results.append(_killed(data, paths, seconds, say))
+        results.append(_folding(data))
         results.append(_creations(data, runs, seconds, say))
     return results
 
@@ -158,15 +161,33 @@ def mixed(codes: Sequence[str]) -> list[str]:
 
 
 def recorded(data: Path) -> int:
-    """Clicks in the numbers, once all journals are folded."""
+    """Clicks in the numbers and in the journals that wait to be folded. To fold millions first would take many times as
+    long as the load did."""
     from sqlalchemy import func, select
 
+    from dodeca.products.shortener.journal import JournalReader, Recorded, list_journals
     from dodeca.products.shortener.models import Link
+    from dodeca.products.shortener.rollups import offset_of
     from dodeca.products.shortener.service import of
 
     with opened(data) as platform:
-        of(platform).folder.fold()
-        return platform.db.read(lambda session: session.execute(select(func.sum(Link.clicks))).scalar_one() or 0)
+        folder = of(platform).journal_folder
+        counted = platform.db.read(lambda session: session.execute(select(func.sum(Link.clicks))).scalar_one() or 0)
+        for name in list_journals(folder) if folder.is_dir() else ():
+            start = platform.db.read(lambda session, n=name: offset_of(session, n))  # type: ignore[misc]
+            waiting = JournalReader(folder, name).read(start, sys.maxsize)
+            counted += sum(click.kind == Recorded.VISIT for _, click in waiting)
+        return counted
+
+
+def _folding(data: Path) -> Result:
+    """How fast journals become numbers, where nothing else is to be done."""
+    from dodeca.products.shortener.service import of
+
+    with opened(data) as platform:
+        started = time.perf_counter()
+        folded = of(platform).folder.fold(at_most=FOLDED)
+        return Result(name="Clicks folded", value=folded / (time.perf_counter() - started), unit="/s")
 
 
 # Loads
