@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, distinct, func, or_, select
 
+from dodeca.commons import likes
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.manifest import Invariant
 from dodeca.products.music.models import (
@@ -15,7 +16,6 @@ from dodeca.products.music.models import (
     Artist,
     Comment,
     Genre,
-    Like,
     Listen,
     Member,
     Playlist,
@@ -26,6 +26,7 @@ from dodeca.products.music.models import (
     SongCredit,
     SongGenre,
 )
+from dodeca.products.music.service.likes import LIKES
 
 
 def _ids(session: ReadSession, statement: Select[Any]) -> Sequence[object]:
@@ -47,8 +48,7 @@ def likes_are_counted(session: ReadSession) -> Sequence[object]:
         "comment": Comment,
     }
     for kind, table in tables.items():
-        rows = select(func.count()).where(Like.kind == kind, Like.target_id == table.id)
-        broken = _ids(session, select(table.id).where(table.like_count != _count(rows)))
+        broken = _ids(session, likes.miscounted(LIKES, table.like_count, kind=kind))
         wrong += [f"{kind} {number}" for number in broken]
     return wrong
 

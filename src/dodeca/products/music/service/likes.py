@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, select, update
 
+from dodeca.commons import likes as shared
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
@@ -16,7 +18,6 @@ from dodeca.products.music.service.viewers import (
     Viewer,
     albums_for,
     artists_for,
-    insert_for,
     playlists_for,
     songs_for,
 )
@@ -25,6 +26,7 @@ KINDS = ("song", "album", "artist", "playlist", "comment")
 RATED_KINDS = ("song", "album", "artist", "playlist")
 _TABLES: dict[str, Any] = {"song": Song, "album": Album, "artist": Artist, "playlist": Playlist, "comment": Comment}
 SHOWN_LIKES = 20
+LIKES = shared.Likes(Like, Like.user_id, Like.target_id, Like.created_at, Like.id)
 
 
 def require(session: ReadSession, viewer: Viewer, kind: str, target_id: int) -> None:
@@ -48,28 +50,21 @@ def like(session: WriteSession, viewer: Viewer, kind: str, target_id: int) -> bo
     """Like something; gives whether that is new. Raises NotFound."""
     require(session, viewer, kind, target_id)
     assert viewer.account_id is not None
-    values = {"user_id": viewer.account_id, "kind": kind, "target_id": target_id, "created_at": clock.now()}
-    made = insert_for(session)(Like).values(values).on_conflict_do_nothing().returning(Like.id)
-    if session.scalar(made) is None:
-        return False
-    _count(session, kind, target_id, 1)
-    members.taste_changed(session, viewer.account_id)
-    return True
+    counter = _TABLES[kind].like_count
+    new = shared.like(session, LIKES, viewer.account_id, target_id, counter=counter, kind=kind)
+    if new:
+        members.taste_changed(session, viewer.account_id)
+    return new
 
 
 def unlike(session: WriteSession, account_id: str, kind: str, target_id: int) -> bool:
     """Like something no longer; gives whether it was liked."""
-    mine = (Like.user_id == account_id) & (Like.kind == kind) & (Like.target_id == target_id)
-    gone = session.scalars(delete(Like).where(mine).returning(Like.id)).all()
+    if kind not in _TABLES:
+        return False
+    gone = shared.unlike(session, LIKES, account_id, target_id, counter=_TABLES[kind].like_count, kind=kind)
     if gone:
-        _count(session, kind, target_id, -1)
         members.taste_changed(session, account_id)
-    return bool(gone)
-
-
-def _count(session: WriteSession, kind: str, target_id: int, by: int) -> None:
-    table = _TABLES[kind]
-    session.execute(update(table).where(table.id == target_id).values(like_count=table.like_count + by))
+    return gone
 
 
 def rate(session: WriteSession, viewer: Viewer, kind: str, target_id: int, rating: int) -> None:
@@ -115,13 +110,9 @@ def forget_rating(session: WriteSession, account_id: str, kind: str, target_id: 
         session.execute(update(table).where(table.id == target_id).values(values))
 
 
-def liked_at(session: ReadSession, account_id: str | None, kind: str, ids: Collection[int]) -> dict[int, Any]:
+def liked_at(session: ReadSession, account_id: str | None, kind: str, ids: Collection[int]) -> dict[int, datetime]:
     """Which of these somebody likes, and since when."""
-    if account_id is None or not ids:
-        return {}
-    statement = select(Like.target_id, Like.created_at)
-    mine = statement.where(Like.user_id == account_id, Like.kind == kind, Like.target_id.in_(ids))
-    return {row[0]: row[1] for row in session.execute(mine)}
+    return shared.since(session, LIKES, account_id, ids, kind=kind)
 
 
 def ratings_of(session: ReadSession, account_id: str | None, kind: str, ids: Collection[int]) -> dict[int, int]:
@@ -136,5 +127,4 @@ def ratings_of(session: ReadSession, account_id: str | None, kind: str, ids: Col
 
 def liked_ids(session: ReadSession, account_id: str, kind: str, *, limit: int, offset: int = 0) -> Sequence[int]:
     """What somebody likes of a kind, the newest first."""
-    mine = select(Like.target_id).where(Like.user_id == account_id, Like.kind == kind)
-    return session.scalars(mine.order_by(Like.created_at.desc(), Like.id.desc()).limit(limit).offset(offset)).all()
+    return session.scalars(shared.newest(LIKES, account_id, kind=kind).limit(limit).offset(offset)).all()

@@ -174,7 +174,7 @@ def marked(session: ReadSession, account_id: str, what: str, viewer: Viewer) -> 
     else:
         table: Any = Favorite if what == "favorites" else Hide
         statement = select(Item).join(table, table.item_id == Item.id).where(table.user_id == account_id)
-        statement = statement.order_by(table.created_at.desc())
+        statement = statement.order_by(table.created_at.desc(), table.item_id.desc())
     shown = statement.where(visible_to(viewer), Item.state != "deleted").limit(100)
     return session.scalars(shown).all()
 

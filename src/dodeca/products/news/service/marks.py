@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
 from sqlalchemy import delete, func, select
 
+from dodeca.commons import likes
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
@@ -13,10 +14,14 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Forbidden, Invalid
 from dodeca.products.news.models import Favorite, Flag, Hide, Item, Vouch
 from dodeca.products.news.service import items
-from dodeca.products.news.service.members import Viewer, acting_member, insert_for, need_karma
+from dodeca.products.news.service.members import Viewer, acting_member, need_karma
 from dodeca.products.news.service.rules import PRODUCT, current
 from dodeca.products.news.service.telling import tell_author
 
+MARKS: Final = {
+    name: likes.Likes(table, table.user_id, table.item_id, table.created_at, tie=table.item_id)
+    for name, table in (("flag", Flag), ("vouch", Vouch), ("favorite", Favorite), ("hide", Hide))
+}
 FLAG_REASONS = ("off_topic", "already_posted", "spam", "unkind")
 
 
@@ -32,7 +37,7 @@ def flag(session: WriteSession, account: Account, viewer: Viewer, item_id: int, 
     need_karma(acting_member(session, account.id).karma, rules.karma_to_flag, "flag")
     if item.state == "deleted" or item.created_at < clock.ago(days=rules.flag_days):
         raise Conflict(f"Items can be flagged for {rules.flag_days} days.")
-    if _put(session, Flag, {"item_id": item_id, "user_id": account.id, "reason": reason}):
+    if likes.like(session, MARKS["flag"], account.id, item_id, reason=reason):
         item.flags += 1
         _after_flags(session, item, rules.flags_to_kill)
 
@@ -41,7 +46,7 @@ def unflag(session: WriteSession, account: Account, viewer: Viewer, item_id: int
     """Take one's flag back. What it hid stays hidden until it is vouched for."""
     items.find(session, _with_flagged(viewer), item_id)
     item = items.locked(session, item_id)
-    if _drop(session, Flag, item_id, account.id):
+    if likes.unlike(session, MARKS["flag"], account.id, item_id):
         item.flags -= 1
         items.rerank(session, item)
 
@@ -78,7 +83,7 @@ def vouch(session: WriteSession, account: Account, viewer: Viewer, item_id: int)
             return
         raise Conflict("Only what was flagged can be vouched for.")
     need_karma(acting_member(session, account.id).karma, rules.karma_to_vouch, "vouch")
-    if _put(session, Vouch, {"item_id": item_id, "user_id": account.id}):
+    if likes.like(session, MARKS["vouch"], account.id, item_id):
         item.vouches += 1
     if item.vouches >= rules.vouches_to_revive:
         item.state, item.reason = "live", None
@@ -91,7 +96,7 @@ def unvouch(session: WriteSession, account: Account, viewer: Viewer, item_id: in
     """Take one's word back."""
     items.find(session, _with_flagged(viewer), item_id)
     item = items.locked(session, item_id)
-    if _drop(session, Vouch, item_id, account.id):
+    if likes.unlike(session, MARKS["vouch"], account.id, item_id):
         item.vouches -= 1
 
 
@@ -105,27 +110,17 @@ def clear_flags(session: WriteSession, item: Item) -> None:
 def mark(session: WriteSession, account: Account, viewer: Viewer, item_id: int, what: str) -> None:
     """Put an item on one's list of favourites (`favorite`) or out of sight (`hide`)."""
     items.find(session, viewer, item_id)
-    _put(session, Favorite if what == "favorite" else Hide, {"item_id": item_id, "user_id": account.id})
+    likes.like(session, MARKS[what], account.id, item_id)
 
 
 def unmark(session: WriteSession, account: Account, item_id: int, what: str) -> None:
     """Take it off again."""
-    _drop(session, Favorite if what == "favorite" else Hide, item_id, account.id)
+    likes.unlike(session, MARKS[what], account.id, item_id)
 
 
 def _with_flagged(viewer: Viewer) -> Viewer:
     """Flagging and vouching may be repeated, also when the flag before has hidden the item."""
     return Viewer(viewer.account_id, viewer.is_moderator, showdead=True)
-
-
-def _put(session: WriteSession, table: type[Any], values: dict[str, object]) -> bool:
-    made = insert_for(session)(table).values(**values, created_at=clock.now()).on_conflict_do_nothing()
-    return session.scalar(made.returning(table.item_id)) is not None
-
-
-def _drop(session: WriteSession, table: type[Any], item_id: int, account_id: str) -> bool:
-    gone = delete(table).where(table.item_id == item_id, table.user_id == account_id).returning(table.item_id)
-    return session.scalar(gone) is not None
 
 
 def _settle(session: WriteSession, item: Item) -> None:
@@ -149,9 +144,4 @@ def _log(session: WriteSession, item: Item, action: str, reason: str) -> None:
 
 def mine(session: ReadSession, account_id: str, item_id: int) -> frozenset[str]:
     """Which marks an account has on an item: flag, vouch, favorite, hide."""
-    tables: dict[str, type[Any]] = {"flag": Flag, "vouch": Vouch, "favorite": Favorite, "hide": Hide}
-    return frozenset(
-        name
-        for name, table in tables.items()
-        if session.scalar(select(table.item_id).where(table.item_id == item_id, table.user_id == account_id))
-    )
+    return frozenset(name for name, marks in MARKS.items() if likes.since(session, marks, account_id, [item_id]))
