@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.jobs import Job
+from dodeca.kernel.limits import Rate
 from dodeca.kernel.outbox import Event
 from dodeca.kernel.settings import SettingsGroup
 
@@ -69,6 +70,8 @@ class Manifest:
     """`function(session, account_id)`: remove or anonymise what the product holds of an account."""
     demo: Callable[[Platform], None] | None = None
     lane: Callable[[Platform], Lane] | None = None
+    key_rate: Rate | None = None
+    """How often one API key may ask this product, counted by the key, in place of its account's general limit."""
     hosts: Callable[[Platform], Callable[[str, str], str | None]] | None = None
     """For a product that answers on hosts of its own: `function(host, path)` gives the platform's path, or None."""
     home: Callable[[ReadSession, Platform], Any] | None = None

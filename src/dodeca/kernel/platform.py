@@ -94,6 +94,7 @@ class Platform:
         self._csrf_key = self.keyring.key("csrf")
         self._member_rate = _per_minute(self.settings.requests_per_minute)
         self._visitor_rate = _per_minute(self.settings.anonymous_requests_per_minute)
+        self._key_rates = {m.name: m.key_rate for m in self.manifests if m.key_rate is not None}
         self.hooks: Hooks | None = None
 
     def _bus(self) -> Invalidation:
@@ -116,7 +117,11 @@ class Platform:
         """Count the request on the caller's limits. Raises TooMany."""
         if call.principal is not None:
             key = call.principal.account_id
-            self.limit_member(key)
+            of_keys = self._key_rates.get(call.product or "") if call.principal.via == "key" else None
+            if of_keys is not None:
+                self.limits.hit(str(call.product), call.principal.credential, of_keys)
+            else:
+                self.limit_member(key)
         else:
             key = network(call.address) if call.address else "local"
             if self._visitor_rate is not None:

@@ -138,3 +138,39 @@ def test_a_body_that_is_too_large_is_refused_in_razorpays_shape(door: Door) -> N
 
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "BAD_REQUEST_ERROR"
+
+
+@pytest.mark.parametrize("path", ["orders", "payments", "refunds", "settlements", "payment_links"])
+@pytest.mark.parametrize(
+    ("count", "text"), [("101", "The count may not be greater than 100."), ("0", "The count must be at least 1.")]
+)
+def test_a_list_longer_than_razorpay_gives_is_refused_in_its_words(
+    door: Door, path: str, count: str, text: str
+) -> None:
+    lane = door.by_lane("GET", f"/payments/v1/{path}?count={count}", b"", **door.key)
+
+    assert lane is not None
+    assert (lane.status, json.loads(lane.body)) == (
+        400,
+        {
+            "error": {
+                "code": "BAD_REQUEST_ERROR",
+                "description": text,
+                "field": "count",
+                "source": "business",
+                "step": "payment_initiation",
+                "reason": "input_validation_failed",
+                "metadata": {},
+            }
+        },
+    )
+
+
+@pytest.mark.parametrize(("path", "most"), [("orders?", 100), ("settlements/recon/combined?year=2026&month=1&", 1000)])
+def test_the_longest_list_is_given_and_one_more_is_not(door: Door, path: str, most: int) -> None:
+    longest = door.by_lane("GET", f"/payments/v1/{path}count={most}", b"", **door.key)
+    more = door.by_lane("GET", f"/payments/v1/{path}count={most + 1}", b"", **door.key)
+
+    assert longest is not None
+    assert more is not None
+    assert (longest.status, more.status) == (200, 400)

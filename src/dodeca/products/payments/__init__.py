@@ -34,6 +34,7 @@ def manifest() -> Manifest:
     from dodeca.products.payments.compat import razorpay
     from dodeca.products.payments.compat.razorpay.lane import make_lane
     from dodeca.products.payments.jobs import jobs
+    from dodeca.products.payments.service.keys import KEY_RATE
 
     return Manifest(
         name="payments",
@@ -45,6 +46,7 @@ def manifest() -> Manifest:
         pages=pages.routes,
         compat=razorpay.routes,
         lane=make_lane,
+        key_rate=KEY_RATE,
         jobs=jobs,
         invariants=invariants.invariants,
         demo=demo.load,

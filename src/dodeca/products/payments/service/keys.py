@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dodeca.commons.accounts import public as accounts
 from dodeca.commons.accounts.public import Account, ApiKey, Scope
 from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.limits import Rate
 from dodeca.products.payments.models import Merchant
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ TEST = accounts.declare_scope(
 LIVE = accounts.declare_scope(
     Scope("payments-live", key_prefix="rzp_live_", secret_prefix="", key_length=14, length=24, sealed=True)
 )
+KEY_RATE = Rate(100, 1)
+"""How often one key may ask, of both APIs together. A program without a key counts by its session or account."""
 
 
 def mode_of(key_id: str) -> str:

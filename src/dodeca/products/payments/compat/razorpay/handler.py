@@ -23,21 +23,19 @@ from dodeca.commons.accounts import public as accounts
 from dodeca.kernel import errors
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.http import Access, Principal, idempotency
-from dodeca.kernel.limits import Rate
 from dodeca.products.payments import idempotent
 from dodeca.products.payments.compat.razorpay import calls
 from dodeca.products.payments.compat.razorpay.requests import Context, body_of, nested
 from dodeca.products.payments.models import Order, Subscription
 from dodeca.products.payments.service import documents, inputs, orders
 from dodeca.products.payments.service.desk import Desk, till_of
-from dodeca.products.payments.service.keys import mode_of
+from dodeca.products.payments.service.keys import KEY_RATE, mode_of
 from dodeca.products.payments.service.orders import OrderRequest
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 log = structlog.get_logger(__name__)
-RATE = Rate(100, 1)
 KEY_HEADERS = (
     "idempotency-key",
     "x-refund-idempotency",
@@ -46,7 +44,11 @@ KEY_HEADERS = (
 )
 HEADERS: Mapping[str, str] = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 """Of every answer."""
-UNAUTHENTICATED_HEADERS: Mapping[str, str] = {**HEADERS, "www-authenticate": 'Basic realm="Razorpay"'}
+HEADERS_OF: Mapping[int, Mapping[str, str]] = {
+    401: {**HEADERS, "www-authenticate": 'Basic realm="Razorpay"'},
+    429: {**HEADERS, "retry-after": str(KEY_RATE.seconds)},
+}
+"""Of those that carry more."""
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -84,7 +86,7 @@ async def answer(asked: Asked) -> tuple[int, bytes]:
 
 def headers_of(status: int) -> Mapping[str, str]:
     """The headers of an answer."""
-    return UNAUTHENTICATED_HEADERS if status == 401 else HEADERS
+    return HEADERS_OF.get(status, HEADERS)
 
 
 async def _answer(asked: Asked) -> tuple[int, bytes]:
@@ -96,7 +98,7 @@ async def _answer(asked: Asked) -> tuple[int, bytes]:
     body = body_of(asked.body, asked.headers.get("content-type", ""))
     caller = await _sign_in(platform, asked.headers, body, query, allows_public=call.public)
     principal = caller.principal
-    platform.limits.hit("payments", principal.credential or principal.account_id, RATE)
+    platform.limits.hit("payments", principal.credential or principal.account_id, KEY_RATE)
     context = Context(
         platform=platform,
         account_id=principal.account_id,
@@ -260,7 +262,7 @@ async def _embedded(asked: Asked) -> str:
     body = body_of(asked.body, asked.headers.get("content-type", ""))
     body.setdefault("key_id", body.pop("key", ""))
     principal = (await _sign_in(platform, asked.headers, body, {}, allows_public=True)).principal
-    platform.limits.hit("payments", principal.credential, RATE)
+    platform.limits.hit("payments", principal.credential, KEY_RATE)
     mode = mode_of(principal.credential)
     given = body.get("prefill")
     prefill = given if isinstance(given, dict) else {}

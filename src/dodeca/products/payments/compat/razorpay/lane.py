@@ -27,7 +27,7 @@ class RazorpayLane:
         self._platform = platform
         self._shares_paths = bool(platform.hostnames) or any(m.hosts is not None for m in platform.manifests)
         self._headers = {
-            status: [("content-type", "application/json"), *headers_of(status).items()] for status in (200, 401)
+            status: [("content-type", "application/json"), *headers_of(status).items()] for status in (200, 401, 429)
         }
 
     def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:

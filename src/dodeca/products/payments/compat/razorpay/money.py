@@ -38,10 +38,8 @@ def combined(session: ReadSession, ctx: Context) -> dict[str, Any]:
     except ValueError as error:
         raise Invalid("There is no such day.", field="day") from error
     end = start + timedelta(days=1) if day else (start + timedelta(days=32)).replace(day=1)
-    count = number_of(ctx.query.get("count"), "count", 0, 10**9)
-    skip = number_of(ctx.query.get("skip"), "skip", 0, 10**9) or 0
-    most = min(MOST_LINES if count is None else count, MOST_LINES)
-    return entities.collection(recon.lines(session, ctx.desk, start, end, skip, most))
+    count = ctx.count(MOST_LINES, MOST_LINES)
+    return entities.collection(recon.lines(session, ctx.desk, start, end, ctx.skip(), count))
 
 
 def _on_demand(row: Settlement | Payout) -> dict[str, Any]:

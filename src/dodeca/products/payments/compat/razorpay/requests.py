@@ -65,10 +65,24 @@ class Context:
         return self._desk
 
     def page(self) -> tuple[int, int, datetime | None, datetime | None]:
-        """count (10, at most 100), skip, from, to."""
-        count = number_of(self.query.get("count"), "count", 0, 10**9)
-        skip = number_of(self.query.get("skip"), "skip", 0, 10**9) or 0
-        return min(10 if count is None else count, MOST_ITEMS), skip, self.moment("from"), self.moment("to")
+        """count (10, from 1 to 100), skip, from, to. Raises Invalid."""
+        return self.count(10, MOST_ITEMS), self.skip(), self.moment("from"), self.moment("to")
+
+    def count(self, default: int, most: int) -> int:
+        """How many are asked for. Raises Invalid in Razorpay's words: the lower bound stands in its reference of
+        "Fetch All Settlements" (https://razorpay.com/docs/api/settlements/fetch-all), the upper one is said alike."""
+        count = number_of(self.query.get("count"), "count", -(10**9), 10**9)
+        if count is None:
+            return default
+        if count < 1:
+            raise Invalid("The count must be at least 1.", field="count")
+        if count > most:
+            raise Invalid(f"The count may not be greater than {most}.", field="count")
+        return count
+
+    def skip(self) -> int:
+        """How many of the newest are left out. Raises Invalid."""
+        return number_of(self.query.get("skip"), "skip", 0, 10**9) or 0
 
     def moment(self, name: str) -> datetime | None:
         """A Unix time of the query."""
