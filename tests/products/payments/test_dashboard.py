@@ -209,6 +209,103 @@ def test_a_payment_is_found_and_its_papers_are_pdf_files(shop: Browser, payer: B
     assert payer.http.get(payment[0].replace("/pdf", "x/pdf")).status_code == 404
 
 
+def test_a_paid_link_shows_what_it_was_for_not_nothing(shop: Browser, payer: Browser) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="1200.00", description="Bats"))
+    checkout = checkout_of(payer, link)
+    payer.post(checkout, form=CARD)
+
+    page = payer.get(checkout)
+
+    assert "This is paid" in page
+    assert "<h1>₹1,200.00</h1>" in page
+
+
+@pytest.mark.parametrize("expiry", ["1240", "12 40", "12-40", " 12 / 2040 ", "122040", "140", "1/40"])
+def test_an_expiry_is_read_as_a_telephones_keypad_types_it(shop: Browser, payer: Browser, expiry: str) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="10.00"))
+
+    receipt = payer.post(checkout_of(payer, link), form={**CARD, "expiry": expiry})
+
+    assert "has your payment" in receipt
+
+
+@pytest.mark.parametrize("expiry", ["", "12", "13/40", "1/2/40", "12/4", "soon"])
+def test_what_is_no_expiry_is_named_beside_the_field(shop: Browser, payer: Browser, expiry: str) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="10.00"))
+
+    refused = payer.post(checkout_of(payer, link), status=400, form={**CARD, "expiry": expiry})
+
+    assert "The expiry date is not valid." in refused
+
+
+def test_a_receipt_says_when(shop: Browser, payer: Browser) -> None:
+    link = link_of(shop.post("/dashboard/links", amount="10.00"))
+
+    receipt = payer.post(checkout_of(payer, link), form=CARD)
+
+    assert re.search(r"<dt>On</dt>\s*<dd><time datetime=", receipt)
+
+
+def test_a_guest_may_sign_in_first_but_not_inside_a_shops_page(shop: Browser, payer: Browser) -> None:
+    path = checkout_of(payer, link_of(shop.post("/dashboard/links", amount="10.00")))
+    offer = f"/login?next=%2Fpayments{path.replace('/', '%2F')}"
+
+    alone, framed = (shop.http.get(f"/payments{path}{more}").text for more in ("", "?embedded=1"))
+
+    assert [offer in alone, "/login" in framed, "/login" in payer.get(path)] == [True, False, False]
+
+
+def test_a_shops_page_with_a_wrong_order_shows_its_payer_a_page(shop: Browser) -> None:
+    key = re.search(r"rzp_test_\w{14}", shop.post("/dashboard/developers/keys"))
+    assert key is not None
+
+    def opened(key_id: str, accept: str) -> Any:
+        body, headers = {"key": key_id, "order_id": "ORDER_ID", "embedded": "1"}, {"accept": accept}
+        return shop.http.post("/payments/v1/checkout/embedded", data=body, headers=headers, follow_redirects=False)
+
+    page, program = opened(key[0], "text/html,*/*"), opened(key[0], "*/*")
+    stranger = opened("rzp_test_00000000000000", "text/html,*/*")
+
+    assert page.status_code == program.status_code == 400
+    assert "This payment cannot be opened" in page.text
+    assert "frame-ancestors *" in page.headers["content-security-policy"]
+    assert program.json()["error"]["description"] == "The id provided does not exist"
+    assert (stranger.status_code, "www-authenticate" in stranger.headers) == (401, False)
+
+
+def test_what_is_given_back_in_part_says_so(shop: Browser, payer: Browser) -> None:
+    payer.post(checkout_of(payer, link_of(shop.post("/dashboard/links", amount="50.00"))), form=CARD)
+    payment = re.search(r"/dashboard/payments/(pay_\w+)", shop.get("/dashboard"))
+    assert payment is not None
+    assert "partly refunded" not in shop.get("/dashboard")
+
+    page = shop.post(f"/dashboard/payments/{payment[1]}/refund", amount="20.00")
+
+    assert "partly refunded" in page
+    assert "partly refunded" in shop.get("/dashboard")
+    assert "partly refunded" not in shop.post(f"/dashboard/payments/{payment[1]}/refund")
+
+
+def test_a_page_without_a_program_is_told_who_captures(shop: Browser) -> None:
+    told = "captures what is paid"
+    assert told in shop.get("/dashboard/developers")
+
+    shop.post("/dashboard/settings/taking", capture="automatic", zone="UTC")
+
+    assert told not in shop.get("/dashboard/developers")
+
+
+def test_deliveries_name_their_address_where_there_are_several(shop: Browser, payer: Browser) -> None:
+    shop.post("/dashboard/webhooks", url="https://one.example/hook")
+    payer.post(checkout_of(payer, link_of(shop.post("/dashboard/links", amount="50.00"))), form=CARD)
+    named = '<span class="faint small">one.example</span>'
+    assert named not in shop.get("/dashboard/webhooks")
+
+    page = shop.post("/dashboard/webhooks", url="https://two.example/hook")
+
+    assert page.count(named) == 4  # authorised, captured, the order paid, the link paid
+
+
 def test_a_link_in_parts_asks_how_much(shop: Browser, payer: Browser) -> None:
     link = link_of(shop.post("/dashboard/links", amount="100.00", accept_partial="on"))
     checkout = checkout_of(payer, link)

@@ -129,6 +129,19 @@ def test_the_snippet_works_in_a_file_of_ones_own(browser: Browser, shop: Shop, t
     page.close()
 
 
+def test_the_checkout_can_be_closed_in_the_dark(browser: Browser, shop: Shop, stall: Any) -> None:
+    address = stall(SHOP_PAGE.format(base=f"{shop.url}/payments", key=shop.key[0], order=order(shop)))
+    page = browser.new_page(color_scheme="dark")
+    page.goto(address)
+    page.get_by_role("button", name="Pay").click()
+
+    close = page.get_by_role("button", name="Close")
+
+    expect(close).to_have_css("background-color", "rgb(255, 255, 255)")  # whatever is below it
+    expect(close).to_have_css("color", "rgb(17, 17, 17)")
+    page.close()
+
+
 def test_leaving_the_checkout_by_keyboard_is_told(browser: Browser, shop: Shop, stall: Any) -> None:
     address = stall(SHOP_PAGE.format(base=f"{shop.url}/payments", key=shop.key[0], order=order(shop)))
     page = browser.new_page()

@@ -6,8 +6,9 @@ page what came of it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import NotFound
@@ -29,8 +30,9 @@ from dodeca.kernel.money import decimal_text, formatted, parse_decimal
 from dodeca.products.payments import flows, links
 from dodeca.products.payments.acting import maybe_acting
 from dodeca.products.payments.banks import BANKS, WALLETS
+from dodeca.products.payments.framing import framed
 from dodeca.products.payments.models import Card, Invoice, Merchant, Order, Payment
-from dodeca.products.payments.pages.common import asked, carried, framed
+from dodeca.products.payments.pages.common import asked, carried
 from dodeca.products.payments.service import (
     attempts,
     billing,
@@ -50,6 +52,8 @@ from dodeca.products.payments.service.steps import PURSE
 
 CHECKOUT_METHODS = (("card", "Card"), ("upi", "UPI"), ("netbanking", "Netbanking"), ("wallet", "Wallet"))
 CARD_FIELDS = ("number", "cvv")
+EXPIRY = re.compile(r"\s*(\d{1,2}?)\s*[/. -]?\s*(\d{2}|\d{4})\s*")
+"""A month and a year. Telephones show digits alone for this field, so the stroke may be missing."""
 CONTROLS = {
     "card[number]": "number",
     "card[cvv]": "cvv",
@@ -115,11 +119,19 @@ def _page(session: ReadSession, call: Call, state: FormState, desk: Desk, due: i
             "agreement": None,
             "purse": None,
             "closed": None,
+            "sign_in": _sign_in(call),
             "partial": None,
             "failed": _failure(session, state, more.get("order")),
             **more,
         },
     )  # fmt: skip
+
+
+def _sign_in(call: Call) -> str | None:
+    """Where somebody signs in and comes back; not inside a shop's page, where nobody should type a password."""
+    if call.principal is not None or asked(call, "embedded"):
+        return None
+    return "/login?" + urlencode({"next": call.request.scope["path"] + carried(call)})
 
 
 def _failure(session: ReadSession, state: FormState, order: Order | None) -> dict[str, Any] | None:
@@ -144,7 +156,7 @@ def show_checkout(session: ReadSession, call: Call, state: FormState) -> Page:
         call,
         state,
         desk,
-        due,
+        due or order.amount,
         order.currency,
         order=order,
         offered=CHECKOUT_METHODS[:2] if agrees or order.source == "subscription" else CHECKOUT_METHODS,
@@ -208,7 +220,8 @@ async def pay(call: Calling, order_id: FromPath[str], data: AnyBody[CheckoutForm
 async def _take(
     call: Call, desk: Desk, data: CheckoutForm, amount: int, currency: str, order_id: str | None, more: dict[str, Any]
 ) -> Redirect:
-    month, _, year = data.expiry.replace(" ", "").partition("/")
+    expiry = EXPIRY.fullmatch(data.expiry)
+    month, year = expiry.groups() if expiry is not None else (data.expiry, "")
     by_purse = data.method == PURSE
     body = {
         "amount": amount,

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from dodeca.kernel.http import Call, ClosedRequest
-from dodeca.kernel.http.security import PAGE_HEADERS
 from dodeca.kernel.money import formatted
 from dodeca.products.payments.models import Payment
 
@@ -36,16 +35,6 @@ class NoForm(ClosedRequest):
     """A button."""
 
 
-def framed(extra_form_action: str = "") -> dict[str, str]:
-    """Headers of the checkout: it may be framed by shops, and may send the payer's browser back to one.
-
-    `*` means addresses of the network only: whoever tries the script in a file of their own has a page of `file:`."""
-    policy = PAGE_HEADERS["Content-Security-Policy"].replace("frame-ancestors 'none'", "frame-ancestors * file:")
-    if extra_form_action:
-        policy = policy.replace("form-action 'self'", f"form-action 'self' {extra_form_action}")
-    return {"Content-Security-Policy": policy, "X-Frame-Options": "ALLOWALL", "Referrer-Policy": "origin"}
-
-
 def carried(call: Call, *without: str) -> str:
     """The part of the query that goes with the payer from page to page, with its question mark; or nothing."""
     pairs = parse_qsl(call.request.scope["query_string"].decode("latin-1"))
@@ -61,11 +50,12 @@ def asked(call: Call, name: str) -> str | None:
 
 def payment_line(payment: Payment) -> dict[str, Any]:
     """A payment in a list."""
+    partly = payment.status == "captured" and payment.amount_refunded > 0
     return {
         "id": payment.id,
         "amount": formatted(payment.amount, payment.currency),
-        "status": payment.status,
-        "tone": TONES.get(payment.status, "neutral"),
+        "status": "partly refunded" if partly else payment.status,
+        "tone": "info" if partly else TONES.get(payment.status, "neutral"),
         "method": payment.method.replace("_", " "),
         "email": payment.email,
         "at": payment.created_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import select
@@ -173,6 +174,7 @@ def show_hooks(session: ReadSession, call: Call, state: FormState) -> Page:
     for delivery in session.scalars(select(Delivery).where(Delivery.event_id.in_(names))):
         sent.setdefault(delivery.event_id, []).append(delivery)
     hooks = session.scalars(desk.owned(Webhook).order_by(Webhook.created_at.desc())).all()
+    places = {hook.id: urlsplit(hook.url).netloc for hook in hooks}
     return Page(
         "payments/webhooks.html",
         hooks=hooks,
@@ -182,7 +184,12 @@ def show_hooks(session: ReadSession, call: Call, state: FormState) -> Page:
                 "type": event.type,
                 "at": event.created_at,
                 "sent": [
-                    {"state": d.state.replace("_", " "), "tone": TONES.get(d.state, "neutral"), "note": d.last_error}
+                    {
+                        "state": d.state.replace("_", " "),
+                        "tone": TONES.get(d.state, "neutral"),
+                        "note": d.last_error,
+                        "to": places.get(d.webhook_id, "removed") if len(hooks) > 1 else "",
+                    }
                     for d in sent.get(event.id, [])
                 ],
             }

@@ -5,7 +5,7 @@
   const base = new URL(script.src)
   const root = base.href.split("/v1/")[0]
   const DIALOG = "border:0;padding:0;width:min(30rem,100vw);height:min(46rem,100vh);max-width:100vw;max-height:100vh;border-radius:12px;overflow:hidden;background:#fff"
-  const CLOSE = "position:absolute;top:4px;inset-inline-end:4px;width:44px;height:44px;border:0;background:none;color:inherit;font-size:24px;cursor:pointer"
+  const CLOSE = "position:absolute;top:4px;inset-inline-end:4px;width:44px;height:44px;border:6px solid transparent;border-radius:50%;background:#fff padding-box;color:#111;font-size:24px;line-height:1;cursor:pointer"
 
   function flat(options, prefix, into) {
     for (const [name, value] of Object.entries(options)) {

@@ -22,10 +22,13 @@ from litestar.handlers import HTTPRouteHandler
 from dodeca.commons.accounts import public as accounts
 from dodeca.kernel import errors
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.http import Access, Principal, idempotency
+from dodeca.kernel.http import Access, Page, Principal, idempotency
+from dodeca.kernel.http import Call as RequestCall
+from dodeca.kernel.http.answers import as_response
 from dodeca.products.payments import idempotent
 from dodeca.products.payments.compat.razorpay import calls
 from dodeca.products.payments.compat.razorpay.requests import Context, body_of, nested
+from dodeca.products.payments.framing import framed
 from dodeca.products.payments.models import Order, Subscription
 from dodeca.products.payments.service import documents, inputs, orders
 from dodeca.products.payments.service.desk import Desk, till_of
@@ -253,8 +256,18 @@ async def embedded(request: AnyRequest) -> Response[bytes]:
         address = await _embedded(await _asked(request))
     except errors.DodecaError as error:
         status, body = refused(error)
+        if "text/html" in request.headers.get("accept", ""):  # a payer looks at it
+            return await _refused_page(request, status, error)
         return Response(body, status_code=status, media_type="application/json", headers=headers_of(status))
     return Response(b"", status_code=303, headers={"location": address, "cache-control": "no-store"})
+
+
+async def _refused_page(request: AnyRequest, status: int, error: errors.DodecaError) -> Response[Any]:
+    """Why there is no checkout, as a page. Without `WWW-Authenticate`: a browser would ask the payer for a password."""
+    platform: Platform = request.app.state.platform
+    page = Page("payments/refused.html", status=status, headers=framed(), reason=error.message)
+    call = RequestCall(request, platform, None, "payments")
+    return await platform.db.aread(lambda session: as_response(page, call, status, session))
 
 
 async def _embedded(asked: Asked) -> str:
