@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,9 +13,7 @@ from dodeca.commons import following
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Invalid
-from dodeca.kernel.platform import Platform
-from dodeca.kernel.transfer import NoProgress
-from dodeca.products.news import importers, jobs, ranking
+from dodeca.products.news import jobs, ranking
 from dodeca.products.news.ranking import Standing
 from dodeca.products.news.service import items, listing
 from dodeca.products.news.service.members import VISITOR, Viewer
@@ -131,28 +127,45 @@ def test_a_vote_brings_an_old_post_back_among_those_that_are_ranked(session: Wri
     assert jobs.refresh(session) == 1
 
 
-def test_far_below_what_lists_show_a_rank_is_written_once_it_is_half_a_percent_off(
-    platform: Platform, news: News, tmp_path: Path
+def test_a_rank_is_written_once_it_has_drifted_or_another_would_stand_on_the_wrong_side(
+    session: WriteSession, news: News
 ) -> None:
-    hours_ago = int(clock.timestamp()) - 3600
-    count = jobs.EXACT_PLACES + 1
-    rows = [
-        {"id": number, "type": "story", "by": "al", "time": hours_ago - 240 * number, "title": "One", "score": 9}
-        for number in range(1, count + 1)
-    ]
-    file = tmp_path / "items.jsonl"
-    file.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-    importers.run(platform, file, NoProgress())
-    news.run(jobs.refresh)
-    first, last = news.item(1).rank, news.item(count).rank
+    older, newer = news.post(), news.post()
+    news.vote(older)
+    news.vote(newer)
+    older.created_at -= timedelta(hours=4)
+    jobs.refresh(session)
+    before = older.rank, newer.rank
 
+    clock.advance(20)
+    jobs.refresh(session)
+
+    assert newer.rank < before[1] * (1 - jobs.DRIFT_SHOWN)
+    assert older.rank == before[0]  # 0.17 % off
     clock.advance(30)
-    news.run(jobs.refresh)
+    jobs.refresh(session)
+    assert older.rank < before[0] * (1 - jobs.DRIFT_SHOWN)
 
-    assert (news.item(1).rank < first, news.item(count).rank) == (True, last)
-    clock.advance(3600)
-    news.run(jobs.refresh)
-    assert news.item(count).rank < last * 0.995
+
+_post = st.tuples(
+    st.floats(-1, 1000).filter(lambda rank: rank == 0 or abs(rank) > 1e-9),
+    st.floats(-0.02, 0.02),
+)
+"""A rank, and how far from it, as a part of it, what was written is."""
+
+
+@given(st.lists(_post, max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_what_is_not_written_stands_in_its_order_and_near_its_rank(drawn: list[tuple[float, float]]) -> None:
+    posts = [(number, rank * (1 + off), rank) for number, (rank, off) in enumerate(drawn)]
+
+    changed = dict(jobs.to_write(posts))
+
+    stored = [(rank, changed.get(number, written)) for number, written, rank in posts]
+    in_order = [written for _, written in sorted(stored, reverse=True)]
+    assert in_order == sorted(in_order, reverse=True)
+    assert all(abs(written - rank) <= abs(rank) * jobs.DRIFT for rank, written in stored)
+    assert all(rank == posts[number][2] for number, rank in changed.items())
 
 
 def test_the_feed_holds_what_followed_people_and_tags_bring(session: WriteSession, news: News) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from math import inf
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, delete, literal_column, select, update
@@ -22,11 +24,11 @@ from dodeca.products.news.service.telling import tell_author
 
 CANDIDATE_DAYS = 4
 CANDIDATES = 3000
-EXACT_PLACES = 600
-"""Posts from the top whose rank is always written: more than any list gives."""
-DRIFT = 0.005
-"""How far the rank of the others, as a part of it, may be from what it was when it was last written. All of them change
-with every second; to write them all costs more than to know them."""
+PLACES_SHOWN = 600
+"""More than any list gives."""
+DRIFT_SHOWN, DRIFT = 0.002, 0.005
+"""How far the rank of a post among these, and of one below, may be from what was last written, as a part of it. All
+ranks sink with every second; to write them all costs more than to know them, and moves nothing in any list."""
 PLACES_KEPT = 90
 PLACE_SECONDS = 300
 HISTORY_DAYS = 14
@@ -61,6 +63,19 @@ _candidates = Prepared(
     .order_by(_items.c.voted_at.desc())
     .limit(literal_column(str(CANDIDATES)))
 )
+_penalised_sites = Prepared(select(Site.site, Site.penalty, Site.reason).where(Site.penalty != 1.0))
+_penalised_tags = Prepared(
+    select(ItemTag.item_id, Tag.tag, Tag.penalty, Tag.reason)
+    .join(Tag, Tag.tag == ItemTag.tag)
+    .join(_items, _items.c.id == ItemTag.item_id)
+    .where(
+        Tag.penalty != 1.0,
+        _items.c.voted_at >= bindparam("since", type_=_items.c.voted_at.type),
+        _items.c.parent_id.is_(None),
+    )
+    .order_by(Tag.tag)
+)
+_place_at = Prepared(select(RankPlace.item_id).where(RankPlace.at == bindparam("at")).limit(1))
 _move = Prepared(update(_items).where(_items.c.id == bindparam("which")).values(rank=bindparam("to")))
 
 
@@ -77,50 +92,43 @@ def refresh(session: WriteSession) -> int:
     rules, now = current(session), clock.now()
     since = now - timedelta(days=CANDIDATE_DAYS)
     found = [_Candidate._make(row) for row in _candidates.rows(session, since=since)]
-    penalties = select(Site.site, Site.penalty, Site.reason).where(Site.penalty != 1.0)
-    sites = {site: (penalty, reason) for site, penalty, reason in session.execute(penalties)}
-    tags = _penalised_tags(session, since)
+    sites = {site: (penalty, reason) for site, penalty, reason in _penalised_sites.rows(session)}
+    tags: dict[int, list[ranking.Penalty]] = {}
+    for item_id, *penalty in _penalised_tags.rows(session, since=since):
+        tags.setdefault(item_id, []).append(ranking.Penalty(*penalty))
     ranks = []
     for row in found:
         site_penalty, site_reason = sites.get(row.site or "", (1.0, ""))
         standing = items.standing_of(row, site_penalty, site_reason, tags.get(row.id, ()))
         ranks.append(ranking.rank(standing, now, rules))
-    if changed := _to_write(found, ranks):
-        _move.run_many(session, changed)
+    if changed := to_write([(post.id, post.rank, rank) for post, rank in zip(found, ranks, strict=True)]):
+        _move.run_many(session, [{"which": item_id, "to": rank} for item_id, rank in changed])
         session.expire_all()
-    _note_places(session)
+    _note_places(session, now)
     return len(found)
 
 
-def _to_write(posts: Sequence[_Candidate], ranks: Sequence[float]) -> list[dict[str, object]]:
-    """The new ranks that make a difference: to what lists show, or in size."""
-    last = sorted(ranks)[-min(EXACT_PLACES, len(ranks)) :]
-    shown = last[0] if last else 0.0
-    return [
-        {"which": post.id, "to": rank}
-        for post, rank in zip(posts, ranks, strict=True)
-        if rank != post.rank and (max(rank, post.rank) >= shown or abs(rank - post.rank) > DRIFT * abs(rank))
-    ]
+def to_write(posts: Iterable[tuple[int, float, float]]) -> list[tuple[int, float]]:
+    """Which of these posts (id, rank as it was last written, rank as it is) get their rank written: those that would
+    not stand in their order otherwise, and those whose rank has drifted. With it."""
+    changed = []
+    above = inf
+    for place, (item_id, written, rank) in enumerate(sorted(posts, key=itemgetter(2), reverse=True)):
+        drift = abs(rank) * (DRIFT_SHOWN if place < PLACES_SHOWN else DRIFT)
+        # One that was written too low cannot stay: what is below it might have to stand above what was written.
+        if written > above or written < rank or written - rank > drift:
+            changed.append((item_id, rank))
+            above = rank
+        else:
+            above = written
+    return changed
 
 
-def _penalised_tags(session: WriteSession, since: datetime) -> dict[int, list[ranking.Penalty]]:
-    """The tags with a penalty of posts that were voted on since then."""
-    statement = (
-        select(ItemTag.item_id, Tag.tag, Tag.penalty, Tag.reason)
-        .join(Tag, Tag.tag == ItemTag.tag)
-        .join(Item, Item.id == ItemTag.item_id)
-        .where(Tag.penalty != 1.0, Item.voted_at >= since, listing.IS_POST)
-        .order_by(Tag.tag)
-    )
-    found: dict[int, list[ranking.Penalty]] = {}
-    for item_id, tag, penalty, reason in session.execute(statement):
-        found.setdefault(item_id, []).append(ranking.Penalty(tag, penalty, reason))
-    return found
-
-
-def _note_places(session: WriteSession) -> None:
-    seconds = int(clock.timestamp()) // PLACE_SECONDS * PLACE_SECONDS
-    at = clock.now().replace(microsecond=0) - timedelta(seconds=int(clock.timestamp()) - seconds)
+def _note_places(session: WriteSession, now: datetime) -> None:
+    seconds = int(now.timestamp()) % PLACE_SECONDS
+    at = now.replace(microsecond=0) - timedelta(seconds=seconds)
+    if _place_at.first(session, at=at) is not None:
+        return
     top = select(Item.id, Item.rank).where(Item.state == "live", listing.IS_POST)
     rows = session.execute(top.order_by(Item.rank.desc(), Item.id.desc()).limit(PLACES_KEPT)).all()
     values = [
