@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from litestar import Litestar, Router
+from litestar import Litestar, Response, Router
 from litestar.datastructures import Cookie
 from tests.support.platform import Client, Factory
 
@@ -102,8 +102,8 @@ def test_a_host_that_is_no_host_is_refused(platform: Platform) -> None:
 @pytest.mark.parametrize("prepared_url", ["sqlite"], indirect=True)
 def test_middleware_sees_the_answers_of_its_routes(platform: Platform) -> None:
     @get("/sum", access=Access.PUBLIC)
-    def sum_of() -> dict[str, int]:
-        return {"sum": 2}
+    def sum_of() -> Response[dict[str, int]]:
+        return Response({"sum": 2}, headers={"Access-Control-Allow-Origin": "*"})
 
     application = composition.application(platform)
     application.register(Router("/open", route_handlers=[sum_of], middleware=[open_to_all(["GET"])]))
@@ -112,7 +112,7 @@ def test_middleware_sees_the_answers_of_its_routes(platform: Platform) -> None:
     status, headers, body = called(application, "/open/sum", extensions={ANSWER: lambda *piece: pieces.append(piece)})
 
     assert (status, body, pieces) == (200, b'{"sum":2}', [])
-    assert dict(headers)[b"access-control-allow-origin"] == b"*"
+    assert [value for name, value in headers if name == b"access-control-allow-origin"] == [b"*"], "twice is no value"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -37,7 +37,9 @@ def open_to_all(
 
             async def sending(message: Any) -> None:
                 if message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message.get("headers", ()), *added]}
+                    # Twice the same header is none to a browser, and some answers bring their own.
+                    sent = [pair for pair in message.get("headers", ()) if pair[0].lower() != _ORIGIN]
+                    message = {**message, "headers": [*sent, *added]}
                 await send(message)
 
             await app(scope, receive, sending)

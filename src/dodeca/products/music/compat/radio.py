@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncGenerator
-from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
-from xml.sax.saxutils import escape, quoteattr
 
 from litestar import Response, Router
 from litestar.response import Stream
 from sqlalchemy import select
 
+from dodeca.commons import feeds
+from dodeca.commons.feeds import Enclosure, Feed, answer
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import Access, Call, Calling, FromPath, FromQuery, get, open_to_all
@@ -123,20 +123,25 @@ async def _feed(call: Call, station: Station, query: str) -> Response[bytes]:
     ordered = kept.order_by(Show.starts_at.desc()).limit(EPISODES)
     shows = await call.platform.db.aread(lambda session: session.scalars(ordered).all())
     url = call.platform.url
-    items = "".join(
-        f"<item><title>{escape(show.title)}</title>"
-        f'<guid isPermaLink="false">dodeca-show-{show.id}</guid>'
-        f"<pubDate>{format_datetime(show.starts_at)}</pubDate>"
-        f"<enclosure url={quoteattr(url(f'/music/radio/{station.slug}/show-{show.id}{query}'))}"
-        f' length="{show.media_size or 0}" type={quoteattr(show.media_type or "audio/mpeg")}/></item>'
+    page = url(f"/music/stations/{station.slug}")
+    entries = [
+        feeds.Entry(
+            title=show.title,
+            page=page,
+            key=f"dodeca-show-{show.id}",
+            author=station.title,
+            at=show.starts_at,
+            enclosure=Enclosure(
+                url=url(f"/music/radio/{station.slug}/show-{show.id}{query}"),
+                media_type=show.media_type or "audio/mpeg",
+                size=show.media_size or 0,
+            ),
+        )
         for show in shows
-    )
-    text = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0"><channel><title>{escape(station.title)}</title>'
-        f"<link>{escape(url(f'/music/stations/{station.slug}'))}</link>"
-        f"<description>{escape(station.description or station.title)}</description>{items}</channel></rss>\n"
-    )
-    return Response(text.encode(), media_type="application/rss+xml; charset=utf-8", headers=_PLAIN)
+    ]
+    own, words = url(f"/music/radio/{station.slug}.rss{query}"), station.description or station.title
+    feed = Feed(title=station.title, link=page, own=own, description=words, entries=entries)
+    return answer(call, feed, "rss", shared=station.visibility == "public")
 
 
 async def _recording(call: Call, station: Station, text: str) -> Response[Any]:

@@ -85,6 +85,13 @@ def songs_of_artist(session: ReadSession, viewer: Viewer, artist_id: int, *, lim
     return session.scalars(statement.order_by(Song.play_count.desc(), Song.id).limit(limit)).all()
 
 
+def releases_of_artist(session: ReadSession, viewer: Viewer, artist_id: int, *, limit: int) -> Sequence[Song]:
+    """An artist's songs, the latest released first."""
+    credited = select(SongCredit.song_id).where(SongCredit.artist_id == artist_id, SongCredit.role == "artist")
+    statement = select(Song).where(Song.id.in_(credited), songs_for(viewer))
+    return session.scalars(statement.order_by(Song.published_at.desc(), Song.id.desc()).limit(limit)).all()
+
+
 def songs_of_genre(
     session: ReadSession, viewer: Viewer, genre: str, *, limit: int = 50, offset: int = 0
 ) -> Sequence[Song]:

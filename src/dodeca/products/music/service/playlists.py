@@ -137,6 +137,20 @@ def items(session: ReadSession, viewer: Viewer, playlist: Playlist) -> Sequence[
     return [(row[0], row[1]) for row in session.execute(statement)]
 
 
+def newest_items(
+    session: ReadSession, viewer: Viewer, playlist: Playlist, *, limit: int
+) -> Sequence[tuple[PlaylistItem, Song]]:
+    """What was added to a playlist last, as far as the viewer sees it."""
+    statement = (
+        select(PlaylistItem, Song)
+        .join(Song, Song.id == PlaylistItem.song_id)
+        .where(PlaylistItem.playlist_id == playlist.id, songs_for(viewer))
+        .order_by(PlaylistItem.created_at.desc(), PlaylistItem.id.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in session.execute(statement)]
+
+
 def append(
     session: WriteSession,
     viewer: Viewer,

@@ -13,11 +13,11 @@ from typing import Final
 from litestar import Response, Router
 
 from dodeca.commons.accounts.public import account_by_name
+from dodeca.commons.feeds import MEDIA_TYPES, Entry, Feed, answer
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Access, Call, Calling, DbRead, FromPath, Slice, get
 from dodeca.products.news.acting import feed_token
-from dodeca.products.news.compat.feed_formats import MEDIA_TYPES, Entry, Feed, written
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import items, listing, threads
 from dodeca.products.news.service.listing import Wanted
@@ -68,9 +68,7 @@ def _answer(session: ReadSession, call: Call, name: str) -> Response[bytes]:
         description=f"{title} of News on {call.platform.public_url.partition('://')[2]}",
         entries=entries,
     )
-    shared = "private, no-store" if name == "feed" else "public, max-age=60"
-    headers = {"Cache-Control": shared, "Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-    return Response(written(feed, kind), media_type=MEDIA_TYPES[kind], headers=headers)
+    return answer(call, feed, kind, shared=name != "feed")
 
 
 def _number(given: dict[str, str], name: str, usual: int, most: int) -> int:
@@ -197,6 +195,7 @@ def _entry(call: Call, row: Item, author: str, roots: dict[int, Item], given: di
         title=title,
         link=page if given.get("link") == "comments" or not row.url else row.url,
         page=page,
+        comments=page,
         author=author,
         at=row.created_at,
         html="" if given.get("description") == "0" else words,
