@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import inf
@@ -33,6 +34,7 @@ PLACES_KEPT = 90
 PLACE_SECONDS = 300
 HISTORY_DAYS = 14
 RELEASED_AT_ONCE = 100
+DISCOUNTED_AT_ONCE = 20
 
 
 class _Candidate(NamedTuple):
@@ -168,9 +170,12 @@ def _tell_released(session: WriteSession, item: Item) -> None:
 
 
 @job("news.find_rings", every=3600)
-def find_rings(session: WriteSession, _job: JobContext, _payload: Nothing) -> None:
+async def find_rings(context: JobContext, _payload: Nothing) -> None:
     """Let votes that fall again and again on the same few authors count no longer."""
-    rings.find(session)
+    found = await asyncio.to_thread(context.platform.db.read, rings.suspects)
+    for start in range(0, len(found), DISCOUNTED_AT_ONCE):
+        part = found[start : start + DISCOUNTED_AT_ONCE]
+        await context.platform.db.awrite(lambda session, part=part: rings.discount(session, part))  # type: ignore[misc]
 
 
 @job("news.forget_places", cron="17 3 * * *")

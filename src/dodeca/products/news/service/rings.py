@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.products.news.models import Item, Vote
+from dodeca.products.news.models import Item, Member, Vote
 from dodeca.products.news.service import items
 from dodeca.products.news.service.rules import current
 
@@ -24,16 +24,23 @@ LEAST_AUTHORS = 20
 LATELY_DAYS = 30
 
 
-def find(session: WriteSession) -> int:
-    """Look at everybody who voted lately; gives how many votes count no longer."""
+def suspects(session: ReadSession) -> list[tuple[int, str]]:
+    """Which votes (item, voter) of those who voted lately are to count no longer. Looks at every member: it is read
+    beside the server's own work, and nothing waits for it."""
     if not _many_write(session):
-        return 0
-    lately = select(Vote.user_id).where(Vote.created_at > clock.ago(hours=LATELY_HOURS), Vote.direction == 1).distinct()
-    suspect: list[tuple[int, str]] = []
-    for voter_id in session.scalars(lately.limit(VOTERS_AT_ONCE)).all():
-        suspect += [(item_id, voter_id) for item_id in _suspect_items(session, voter_id)]
+        return []
+    votes = select(Vote.item_id).where(
+        Vote.user_id == Member.user_id, Vote.created_at > clock.ago(hours=LATELY_HOURS), Vote.direction == 1
+    )
+    voters = session.scalars(select(Member.user_id).where(votes.exists()).limit(VOTERS_AT_ONCE)).all()
+    return sorted((item_id, voter_id) for voter_id in voters for item_id in _suspect_items(session, voter_id))
+
+
+def discount(session: WriteSession, found: Sequence[tuple[int, str]]) -> None:
+    """Let these votes count no longer; those that were taken back or discounted meanwhile stay as they are. Sorted, so
+    that all lock items in one order."""
     rules = current(session)
-    for item_id, voter_id in sorted(suspect):  # one order of locks for all
+    for item_id, voter_id in found:
         item = items.locked(session, item_id)
         marking = update(Vote).where(Vote.item_id == item_id, Vote.user_id == voter_id, Vote.counted.is_(True))
         marked = session.execute(
@@ -45,7 +52,6 @@ def find(session: WriteSession) -> int:
             if item.parent_id is None:
                 items.rerank(session, item, rules)
     session.flush()
-    return len(suspect)
 
 
 def _many_write(session: ReadSession) -> bool:
