@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.products.music.test_sound import encoded
 from tests.support.browser import chromium, needs_chromium, served, violations
 
-from dodeca.products.music.audio.ffmpeg import executable
+from dodeca.commons.pipeline.ffmpeg import executable
 
 PASSWORD = "dodeca-demo-2026"
 WAIT_MS = 60_000

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from tests.support.platform import Client, Factory, work
 
+from dodeca.commons.pipeline.ffmpeg import executable
 from dodeca.kernel import clock
 from dodeca.kernel.platform import Platform
-from dodeca.products.music.audio.ffmpeg import executable
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def write(folder: Path, files: int) -> None:
 
 def _noise(folder: Path, frames: int) -> tuple[bytes, ...]:
     """Frames of MP3 that stand alone, each of another sound."""
-    from dodeca.products.music.audio import ffmpeg
+    from dodeca.commons.pipeline import ffmpeg
     from dodeca.products.music.radio.frames import split
 
     folder.mkdir(parents=True, exist_ok=True)

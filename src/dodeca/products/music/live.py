@@ -18,10 +18,10 @@ from weakref import WeakKeyDictionary
 import msgspec
 from sqlalchemy import update
 
+from dodeca.commons.pipeline import ffmpeg
 from dodeca.kernel import clock, ids
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, NotFound, Unavailable
-from dodeca.products.music.audio import ffmpeg
 from dodeca.products.music.audio.transcoding import RADIO_PROFILES, live_arguments
 from dodeca.products.music.models import Show, Station
 from dodeca.products.music.radio.frames import KINDS, Splitter

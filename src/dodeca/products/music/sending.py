@@ -147,9 +147,7 @@ async def send_sound(
     if method == "HEAD":
         return _Plain(200, {"accept-ranges": "none", "cache-control": cache_control}, profile.media_type)
     path = await sound.source(platform, found)
-    return await _growing(
-        sound.transcoder(platform).stream(sound.growing_key(found), path, profile), profile, cache_control
-    )
+    return await _growing(sound.transcoded(platform, found, path, profile), profile, cache_control)
 
 
 def _own_format(suffix: str) -> str:

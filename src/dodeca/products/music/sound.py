@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,12 +18,14 @@ from weakref import WeakKeyDictionary
 import msgspec
 from sqlalchemy import select
 
+from dodeca.commons.pipeline.growing import Transcoder
+from dodeca.commons.pipeline.hls import MEDIA_TYPE
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.media import Answer, Delivery, answer
 from dodeca.products.music.audio import hls
-from dodeca.products.music.audio.transcoding import Profile, Transcoder
+from dodeca.products.music.audio.transcoding import Profile, arguments, media_type_of
 from dodeca.products.music.audio.transcoding import transcode as transcode_whole
 from dodeca.products.music.models import LibraryFolder, Song, Transcode
 from dodeca.products.music.service.viewers import insert_for
@@ -261,12 +263,17 @@ def transcoder(platform: Platform) -> Transcoder:
     made = _transcoders.get(platform)
     if made is None:
 
-        async def finished(key: str, profile: Profile, path: Path) -> None:
+        async def finished(key: str, profile: str, path: Path) -> None:
             song_id, _, audio_hash = key.partition(":")
-            await _keep(platform, int(song_id), audio_hash, profile.name, profile.media_type, path)
+            await _keep(platform, int(song_id), audio_hash, profile, media_type_of(profile), path)
 
         made = _transcoders[platform] = Transcoder(_folder(platform, "growing"), finished)
     return made
+
+
+def transcoded(platform: Platform, found: Where, path: Path, profile: Profile) -> AsyncGenerator[bytes, None]:
+    """A song's file at `path` in another format, as it is being made. Raises Unavailable, NotDecodable."""
+    return transcoder(platform).stream(growing_key(found), profile.name, arguments(path, profile))
 
 
 def growing_key(found: Where) -> str:
@@ -329,7 +336,7 @@ async def hls_variant(platform: Platform, found: Where, bit_rate: int) -> Transc
     def convert(path: Path, target: Path) -> list[list[int]]:
         return [list(segment) for segment in hls.package(path, bit_rate, target)]
 
-    return await _finished(platform, found, f"hls-{bit_rate}", hls.MEDIA_TYPE, convert)
+    return await _finished(platform, found, f"hls-{bit_rate}", MEDIA_TYPE, convert)
 
 
 Convert = Callable[[Path, Path], list[list[int]] | None]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dodeca.products.music.audio import ffmpeg
+from dodeca.commons.pipeline import ffmpeg
 
 MakeFile = Callable[..., Path]
 RATE = 44_100

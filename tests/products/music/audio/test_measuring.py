@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.products.music.audio.conftest import tone, write_wave
 
+from dodeca.commons.pipeline.ffmpeg import NotDecodable
 from dodeca.products.music.audio import measuring
-from dodeca.products.music.audio.ffmpeg import NotDecodable
 from dodeca.products.music.audio.measuring import Loudness
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
-from tests.products.music.audio.conftest import tone, write_wave
 
-from dodeca.kernel.errors import Invalid, Unavailable
+from dodeca.commons.pipeline import hls as pipeline_hls
+from dodeca.commons.pipeline.growing import Transcoder
+from dodeca.kernel.errors import Invalid
 from dodeca.products.music.audio import hls, measuring, probing, transcoding
-from dodeca.products.music.audio.ffmpeg import NotDecodable
-from dodeca.products.music.audio.transcoding import Profile, Transcoder, choose
+from dodeca.products.music.audio.transcoding import Profile, arguments, choose
 
 
 class Kept:
@@ -21,12 +21,16 @@ class Kept:
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], bytes] = {}
 
-    async def __call__(self, key: str, profile: Profile, path: Path) -> None:
-        self.files[key, profile.name] = await asyncio.to_thread(path.read_bytes)
+    async def __call__(self, key: str, profile: str, path: Path) -> None:
+        self.files[key, profile] = await asyncio.to_thread(path.read_bytes)
+
+
+def _stream(transcoder: Transcoder, source: Path, profile: Profile) -> AsyncGenerator[bytes, None]:
+    return transcoder.stream("song", profile.name, arguments(source, profile))
 
 
 async def _heard(transcoder: Transcoder, source: Path, profile: Profile) -> bytes:
-    return b"".join([chunk async for chunk in transcoder.stream("song", source, profile)])
+    return b"".join([chunk async for chunk in _stream(transcoder, source, profile)])
 
 
 @pytest.mark.parametrize(("name", "container"), [("mp3", "mp3"), ("opus", "ogg"), ("aac", "aac"), ("flac", "flac")])
@@ -52,7 +56,7 @@ def test_listeners_at_the_same_time_share_one_process(originals: Callable[[str],
 
     async def scenario() -> tuple[bytes, bytes, int]:
         profile = Profile("mp3", 128)
-        first = transcoder.stream("song", originals("flac"), profile)
+        first = _stream(transcoder, originals("flac"), profile)
         opening = await anext(first)
         second = asyncio.create_task(_heard(transcoder, originals("flac"), profile))
         await asyncio.sleep(0)
@@ -65,36 +69,6 @@ def test_listeners_at_the_same_time_share_one_process(originals: Callable[[str],
     assert one == two
     assert files == 1
     assert list(kept.files) == [("song", "mp3-128")]
-
-
-def test_the_process_ends_when_its_last_listener_leaves(tmp_path: Path) -> None:
-    kept = Kept()
-    transcoder = Transcoder(tmp_path / "growing", kept)
-    long = write_wave(tmp_path / "long.wav", tone(600))
-
-    async def scenario() -> None:
-        listening = transcoder.stream("song", long, Profile("mp3", 320))
-        await anext(listening)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        await listening.aclose()
-        await asyncio.wait(others, timeout=60)
-
-    asyncio.run(scenario())
-
-    assert not kept.files
-    assert not list((tmp_path / "growing").iterdir())
-
-
-def test_what_cannot_be_decoded_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    kept = Kept()
-    broken = tmp_path / "broken.mp3"
-    broken.write_bytes(b"no sound at all" * 100)
-
-    with pytest.raises(NotDecodable):
-        asyncio.run(_heard(Transcoder(tmp_path / "growing", kept), broken, Profile("mp3", 128)))
-
-    assert not kept.files
-    assert not list((tmp_path / "growing").iterdir())
 
 
 def test_a_stream_may_begin_later(originals: Callable[[str], Path], tmp_path: Path) -> None:
@@ -145,7 +119,7 @@ def test_a_song_is_packaged_in_segments_of_six_seconds(originals: Callable[[str]
     assert segments[0].offset == 0
     assert segments[1].offset == segments[0].length
     assert sum(segment.length for segment in segments) == target.stat().st_size
-    playlist = hls.variant_playlist(segments, "audio.ts")
+    playlist = pipeline_hls.variant_playlist(segments, "audio.ts")
     assert playlist.startswith("#EXTM3U\n")
     assert playlist.endswith("#EXT-X-ENDLIST\n")
     assert f"#EXT-X-BYTERANGE:{segments[1].length}@{segments[1].offset}\naudio.ts" in playlist
@@ -169,29 +143,12 @@ def test_who_comes_while_a_transcode_is_given_up_hears_a_whole_one(
     source = originals("flac")
 
     async def scenario() -> bytes:
-        first = transcoder.stream("song", source, Profile("mp3", 128))
+        first = _stream(transcoder, source, Profile("mp3", 128))
         await anext(first)
         await first.aclose()
-        return b"".join([chunk async for chunk in transcoder.stream("song", source, Profile("mp3", 128))])
+        return b"".join([chunk async for chunk in _stream(transcoder, source, Profile("mp3", 128))])
 
     result = tmp_path / "whole.mp3"
     result.write_bytes(asyncio.run(scenario()))
 
     assert measuring.check(result) == pytest.approx(12_000, abs=120)
-
-
-def test_a_transcode_that_breaks_off_is_no_whole_one(tmp_path: Path) -> None:
-    """Whoever listens has to hear of it, as a player keeps what it takes for whole."""
-    transcoder = Transcoder(tmp_path / "growing", Kept())
-    long = write_wave(tmp_path / "long.wav", tone(600))
-
-    async def scenario() -> None:
-        listening = transcoder.stream("song", long, Profile("mp3", 320))
-        await anext(listening)
-        for making in asyncio.all_tasks() - {asyncio.current_task()}:
-            making.cancel()
-        async for _chunk in listening:
-            pass
-
-    with pytest.raises(Unavailable):
-        asyncio.run(scenario())

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.products.music.audio.conftest import tone, write_wave
 
-from dodeca.products.music.audio import ffmpeg, measuring, transcoding
+from dodeca.commons.pipeline import ffmpeg
+from dodeca.products.music.audio import measuring, transcoding
 from dodeca.products.music.radio import assembling, frames, icy, live_hls
 from dodeca.products.music.radio.frames import CHUNK_MS, KINDS
 from dodeca.products.music.radio.timeline import Loop, Slot, Timeline

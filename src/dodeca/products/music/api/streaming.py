@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Response
 
+from dodeca.commons.pipeline.hls import MEDIA_TYPE, PLAYLIST_TYPE, Segment, variant_playlist
 from dodeca.kernel import clock
 from dodeca.kernel.crypto import BadSignature, Expired
 from dodeca.kernel.db import ReadSession
@@ -18,7 +19,6 @@ from dodeca.kernel.media import disposition
 from dodeca.products.music import sound
 from dodeca.products.music.acting import number, viewing
 from dodeca.products.music.audio import hls
-from dodeca.products.music.audio.hls import Segment
 from dodeca.products.music.audio.transcoding import choose
 from dodeca.products.music.models import Song, Transcode
 from dodeca.products.music.sending import SOUND_HEADERS, response_of, send_sound, signed_url, signer
@@ -151,7 +151,7 @@ async def read_hls(call: Calling, song_id: FromPath[str], name: FromPath[str]) -
     variant = await sound.hls_variant(call.platform, found, int(rate))
     if kind == "m3u8":
         uri = sign(f"{base}/{rate}.ts", seconds=sound.SIGNED_SECONDS)
-        return _opened(_playlist(hls.variant_playlist([Segment(*segment) for segment in variant.segments or []], uri)))
+        return _opened(_playlist(variant_playlist([Segment(*segment) for segment in variant.segments or []], uri)))
     return _opened(await _send_variant(call, variant))
 
 
@@ -160,7 +160,7 @@ async def _send_variant(call: Call, variant: Transcode) -> Response[Any]:
         call.platform,
         variant.media_key,
         variant.size,
-        hls.MEDIA_TYPE,
+        MEDIA_TYPE,
         dict(call.request.headers),
         method=call.request.method,
         cache_control=sound.SIGNED,
@@ -170,7 +170,7 @@ async def _send_variant(call: Call, variant: Transcode) -> Response[Any]:
 
 def _playlist(text: str) -> Response[bytes]:
     headers = {"Cache-Control": sound.PRIVATE, "X-Content-Type-Options": "nosniff"}
-    return Response(text.encode(), media_type=hls.PLAYLIST_TYPE, headers=headers)
+    return Response(text.encode(), media_type=PLAYLIST_TYPE, headers=headers)
 
 
 @get("/songs/{song_id:str}/video", access=Access.PUBLIC)

@@ -12,8 +12,8 @@ from typing import IO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dodeca.products.music.audio import ffmpeg
-from dodeca.products.music.audio.ffmpeg import NotDecodable
+from dodeca.commons.pipeline import ffmpeg
+from dodeca.commons.pipeline.ffmpeg import NotDecodable
 
 PEAKS: Final = 1000
 REFERENCE_LUFS: Final = -18.0

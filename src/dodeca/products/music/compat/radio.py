@@ -17,12 +17,12 @@ from sqlalchemy import select
 
 from dodeca.commons import feeds
 from dodeca.commons.feeds import Enclosure, Feed, answer
+from dodeca.commons.pipeline.hls import PLAYLIST_TYPE
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.http import Access, Call, Calling, FromPath, FromQuery, get, open_to_all
 from dodeca.products.music import listeners, on_air, sound
 from dodeca.products.music.acting import number, viewing
-from dodeca.products.music.audio.hls import PLAYLIST_TYPE
 from dodeca.products.music.audio.transcoding import RADIO_PROFILES
 from dodeca.products.music.formats import Entry, PlaylistFile, write
 from dodeca.products.music.models import Show, Station

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dodeca.products.music.audio import ffmpeg
+from dodeca.commons.pipeline import ffmpeg
 from dodeca.products.music.audio.synth.pieces import Album, Piece
 from dodeca.products.music.audio.synth.score import ending
 from dodeca.products.music.audio.synth.voices import RATE, play

@@ -11,6 +11,7 @@ from litestar import Response
 from litestar.response import Redirect, Stream
 
 from dodeca.commons.accounts.public import Account, account_by_name, avatar_url
+from dodeca.commons.pipeline.hls import PLAYLIST_TYPE
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.media import Shape, disposition
 from dodeca.products.music import sound
@@ -130,7 +131,7 @@ async def hls_playlist(asked: Asked) -> Response[Any]:
     sign = signer(asked.call.platform).sign
     uris = {rate: asked.url(sign(f"{base}/{rate}.m3u8", seconds=sound.SIGNED_SECONDS)) for rate in hls.BIT_RATES}
     headers = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
-    return Response(hls.master_playlist(uris).encode(), media_type=hls.PLAYLIST_TYPE, headers=headers)
+    return Response(hls.master_playlist(uris).encode(), media_type=PLAYLIST_TYPE, headers=headers)
 
 
 # Pictures

@@ -39,7 +39,7 @@ _REASON_CHARACTERS: Final = 300
 
 
 class NotDecodable(UnsupportedMedia):
-    """The file is not sound that can be decoded."""
+    """The file is nothing that can be decoded."""
 
 
 class Log:
@@ -103,7 +103,7 @@ def running(
             yield process.stdout or nothing, log
             process.wait(wall_seconds)
         except subprocess.TimeoutExpired as error:
-            raise Unavailable("Working on the sound took too long.") from error
+            raise Unavailable("Working on the file took too long.") from error
         finally:
             if process.poll() is None:
                 process.kill()
@@ -137,7 +137,7 @@ async def stream(arguments: Sequence[str]) -> AsyncGenerator[bytes, None]:
                 yield chunk
             await process.wait()
     except TimeoutError as error:
-        raise Unavailable("Working on the sound took too long.") from error
+        raise Unavailable("Working on the file took too long.") from error
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -192,4 +192,4 @@ def _reason(log: str) -> str:
         text = line.rpartition("] ")[2].rpartition("': ")[2]
         if text and "file:" not in text and "/" not in text:
             return text[:_REASON_CHARACTERS].rstrip(".") + "."
-    return "it is no sound that is known here."
+    return "it is no file that is known here."
