@@ -138,3 +138,20 @@ def test_many_rows_are_added_at_once_and_read_by_key_in_the_order_of_the_keys(da
 
     assert database.write(unit) == [("till-119", 119, {"n": 119}), ("till-7", 700, {"n": 7})]
     assert database.read(lambda session: session.get_many(Till, [])) == {}
+
+
+def test_a_fresh_object_is_stored_as_it_was_changed_and_a_stored_one_writes_what_changed(database: Database) -> None:
+    def unit(session: WriteSession) -> str:
+        till = session.fresh(Till, name="front")
+        session.change(till, name="back", cents=7)
+        session.store(till)
+        session.change(till, cents=8)
+        with queries(at_most=1) as sent:
+            session.store(till)
+        assert len(sent) == 1
+        return till.id
+
+    till_id = database.write(unit)
+
+    found = database.read(lambda session: session.get_one(Till, till_id))
+    assert (found.name, found.cents) == ("back", 8)

@@ -7,7 +7,7 @@ append, and they tell nothing about how many there are. Products whose establish
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from ulid import ULID
 
@@ -33,4 +33,6 @@ def base62(number: int, width: int = 0) -> str:
 
 def random_base62(length: int) -> str:
     """`length` unguessable base62 characters."""
-    return base62(secrets.randbelow(62**length), length)
+    most = 62**length
+    size = (most.bit_length() + 71) // 8
+    return base62(int.from_bytes(os.urandom(size)) % most, length)  # 64 bits more than needed: nothing is likelier

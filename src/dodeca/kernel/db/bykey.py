@@ -9,7 +9,7 @@ with SQLAlchemy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
@@ -124,7 +124,9 @@ class Together:
     A Session for writing keeps them, so that `get` finds them while it lives. `joined` adds the tables and the
     condition to a SELECT of all their columns; what an outer join does not find is None."""
 
-    def __init__(self, *kinds: type, joined: Callable[[Select[Any]], Select[Any]]) -> None:
+    def __init__(
+        self, *kinds: type, joined: Callable[[Select[Any]], Select[Any]], also: Sequence[ColumnElement[Any]] = ()
+    ) -> None:
         self._parts: list[tuple[ByKey, slice, int]] = []
         columns: list[Any] = []
         for kind in kinds:
@@ -135,17 +137,19 @@ class Together:
             columns += quick.select.selected_columns
             key = quick.names.index(quick.key_names[0])
             self._parts.append((quick, slice(start, len(columns)), start + key))
-        self._statement = Prepared(joined(select(*columns)), autoflush=False)
+        self._also = slice(len(columns), None)
+        self._statement = Prepared(joined(select(*columns, *also)), autoflush=False)
 
     def first(self, session: Any, **values: object) -> tuple[Any, ...] | None:
-        """The objects of the first row, in the order of the classes; None where there is no row."""
+        """The objects of the first row, in the order of the classes, then what is `also` asked; None where there is no
+        row."""
         row = self._statement.first(session, **values)
         if row is None:
             return None
         found = tuple(None if row[key] is None else quick.made(session, row[part]) for quick, part, key in self._parts)
         if session.writes:
             session.info.setdefault("together", []).append(found)  # its own map of objects holds them weakly
-        return found
+        return found + row[self._also]
 
 
 _known: dict[type, ByKey | None] = {}

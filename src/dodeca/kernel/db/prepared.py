@@ -157,11 +157,19 @@ def _wire_type(kind: Any) -> int | None:
     return NUMERIC if isinstance(plain, Numeric) else None
 
 
-def _picking(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[Any]]:
+def picking(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[Any]]:
     """What takes these members out of a mapping in one call; raises KeyError of one that is not there."""
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: [values[name] for name in names]
+
+
+def _null_kept(convert: Callable[[Any], Any]) -> tuple[Callable[[Any], Any], bool]:
+    """A conversion, and whether it leaves NULL as it is, so that it need not be called for that: many values are."""
+    try:
+        return convert, convert(None) is None
+    except (TypeError, ValueError, AttributeError):
+        return convert, False
 
 
 class _Form:
@@ -185,29 +193,42 @@ class _Form:
         required = [place for place in self.places if place[1] not in self.fixed]
         self.fewest = len({name for _, name, _ in required})
         self.open = [place for place, _, _ in required]
-        self.pick = _picking([name for _, name, _ in required])
-        self.conversions = [(place, convert) for place, _, convert in required if convert is not None]
+        self.pick = picking([name for _, name, _ in required])
+        self.conversions = [(place, _null_kept(convert)) for place, _, convert in required if convert is not None]
         self.template: Any = [self.fixed.get(name) for name in names] if self.positional else dict(self.fixed)
+        self.is_whole = self.positional and len(required) == len(names)
         result: Any = getattr(compiled, "_result_columns", ())
         dialect = connection.dialect
         converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in result]
-        self.converts = [(place, convert) for place, convert in enumerate(converters) if convert is not None]
+        self.converts = [
+            (place, _null_kept(convert)) for place, convert in enumerate(converters) if convert is not None
+        ]
 
     def bind(self, values: Mapping[str, object]) -> Any:
         """The parameters in the driver's order, converted."""
-        bound = self.template.copy()
         if len(values) == self.fewest:
-            for place, value in zip(self.open, self.pick(values), strict=True):
-                bound[place] = value
-            for place, converter in self.conversions:
-                bound[place] = converter(bound[place])
-            return bound
+            return self._bound(self.pick(values))
+        bound = self.template.copy()
         for place, name, convert in self.places:
             if name in values:
                 value = values[name]
                 bound[place] = value if convert is None else convert(value)
             elif name not in self.fixed:
                 raise KeyError(name)
+        return bound
+
+    def _bound(self, picked: Sequence[Any]) -> Any:
+        """Those that are not fixed, in the order of their places."""
+        if self.is_whole:
+            bound: Any = list(picked)
+        else:
+            bound = self.template.copy()
+            for place, value in zip(self.open, picked, strict=True):
+                bound[place] = value
+        for place, (convert, keeps_null) in self.conversions:
+            value = bound[place]
+            if value is not None or not keeps_null:
+                bound[place] = convert(value)
         return bound
 
     def bind_many(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Any]:
@@ -228,7 +249,7 @@ class _Form:
     def convert_many(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Rows with Python's types, column by column as in `bind_many`."""
         columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
-        for place, convert in self.converts:
+        for place, (convert, _keeps_null) in self.converts:
             columns[place] = map(convert, columns[place])
         return list(zip(*columns, strict=True))
 
@@ -237,6 +258,8 @@ class _Form:
         if not self.converts:
             return tuple(row)
         converted = list(row)
-        for place, convert in self.converts:
-            converted[place] = convert(converted[place])
+        for place, (convert, keeps_null) in self.converts:
+            value = converted[place]
+            if value is not None or not keeps_null:
+                converted[place] = convert(value)
         return tuple(converted)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from sqlalchemy.orm.attributes import instance_state
 
 from dodeca.kernel.db.bykey import by_key
-from dodeca.kernel.db.storing import made, store
+from dodeca.kernel.db.storing import change, made, store
 
 T = TypeVar("T")
 LOCKING = {"with_for_update": True, "populate_existing": True}
@@ -101,6 +101,11 @@ class WriteSession(ReadSession):
     def fresh(self, kind: type[T], **values: object) -> T:
         """A new object to be stored; the same as calling its class, without telling anybody of each attribute."""
         return made(kind, values)
+
+    def change(self, instance: object, **values: object) -> None:
+        """Set attributes; of a `fresh` object that is still to be stored, all of whose row is written anyway, without
+        remembering what they were."""
+        change(instance, values)
 
     def store(self, *instances: object) -> None:
         """Write these objects' rows now, in this order: new ones whole, known ones where they have changed. The same as

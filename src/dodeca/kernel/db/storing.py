@@ -17,7 +17,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 
 from dodeca.kernel.db.bykey import attach, by_key
-from dodeca.kernel.db.prepared import Prepared
+from dodeca.kernel.db.prepared import Prepared, picking
 
 T = TypeVar("T")
 Default = Callable[[], object]
@@ -35,6 +35,8 @@ class Storing:
         keys: Any = {mapper.get_property_by_column(column).key: column for column in mapper.primary_key}
         self._key: dict[str, Column[Any]] = keys
         self._parameters = {name: f"new_{name}" for name in self._columns}
+        self._new = list(self._parameters.values())
+        self._values = picking(list(self._columns))
         self._defaults = {name: made for name, c in self._columns.items() if (made := _default(c)) is not None}
         new = {c.name: _bound(name, c) for name, c in self._columns.items()}
         self._insert = Prepared(insert(self._table).values(new), autoflush=False)
@@ -43,11 +45,10 @@ class Storing:
     def insert(self, session: Any, instance: object, state: InstanceState[Any]) -> None:
         """Write a new object's row; the object is persistent afterwards, its defaults set."""
         values = instance.__dict__
-        for name in self._columns:
-            if name not in values:
-                default = self._defaults.get(name)
-                values[name] = None if default is None else default()
-        self._insert.run(session, **{new: values[name] for name, new in self._parameters.items()})
+        for name in self.names.difference(values):
+            default = self._defaults.get(name)
+            values[name] = None if default is None else default()
+        self._insert.run(session, **dict(zip(self._new, self._values(values), strict=True)))
         attach(session, instance, tuple(values[name] for name in self._key))
 
     def update(self, session: Any, instance: object, state: InstanceState[Any]) -> None:
@@ -116,6 +117,16 @@ def made(kind: type[T], values: dict[str, Any]) -> T:
     instance: T = quick.mapper.class_manager.new_instance()
     instance.__dict__.update(values)
     return instance
+
+
+def change(instance: object, values: dict[str, Any]) -> None:
+    """See `WriteSession.change`."""
+    state, quick = instance_state(instance), storing(type(instance))
+    if quick is not None and state.key is None and state.session_id is None and quick.names.issuperset(values):
+        state.dict.update(values)
+        return
+    for name, value in values.items():
+        setattr(instance, name, value)
 
 
 def store(session: Any, instance: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from dodeca.kernel.db import values_of
@@ -47,7 +48,8 @@ class Shape:
 
     def __init__(self, entity: str, columns: str, *, moments: str = "created_at", notes: bool = False, **fixed: Any):
         self._entity = entity
-        self._columns = tuple(columns.split())
+        self._columns = ("id", *columns.split())
+        self._shown = itemgetter(*self._columns)
         self._moments = tuple(moments.split())
         self._notes = notes
         self._fixed = fixed
@@ -56,8 +58,10 @@ class Shape:
         """A row; `more` is what its columns alone do not say."""
         values = values_of(row)
         found = {"id": values["id"], "entity": self._entity, **self._fixed}
-        for name in self._columns:  # one that was never set has no value yet; a call for each would be half the work
-            found[name] = values[name] if name in values else None  # noqa: SIM401
+        try:
+            found.update(zip(self._columns, self._shown(values), strict=True))
+        except KeyError:  # one that was never set has no value yet
+            found |= {name: values.get(name) for name in self._columns}
         for name in self._moments:
             found[name] = unix(values[name]) if name in values else None
         if self._notes:
@@ -157,20 +161,21 @@ def card(row: Card) -> dict[str, Any]:
 
 def payment(row: Payment, its_card: Card | None = None) -> dict[str, Any]:
     """Payments.RazorpayPayment"""
-    back = row.amount_refunded
-    error = row.error or {}
+    known = values_of(row).get
+    back = known("amount_refunded")
+    error = known("error") or {}
     found = _PAYMENT.of(
         row,
-        refund_status="full" if back == row.amount else "partial" if back else None,
-        captured=row.captured_at is not None,
-        email=row.email or None,
-        contact=row.contact or None,
+        refund_status="full" if back == known("amount") else "partial" if back else None,
+        captured=known("captured_at") is not None,
+        email=known("email") or None,
+        contact=known("contact") or None,
         error_code=error.get("code"),
         error_description=error.get("description"),
         error_source=error.get("source"),
         error_step=error.get("step"),
         error_reason=error.get("reason"),
-        acquirer_data=_acquirer_data(row),
+        acquirer_data=_acquirer_data(known("method"), known("acquirer_reference")),
         offers=collection([]),
     )
     if its_card is not None:
@@ -178,9 +183,9 @@ def payment(row: Payment, its_card: Card | None = None) -> dict[str, Any]:
     return found
 
 
-def _acquirer_data(row: Payment) -> dict[str, Any]:
-    name = {"card": "auth_code", "netbanking": "bank_transaction_id", "upi": "rrn"}.get(row.method, "transaction_id")
-    return {name: _last_part(row.acquirer_reference)}
+def _acquirer_data(method: str | None, reference: str | None) -> dict[str, Any]:
+    name = {"card": "auth_code", "netbanking": "bank_transaction_id", "upi": "rrn"}.get(method or "", "transaction_id")
+    return {name: _last_part(reference)}
 
 
 def _last_part(reference: str | None) -> str | None:

@@ -7,7 +7,6 @@ or refund without answer is asked for again under its key.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from functools import partial
@@ -100,7 +99,7 @@ async def go_on(platform: Platform, step: Step, card: CardData | None = None) ->
     """Follow the steps until there is nothing more to ask."""
     while step.kind != "done":
         answer = await _asked(step, card)
-        asked = dataclasses.replace(step, work=None)
+        asked = msgspec.structs.replace(step, work=None)
         step = await platform.db.awrite(
             lambda session, s=asked, a=answer: immediately(session, attempts.take(session, s, a), card)  # type: ignore[misc]
         )
@@ -129,7 +128,7 @@ async def _asked(step: Step, card: CardData | None) -> Answer:
     vault, started = ask.vault, time.monotonic()
     if card is not None and vault is None:
         vault = await acquirer.tokenise(card)
-        ask = dataclasses.replace(ask, vault=vault)
+        ask = msgspec.structs.replace(ask, vault=vault)
     result = await guarded(acquirer.authorise(ask))
     return Answer(result, vault, round((time.monotonic() - started) * 1000))
 

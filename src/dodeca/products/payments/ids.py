@@ -6,6 +6,7 @@ The first eight are the time in milliseconds, so that keys append to their index
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from dodeca.kernel import clock
 from dodeca.kernel.ids import base62, random_base62
@@ -18,4 +19,9 @@ def earliest(prefix: str, moment: datetime) -> str:
 
 def new(prefix: str) -> str:
     """A new id such as pay_0Vq3kX1aBcDe5F."""
-    return f"{prefix}_{base62(int(clock.timestamp() * 1000), 8)}{random_base62(6)}"
+    return f"{prefix}_{_moment(int(clock.timestamp() * 1000))}{random_base62(6)}"
+
+
+@lru_cache(maxsize=8)  # a unit of work makes several within a millisecond
+def _moment(milliseconds: int) -> str:
+    return base62(milliseconds, 8)

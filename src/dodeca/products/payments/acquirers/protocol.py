@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
+import msgspec
 import structlog
 
 T = TypeVar("T")
@@ -30,8 +31,7 @@ class CardData:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """A request to authorise. `vault` is the acquirer's own reference of the card; `number` counts our attempts.
 
     With `challenge` the payer of a card has to authenticate (3-D Secure), whatever the issuer thinks."""

@@ -184,11 +184,17 @@ def authorise(session: WriteSession, work: Work, acquirer: str, reference: str) 
     """The money is reserved. Captures at once where that is wanted; voids where the order is paid already."""
     payment, order = work.payment, work.order
     states.move("payment", payment, "authorized")
-    payment.acquirer, payment.acquirer_reference = acquirer, reference
-    payment.challenge, payment.error = None, None
-    payment.authorized_at = clock.now()
+    now = clock.now()
     wait = timedelta(minutes=order.manual_expiry_period) if order is not None and order.manual_expiry_period else EXPIRY
-    payment.expires_at = payment.authorized_at + wait
+    session.change(
+        payment,
+        acquirer=acquirer,
+        acquirer_reference=reference,
+        challenge=None,
+        error=None,
+        authorized_at=now,
+        expires_at=now + wait,
+    )
     card = card_of(session, work)
     if payment.save and payment.customer_id is not None:
         work.store(session)

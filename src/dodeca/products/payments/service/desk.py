@@ -21,10 +21,13 @@ PLATFORM_MERCHANT = "acc_platform000000"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A merchant in a mode: who acts on the merchant's side."""
+    """A merchant in a mode: who acts on the merchant's side.
+
+    Without `has_webhooks` nobody is to be told of what happens in this unit of work; with it, somebody may be."""
 
     merchant: Merchant
     mode: str
+    has_webhooks: bool = True
 
     def owned(self, model: type[T]) -> Select[T]:
         """All rows of a table that this merchant may see, in this mode."""

@@ -95,7 +95,7 @@ def emit_all(session: WriteSession, desk: Desk, happened: Sequence[Happened]) ->
         for place, (kind, payload) in enumerate(happened)
     ]
     insert_rows(session, _events, rows)
-    hooks = _webhooks_on.rows(session, merchant_id=merchant_id, mode=mode)
+    hooks = _webhooks_on.rows(session, merchant_id=merchant_id, mode=mode) if desk.has_webhooks else []
     for row in rows:
         for hook_id in _wanting(hooks, row["type"]):
             _queue(session, Delivery(id=ids.new("dlv"), event_id=row["id"], webhook_id=hook_id))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
+import msgspec
 from sqlalchemy import BigInteger, Table, and_, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 
@@ -66,8 +67,7 @@ class Place(NamedTuple):
         return self.code in HOT_CODES
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One transfer to be: `amount` minor units from the debited to the credited place."""
 
     debit: Place

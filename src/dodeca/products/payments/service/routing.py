@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, cast
 
+import msgspec
 from sqlalchemy import Float, Table, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql
 
@@ -35,8 +36,7 @@ DECAY_SECONDS = 86_400.0
 STRATEGIES = ("expected_value", "success_rate", "cost", "priority")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """An acquirer seen for one payment; `fee` in minor units."""
 
     acquirer: str

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table, bindparam, insert
@@ -15,18 +17,17 @@ MOST_ROWS = 16
 
 
 @cache
-def _inserting(table: Table, count: int) -> tuple[Prepared, list[tuple[str, str]]]:
-    """The statement, and the names of its parameters: of each row's columns in turn, beside the column's."""
+def _inserting(table: Table, count: int) -> tuple[Prepared, list[str], Callable[[Any], tuple[Any, ...]]]:
+    """The statement, the names of its parameters, row after row, and what takes a row's values in that order."""
+    columns = [column.name for column in table.columns]
     rows = [{c.name: bindparam(f"{c.name}_{row}", type_=c.type) for c in table.columns} for row in range(count)]
-    names = [(column, f"{column}_{row}") for row in range(count) for column in rows[row]]
-    return Prepared(insert(table).values(rows), autoflush=False), names
+    names = [f"{column}_{row}" for row in range(count) for column in columns]
+    return Prepared(insert(table).values(rows), autoflush=False), names, itemgetter(*columns)
 
 
 def insert_rows(session: WriteSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that each give all columns of `table`."""
-    width = len(table.columns)
     for start in range(0, len(rows), MOST_ROWS):
         some = rows[start : start + MOST_ROWS]
-        statement, names = _inserting(table, len(some))
-        values = {name: some[place // width][column] for place, (column, name) in enumerate(names)}
-        statement.run(session, **values)
+        statement, names, values = _inserting(table, len(some))
+        statement.run(session, **dict(zip(names, chain.from_iterable(map(values, some)), strict=True)))

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sqlalchemy import and_, bindparam
+import msgspec
+from sqlalchemy import and_, bindparam, exists
 
 from dodeca.kernel.db import ReadSession, Together, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Ask
-from dodeca.products.payments.models import Attempt, Card, Merchant, Order, Payment, RoutingDecision
+from dodeca.products.payments.models import Attempt, Card, Merchant, Order, Payment, RoutingDecision, Webhook
 from dodeca.products.payments.service.desk import Desk, desk_by_id, till_of
 from dodeca.products.payments.service.ledger import Place
 from dodeca.products.payments.service.routing import Seen
@@ -41,8 +42,7 @@ class Work:
         session.store(*(row for row in rows if row is not None))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What happens next: ask an acquirer, capture at one, or nothing more. `ask` belongs to the first; `reference`,
     `amount` and `currency` to the second. `refused` says why nothing more can be done.
 
@@ -70,9 +70,13 @@ def locked(session: WriteSession, payment_id: str, desk: Desk | None = None) -> 
 
 
 _its = Merchant.account_id == bindparam("account_id")
+_has_webhooks = exists().where(
+    Webhook.merchant_id == Merchant.id, Webhook.mode == bindparam("mode"), Webhook.disabled_at.is_(None)
+)
 _and_order = Together(
     Merchant,
     Order,
+    also=[_has_webhooks],
     joined=lambda rows: (
         rows.select_from(Merchant)
         .outerjoin(Order, and_(Order.id == bindparam("order_id"), Order.merchant_id == Merchant.id))
@@ -84,6 +88,7 @@ _and_payment = Together(
     Payment,
     Order,
     Card,
+    also=[_has_webhooks],
     joined=lambda rows: (
         rows.select_from(Merchant)
         .outerjoin(Payment, and_(Payment.id == bindparam("payment_id"), Payment.merchant_id == Merchant.id))
@@ -100,10 +105,10 @@ def till_with(
     """The same as `till_of`; an order or a payment that the unit is about to ask for comes with the same statement."""
     row = None
     if payment_id is not None:
-        row = _and_payment.first(session, account_id=account_id, payment_id=payment_id)
+        row = _and_payment.first(session, account_id=account_id, payment_id=payment_id, mode=mode)
     elif order_id is not None:
-        row = _and_order.first(session, account_id=account_id, order_id=order_id)
-    return till_of(session, account_id, mode) if row is None else Desk(row[0], mode)
+        row = _and_order.first(session, account_id=account_id, order_id=order_id, mode=mode)
+    return till_of(session, account_id, mode) if row is None else Desk(row[0], mode, has_webhooks=bool(row[-1]))
 
 
 def earned_by(work: Work) -> Place:
