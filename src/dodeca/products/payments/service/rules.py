@@ -21,11 +21,14 @@ SAMPLE: Mapping[str, Any] = {
     "country": "",
     "velocity": {"card_hour": 0, "declines_hour": 0},
 }
-_LOOPS = re.compile(r"\.\s*(map|filter|all|exists|exists_one)\s*\(|matches\s*\(")
+_LOOPS = re.compile(r"\.\s*(map|filter|all|exists|exists_one)\s*\(|matches\s*\(|//")
+"""What may take long, and comments, behind which it could hide: between a loop's name and its bracket."""
 
 
 @lru_cache(maxsize=2048)
 def _program(expression: str) -> Any:
+    if _LOOPS.search(expression):
+        raise ValueError("Loops, regular expressions and comments cannot be used in a condition.")
     import cel  # it brings its command line along, a fifth of what a start imports; few shops write rules
 
     return cel.compile(expression)
@@ -34,11 +37,9 @@ def _program(expression: str) -> Any:
 def check_rule(expression: object, field: str) -> str:
     """The expression, if it is a condition on what rules see. Raises Invalid.
 
-    Loops and regular expressions are refused, so that none can take long."""
+    Loops, regular expressions and comments are refused, so that none can take long."""
     if not isinstance(expression, str) or not 0 < len(expression) <= LONGEST:
         raise Invalid(f"A condition has 1 to {LONGEST} characters.", field=field)
-    if _LOOPS.search(expression):
-        raise Invalid("Loops and regular expressions cannot be used in a condition.", field=field)
     try:
         result = _program(expression).execute(dict(SAMPLE))
     except (ValueError, RuntimeError, TypeError) as error:
