@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from dodeca.commons.pipeline import ffmpeg, hls
+from dodeca.commons.pipeline import ffmpeg, growing, hls
 from dodeca.commons.pipeline.ffmpeg import NotDecodable
 from dodeca.commons.pipeline.hls import Rendition
 
 H264_AAC = ("-map", "0:v:0", "-map", "0:a:0", "-c:v", "libx264", "-g", "60", "-sc_threshold", "0", "-c:a", "aac")
+AAC = ("-map", "0:a:0", "-c:a", "aac", "-b:a", "256k", "-ac", "2", "-ar", "48000")
+SLOW_MS = 600_000
+CHILDREN = Path(f"/proc/{os.getpid()}/task/{threading.main_thread().native_id}/children")
+
+
+def children() -> set[int]:
+    """The processes that this one has started and that run."""
+    return {int(pid) for pid in CHILDREN.read_text().split()}
+
+
+class Told:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    async def __call__(self, share: float) -> None:
+        self.shares.append(share)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sound that takes some seconds to encode."""
+    path = tmp_path_factory.mktemp("slow") / "noise.wav"
+    noise = f"anoisesrc=duration={SLOW_MS // 1000}:sample_rate=48000"
+    ffmpeg.run(["-loglevel", "error", "-f", "lavfi", "-i", noise, f"file:{path}"])
+    return path
 
 
 def test_a_film_is_packaged_and_its_playlist_can_be_played(tmp_path: Path) -> None:
@@ -19,7 +50,7 @@ def test_a_film_is_packaged_and_its_playlist_can_be_played(tmp_path: Path) -> No
     inputs = ("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", tone)
     ffmpeg.run(["-loglevel", "error", *inputs, "-pix_fmt", "yuv420p", f"file:{source}"])
 
-    segments = hls.package(source, H264_AAC, made)
+    segments = asyncio.run(hls.package(source, H264_AAC, made, 8000, Told()))
 
     assert sum(segment.duration_ms for segment in segments) == pytest.approx(8000, abs=150)
     assert [segment.offset for segment in segments][:2] == [0, segments[0].length]
@@ -35,10 +66,68 @@ def test_what_has_no_such_track_is_refused_and_leaves_nothing(tmp_path: Path) ->
     source = tmp_path / "sound.wav"
     ffmpeg.run(["-loglevel", "error", "-f", "lavfi", "-i", "sine=duration=1", f"file:{source}"])
 
-    with pytest.raises(NotDecodable):
-        hls.package(source, H264_AAC, tmp_path / "film.ts")
+    told = Told()
+    with pytest.raises(NotDecodable, match="Invalid argument"):
+        asyncio.run(hls.package(source, H264_AAC, tmp_path / "film.ts", 1000, told))
 
     assert [path.name for path in tmp_path.iterdir()] == ["sound.wav"]
+    assert told.shares == []
+
+
+def test_progress_rises_to_one(slow: Path, tmp_path: Path) -> None:
+    told = Told()
+
+    asyncio.run(hls.package(slow, AAC, tmp_path / "sound.ts", SLOW_MS, told))
+
+    assert told.shares == sorted(set(told.shares))
+    assert len(told.shares) >= 3
+    assert told.shares[0] < 0.9
+    assert told.shares[-1] == 1
+
+
+@pytest.mark.parametrize("said_ms", [0, SLOW_MS // 10])
+def test_a_length_that_is_unknown_or_wrong_never_says_too_early_that_all_is_done(
+    slow: Path, tmp_path: Path, said_ms: int
+) -> None:
+    told = Told()
+
+    asyncio.run(hls.package(slow, AAC, tmp_path / "sound.ts", said_ms, told))
+
+    assert told.shares.count(1) == 1
+    assert told.shares[-1] == 1
+
+
+def test_who_is_cancelled_ends_the_process_and_leaves_nothing(slow: Path, tmp_path: Path) -> None:
+    async def cancelled() -> int:
+        begun = asyncio.Event()
+        processes: list[int] = []
+
+        async def told(_share: float) -> None:
+            processes.extend(children())
+            begun.set()
+
+        task = asyncio.create_task(hls.package(slow, AAC, tmp_path / "sound.ts", SLOW_MS, told))
+        await begun.wait()
+        assert processes
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return len(children() & set(processes))
+
+    assert asyncio.run(cancelled()) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_crash_left_goes_when_it_is_old(tmp_path: Path) -> None:
+    for name in ("old", "young"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "variant.ts").write_bytes(b"half")
+    long_ago = time.time() - 3 * ffmpeg.WALL_SECONDS
+    os.utime(tmp_path / "old", (long_ago, long_ago))
+
+    growing.remove_leftovers(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["young"]
 
 
 def test_the_master_playlist_begins_with_the_lowest_rate() -> None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
@@ -34,8 +34,13 @@ MEMORY_BYTES: Final = 2 << 30
 """Address space, of which the program itself maps about 200 MB."""
 WRITTEN_BYTES: Final = 4 << 30
 CHUNK_BYTES: Final = 1 << 15
+TOLD_SECONDS: Final = 0.5
+"""How often a running work tells how far it is."""
 _LOG_BYTES: Final = 32 << 20
 _REASON_CHARACTERS: Final = 300
+
+Progress = Callable[[float], Awaitable[None]]
+"""Is told the share that is done, from 0 to 1, never less than before, and 1 once, when all is done."""
 
 
 class NotDecodable(UnsupportedMedia):
@@ -116,16 +121,43 @@ def running(
         raise NotDecodable(f"The file cannot be played: {_reason(log.text)}", field="file")
 
 
-async def stream(arguments: Sequence[str]) -> AsyncGenerator[bytes, None]:
+async def run_told(arguments: Sequence[str], duration_ms: int, progress: Progress) -> None:
+    """Run to the end and tell, a few times a second, what share of `duration_ms` of output is made. Its standard output
+    is taken for that. Whoever is cancelled here kills the process. Raises NotDecodable, Unavailable.
+
+    https://ffmpeg.org/ffmpeg.html#Main-options (`-progress`): lines of `key=value`, microseconds in `out_time_us`.
+    """
+    told, rest = 0.0, b""
+    every = ["-stats_period", str(TOLD_SECONDS), "-progress", "pipe:1"]
+    with tempfile.TemporaryFile() as errors:
+        async with contextlib.aclosing(stream([*every, *arguments], errors)) as chunks:
+            async for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                share = max((_share(line, duration_ms) for line in lines), default=0.0)
+                if share > told:
+                    told = share
+                    await progress(share)
+    await progress(1.0)
+
+
+def _share(line: bytes, duration_ms: int) -> float:
+    """What a line tells to be done. All is done when the process has ended, not when the last frame is encoded."""
+    key, _, value = line.partition(b"=")
+    if key != b"out_time_us" or duration_ms <= 0 or not value.strip().isdigit():  # N/A before the first frame
+        return 0.0
+    return min(int(value) / 1000 / duration_ms, 0.99)
+
+
+async def stream(arguments: Sequence[str], errors: IO[bytes] | None = None) -> AsyncGenerator[bytes, None]:
     """The standard output as it comes. Whoever stops reading (`aclose`) kills the process.
 
-    Raises NotDecodable when the process ends with an error.
+    Raises NotDecodable when the process ends with an error, with the reason where a file for `errors` is given.
     """
     process = await asyncio.create_subprocess_exec(
         *command(["-loglevel", "error", *arguments]),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=errors if errors is not None else asyncio.subprocess.DEVNULL,
         env={},
         cwd=tempfile.gettempdir(),
     )
@@ -144,7 +176,14 @@ async def stream(arguments: Sequence[str]) -> AsyncGenerator[bytes, None]:
                 process.kill()
             await asyncio.shield(process.wait())
     if process.returncode != 0:
-        raise NotDecodable("The file cannot be played.", field="file")
+        raise NotDecodable("The file cannot be played" + _because(errors), field="file")
+
+
+def _because(errors: IO[bytes] | None) -> str:
+    if errors is None:
+        return "."
+    errors.seek(0)
+    return ": " + _reason(errors.read(_LOG_BYTES).decode("utf-8", "replace"))
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -38,7 +39,7 @@ class Transcoder:
         self._finished = finished
         self._growing: dict[tuple[str, str], _Growing] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(folder)
+        remove_leftovers(folder)
 
     async def stream(self, key: str, profile: str, arguments: Sequence[str]) -> AsyncGenerator[bytes, None]:
         """What ffmpeg makes with `arguments` of the source that `key` names, from its beginning. Closing the
@@ -94,11 +95,15 @@ class Transcoder:
             log.warning("pipeline.transcode_not_stored", profile=profile, reason=str(error))
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """What a crash left behind; what other processes are making is younger."""
+def remove_leftovers(folder: Path) -> None:
+    """Remove the files and folders that a crash left behind; what other processes are making is younger."""
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
-            if path.stat().st_mtime < time.time() - 2 * ffmpeg.WALL_SECONDS:
+            if path.stat().st_mtime >= time.time() - 2 * ffmpeg.WALL_SECONDS:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
 

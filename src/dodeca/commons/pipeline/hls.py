@@ -5,13 +5,14 @@ served as any other file, and a source has a few files more instead of hundreds.
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from dodeca.commons.pipeline import ffmpeg
-from dodeca.commons.pipeline.ffmpeg import NotDecodable
+from dodeca.commons.pipeline.ffmpeg import NotDecodable, Progress
 
 SEGMENT_SECONDS: Final = 6
 MEDIA_TYPE: Final = "video/mp2t"
@@ -35,26 +36,27 @@ class Segment(NamedTuple):
     length: int
 
 
-def package(source: Path, encoding: Sequence[str], target: Path) -> tuple[Segment, ...]:
-    """Write a rendition to `target` and tell where its segments lie. From a thread. Raises NotDecodable.
+async def package(
+    source: Path, encoding: Sequence[str], target: Path, duration_ms: int, progress: Progress
+) -> tuple[Segment, ...]:
+    """Write a rendition to `target` and tell where its segments lie. Raises NotDecodable, Unavailable.
 
-    `encoding` are ffmpeg's arguments for what is taken from the source and how it is encoded."""
-    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as folder:
+    `encoding` are ffmpeg's arguments for what is taken from the source and how it is encoded. `progress` is told the
+    share that is made of `duration_ms`. Whoever is cancelled here ends the work, and nothing is left of it."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         playlist = Path(folder) / "variant.m3u8"
         made = Path(folder) / "variant.ts"
-        ffmpeg.run(
-            [
-                *("-loglevel", "error"),
-                *ffmpeg.reading(source),
-                *encoding,
-                *("-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod"),
-                *("-hls_flags", "single_file", "-hls_segment_filename", str(made), f"file:{playlist}"),
-            ]
-        )
-        segments = _segments(playlist.read_text("utf-8"))
+        arguments = [
+            *ffmpeg.reading(source),
+            *encoding,
+            *("-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod"),
+            *("-hls_flags", "single_file", "-hls_segment_filename", str(made), f"file:{playlist}"),
+        ]
+        await ffmpeg.run_told(arguments, duration_ms, progress)
+        segments = _segments(await asyncio.to_thread(playlist.read_text, "utf-8"))
         if not segments:
             raise NotDecodable("The file holds nothing to play.", field="file")
-        made.replace(target)
+        await asyncio.to_thread(made.replace, target)
     return segments
 
 

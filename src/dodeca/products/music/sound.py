@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from sqlalchemy import select
 
+from dodeca.commons.pipeline.ffmpeg import Progress
 from dodeca.commons.pipeline.growing import Transcoder
 from dodeca.commons.pipeline.hls import MEDIA_TYPE
 from dodeca.kernel import clock
@@ -324,22 +325,28 @@ def stored(session: ReadSession, song_id: int, audio_hash: str, profile: str) ->
 async def finished_transcode(platform: Platform, found: Where, profile: Profile) -> Transcode:
     """A whole transcode, made now where there is none: for downloads, radio and offline. Raises NotDecodable, …"""
 
-    def convert(path: Path, target: Path) -> None:
-        transcode_whole(path, profile, target)
+    async def convert(path: Path, target: Path) -> None:
+        await asyncio.to_thread(transcode_whole, path, profile, target)
 
     return await _finished(platform, found, profile.name, profile.media_type, convert)
 
 
-async def hls_variant(platform: Platform, found: Where, bit_rate: int) -> Transcode:
-    """A song as HLS at a bit rate (kbit/s), made now where there is none."""
+async def _unheard(_share: float) -> None:
+    """Nobody asks how far it is."""
 
-    def convert(path: Path, target: Path) -> list[list[int]]:
-        return [list(segment) for segment in hls.package(path, bit_rate, target)]
+
+async def hls_variant(platform: Platform, found: Where, bit_rate: int, progress: Progress = _unheard) -> Transcode:
+    """A song as HLS at a bit rate (kbit/s), made now where there is none. `progress` is told where it is made for this
+    call: not where it is stored, or is being made for somebody who came before."""
+
+    async def convert(path: Path, target: Path) -> list[list[int]]:
+        segments = await hls.package(path, bit_rate, target, found.duration_ms, progress)
+        return [list(segment) for segment in segments]
 
     return await _finished(platform, found, f"hls-{bit_rate}", MEDIA_TYPE, convert)
 
 
-Convert = Callable[[Path, Path], list[list[int]] | None]
+Convert = Callable[[Path, Path], Awaitable[list[list[int]] | None]]
 _slots: WeakKeyDictionary[Platform, asyncio.Semaphore] = WeakKeyDictionary()
 
 
@@ -355,7 +362,7 @@ async def _finished(platform: Platform, found: Where, name: str, content_type: s
             path = await source(platform, found)
             target = _folder(platform, "growing") / f"{found.song_id}-{name}-{os.urandom(6).hex()}"
             try:
-                segments = await asyncio.to_thread(convert, path, target)
+                segments = await convert(path, target)
                 return await _keep(platform, found.song_id, found.audio_hash, name, content_type, target, segments)
             finally:
                 await asyncio.to_thread(target.unlink, missing_ok=True)

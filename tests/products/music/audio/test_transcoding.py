@@ -112,13 +112,18 @@ def test_wishes_that_make_no_sense_are_refused(format: str, most: int) -> None:
 def test_a_song_is_packaged_in_segments_of_six_seconds(originals: Callable[[str], Path], tmp_path: Path) -> None:
     target = tmp_path / "variant.ts"
 
-    segments = hls.package(originals("mp3"), 64, target)
+    async def told(share: float) -> None:
+        shares.append(share)
+
+    shares: list[float] = []
+    segments = asyncio.run(hls.package(originals("mp3"), 64, target, 12_000, told))
 
     assert [round(segment.duration_ms / 1000) for segment in segments][:2] == [6, 6]
     assert sum(segment.duration_ms for segment in segments) == pytest.approx(12_000, abs=100)
     assert segments[0].offset == 0
     assert segments[1].offset == segments[0].length
     assert sum(segment.length for segment in segments) == target.stat().st_size
+    assert shares[-1] == 1
     playlist = pipeline_hls.variant_playlist(segments, "audio.ts")
     assert playlist.startswith("#EXTM3U\n")
     assert playlist.endswith("#EXT-X-ENDLIST\n")

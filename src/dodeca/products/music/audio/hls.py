@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dodeca.commons.pipeline import hls
+from dodeca.commons.pipeline.ffmpeg import Progress
 from dodeca.commons.pipeline.hls import Rendition, Segment
 
 BIT_RATES: Final = (64, 128, 256)
@@ -14,10 +15,12 @@ BIT_RATES: Final = (64, 128, 256)
 _CODECS: Final = "mp4a.40.2"
 
 
-def package(source: Path, bit_rate: int, target: Path) -> tuple[Segment, ...]:
-    """Write a song at a bit rate to `target` and tell where its segments lie. From a thread. Raises NotDecodable."""
+async def package(
+    source: Path, bit_rate: int, target: Path, duration_ms: int, progress: Progress
+) -> tuple[Segment, ...]:
+    """Write a song at a bit rate to `target` and tell where its segments lie. Raises NotDecodable, Unavailable."""
     sound = ("-map", "0:a:0", "-map_metadata", "-1", "-c:a", "aac", "-b:a", f"{bit_rate}k", "-ac", "2", "-ar", "48000")
-    return hls.package(source, sound, target)
+    return await hls.package(source, sound, target, duration_ms, progress)
 
 
 def master_playlist(uris: Mapping[int, str]) -> str:
