@@ -18,7 +18,8 @@ from dodeca.kernel.errors import DodecaError, NotFound, Unavailable, Unsupported
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.music.demo import make_demo
 from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Song, Transcode
-from dodeca.products.music.service import loudness, releases, songs, taste_data
+from dodeca.products.music.packaging import QUEUED, package_songs
+from dodeca.products.music.service import loudness, preparing, releases, songs, taste_data
 from dodeca.products.music.service.searching import index_things
 from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
@@ -56,22 +57,33 @@ async def analyse(platform: Platform, song_id: int) -> None:
     from dodeca.products.music import sound
     from dodeca.products.music.audio import measuring
 
+    uploader_id: str | None = None
+
     def find(session: ReadSession) -> sound.Where | None:
+        nonlocal uploader_id
         song = session.get(Song, song_id)
-        return sound.where(session, song) if song is not None and song.analysed_at is None else None
+        if song is None or song.analysed_at is not None:
+            return None
+        uploader_id = song.uploader_id
+        return sound.where(session, song)
+
+    def told(decoded_ms: int) -> None:
+        if uploader_id is not None and found is not None and found.media_key is not None:
+            share = preparing.MEASURING_SHARE * min(1.0, decoded_ms / max(1, found.duration_ms))
+            preparing.tell_share(platform.realtime, uploader_id, song_id, "measuring", share)
 
     try:
         found = await platform.db.aread(find)
         if found is None:
             return
-        measured = await asyncio.to_thread(measuring.measure, await sound.source(platform, found))
+        measured = await asyncio.to_thread(measuring.measure, await sound.source(platform, found), told)
     except (NotFound, Unavailable) as error:
         _put_off.setdefault(platform, {})[song_id] = clock.timestamp() + NOT_AGAIN_SECONDS
         log.info("music.song_measured_later", song=song_id, reason=error.message)
         return
     except UnsupportedMedia as error:
         log.warning("music.song_not_measured", song=song_id, reason=error.message)
-        await platform.db.awrite(lambda s: _measured(s, song_id, found.audio_hash if found else "", {}))
+        await platform.db.awrite(lambda s: _measured(s, platform, song_id, found.audio_hash if found else "", {}))
         return
     values = {
         "waveform": measured.peaks,
@@ -81,10 +93,10 @@ async def analyse(platform: Platform, song_id: int) -> None:
         "track_peak": measured.track_peak,
         "duration_ms": measured.duration_ms,
     }
-    await platform.db.awrite(lambda s: _measured(s, song_id, found.audio_hash, values))
+    await platform.db.awrite(lambda s: _measured(s, platform, song_id, found.audio_hash, values))
 
 
-def _measured(session: WriteSession, song_id: int, audio_hash: str, values: dict[str, Any]) -> None:
+def _measured(session: WriteSession, platform: Platform, song_id: int, audio_hash: str, values: dict[str, Any]) -> None:
     song = session.get_locked(Song, song_id)
     if song is None or song.audio_hash != audio_hash:
         return  # it has another file by now
@@ -95,8 +107,18 @@ def _measured(session: WriteSession, song_id: int, audio_hash: str, values: dict
     if not song.duration_ms and values.get("duration_ms"):
         song.duration_ms = values["duration_ms"]
     session.flush()
+    _prepared(session, platform, song, measured=bool(values))
     for album_id in session.scalars(select(AlbumSong.album_id).where(AlbumSong.song_id == song_id)).all():
         loudness.level_later(session, album_id)
+
+
+def _prepared(session: WriteSession, platform: Platform, song: Song, *, measured: bool) -> None:
+    """An uploaded song goes on to be packaged; one that cannot be decoded does not."""
+    where = (session, platform.realtime, song.id, song.audio_hash or "")
+    if not measured:
+        preparing.move(*where, "failed", 0.0, "The file cannot be played.")
+    elif preparing.move(*where, "packaging", preparing.MEASURING_SHARE):
+        package_songs.enqueue(session, key=QUEUED)
 
 
 @job("music.analyse_more", every=20)
@@ -213,6 +235,7 @@ async def tidy(context: JobContext, _payload: Nothing) -> None:
 
     days = context.platform.config.group(MusicSettings).transcode_days
     await asyncio.to_thread(sound.forget_copies, context.platform, older_than_seconds=COPY_SECONDS)
+    await asyncio.to_thread(sound.forget_unfinished, context.platform)
 
     def unit(session: WriteSession) -> list[str]:
         old = Transcode.used_at < clock.now() - timedelta(days=days)
@@ -233,6 +256,7 @@ jobs: list[Job[Any]] = [
     loudness.level_album,
     analyse_song,
     analyse_more,
+    package_songs,
     release,
     releases.tell_some,
     scan_folders,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import time
@@ -19,7 +20,7 @@ import msgspec
 from sqlalchemy import select
 
 from dodeca.commons.pipeline.ffmpeg import Progress
-from dodeca.commons.pipeline.growing import Transcoder
+from dodeca.commons.pipeline.growing import Transcoder, remove_leftovers
 from dodeca.commons.pipeline.hls import MEDIA_TYPE
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
@@ -40,7 +41,10 @@ PIECE_BYTES: Final = 1 << 18
 SIGNED_SECONDS: Final = 3600
 WHOLE_AT_ONCE: Final = 4
 """Whole songs that one process converts at a time: threads are left for everything else."""
+LOCK_SECONDS: Final = 0.1
+"""How often it is asked whether another process is done."""
 _COPIES: Final = "sources"
+_GROWING: Final = "growing"
 T = TypeVar("T")
 
 
@@ -148,6 +152,11 @@ def forget_copies(platform: Platform, *, older_than_seconds: float) -> int:
                 path.unlink()
                 removed += 1
     return removed
+
+
+def forget_unfinished(platform: Platform) -> None:
+    """Remove what crashes left half made. From a thread."""
+    remove_leftovers(_folder(platform, _GROWING))
 
 
 _running: WeakKeyDictionary[Platform, dict[str, asyncio.Task[Any]]] = WeakKeyDictionary()
@@ -268,7 +277,7 @@ def transcoder(platform: Platform) -> Transcoder:
             song_id, _, audio_hash = key.partition(":")
             await _keep(platform, int(song_id), audio_hash, profile, media_type_of(profile), path)
 
-        made = _transcoders[platform] = Transcoder(_folder(platform, "growing"), finished)
+        made = _transcoders[platform] = Transcoder(_folder(platform, _GROWING), finished)
     return made
 
 
@@ -358,9 +367,12 @@ async def _finished(platform: Platform, found: Where, name: str, content_type: s
     slots = _slots.setdefault(platform, asyncio.Semaphore(WHOLE_AT_ONCE))
 
     async def make() -> Transcode:
-        async with slots:
+        async with _alone(_folder(platform, _GROWING) / f"{found.song_id}-{name}.lock"), slots:
+            ready = await platform.db.aread(lambda s: stored(s, found.song_id, found.audio_hash, name))
+            if ready is not None:
+                return ready  # another process has made it
             path = await source(platform, found)
-            target = _folder(platform, "growing") / f"{found.song_id}-{name}-{os.urandom(6).hex()}"
+            target = _folder(platform, _GROWING) / f"{found.song_id}-{name}-{os.urandom(6).hex()}"
             try:
                 segments = await convert(path, target)
                 return await _keep(platform, found.song_id, found.audio_hash, name, content_type, target, segments)
@@ -368,6 +380,27 @@ async def _finished(platform: Platform, found: Where, name: str, content_type: s
                 await asyncio.to_thread(target.unlink, missing_ok=True)
 
     return await _once(platform, f"{growing_key(found)} {name}", make)
+
+
+@contextlib.asynccontextmanager
+async def _alone(lock: Path) -> AsyncGenerator[None, None]:
+    """Of the processes of this machine that want the same, one at a time: the job's, and those that answer. The lock
+    ends with its process; its file goes with what is left over."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not _locked(descriptor):  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(LOCK_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def digest_of(platform: Platform, found: Where) -> str:

@@ -15,7 +15,7 @@ from dodeca.kernel.errors import Forbidden, Invalid, TooLarge, UnsupportedMedia
 from dodeca.products.music.audio import probing
 from dodeca.products.music.audio.probing import Probed
 from dodeca.products.music.models import Song
-from dodeca.products.music.service import releases, songs
+from dodeca.products.music.service import preparing, releases, songs
 from dodeca.products.music.service.songs import Audio
 from dodeca.products.music.service.tags import Tags, lenient
 from dodeca.products.music.service.viewers import Viewer
@@ -167,6 +167,7 @@ def add(
         approved=is_approved(platform, viewer),
         **options,  # type: ignore[arg-type]
     )
+    preparing.begin(session, song)
     analyse_song.enqueue(session, SongRef(song.id), key=str(song.id))
     if song.listed:
         releases.tell(session, song)

@@ -9,18 +9,20 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar.datastructures import UploadFile
+from litestar.response import ServerSentEvent
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Forbidden, Invalid, UnsupportedMedia
-from dodeca.kernel.http import Access, Call, Calling, ClosedRequest, FromPath, converted, post, put, read_body
+from dodeca.kernel.http import Access, Call, Calling, ClosedRequest, FromPath, converted, get, post, put, read_body
 from dodeca.kernel.http.security import CSRF_FIELD
 from dodeca.products.music import uploads
 from dodeca.products.music.acting import maybe_moment, number, viewing
 from dodeca.products.music.api.songs import SongAnswer
 from dodeca.products.music.jobs import SongRef, analyse_song
 from dodeca.products.music.models import Song
-from dodeca.products.music.service import songs
+from dodeca.products.music.packaging import QUEUED, package_songs
+from dodeca.products.music.service import preparing, songs
 from dodeca.products.music.service.tags import Tags, changed
 from dodeca.products.music.service.viewers import may_edit_song
 from dodeca.products.music.views import SongView, song_view
@@ -134,7 +136,9 @@ async def replace_audio(call: Calling, song_id: FromPath[str]) -> SongAnswer:
     def unit(session: WriteSession) -> SongAnswer:
         viewer = viewing(session, call)
         song = songs.replace_audio(session, viewer, found, upload.audio)
+        preparing.begin(session, song)
         analyse_song.enqueue(session, SongRef(song.id), key=f"{song.id}:{upload.audio.audio_hash}")
+        package_songs.enqueue(session, key=QUEUED)  # the same sound again is measured already
         return SongAnswer(song.version, song_view(session, viewer, song))
 
     return await call.platform.db.awrite(unit)
@@ -173,4 +177,13 @@ async def _body(call: Call) -> AsyncIterator[bytes]:
         yield chunk
 
 
-routes = [create_song, replace_audio, set_video]
+@get("/uploads/events", access=Access.MEMBER)
+async def uploads_events(call: Calling) -> ServerSentEvent:
+    """Server-sent events: `preparation` of one's own songs, first how far each of the last is, then what changes."""
+    me = call.member().account_id
+    known = await call.platform.db.aread(lambda session: preparing.latest(session, me))
+    first = [(preparing.EVENT, one) for one in known]
+    return call.platform.realtime.stream([preparing.channel(me)], first=first)
+
+
+routes = [create_song, replace_audio, set_video, uploads_events]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -31,6 +31,8 @@ _STEP: Final = 0.1
 _BINS: Final = 800
 _MOMENTARY: Final = re.compile(r"\bM:\s*(-?[\d.]+|-?inf|nan)\s+S:")
 _PEAK: Final = re.compile(r"Sample peak:\s+Peak:\s*(-?[\d.]+|-?inf) dBFS")
+
+Told = Callable[[int], None]
 
 
 class Loudness:
@@ -111,14 +113,16 @@ def check(path: Path) -> int:
     return _duration_ms(blocks)
 
 
-def measure(path: Path) -> Measured:
-    """Decode a whole file once and measure it. From a thread. Raises NotDecodable."""
+def measure(path: Path, told: Told = lambda _ms: None) -> Measured:
+    """Decode a whole file once and measure it, and tell how many milliseconds are decoded. From a thread.
+
+    Raises NotDecodable."""
     graph = (
         "[0:a:0]asplit=2[loud][shape];"
         "[loud]ebur128=peak=sample:framelog=info,anullsink;"
         f"[shape]aformat=sample_fmts=s16:channel_layouts=mono:sample_rates={_RATE}[wave]"
     )
-    found = _decoded(path, ["-filter_complex", graph, "-map", "[wave]", "-f", "s16le", "pipe:1"])
+    found = _decoded(path, ["-filter_complex", graph, "-map", "[wave]", "-f", "s16le", "pipe:1"], told)
     # Blocks of 400 ms begin with the fourth line: earlier ones are not full.
     momentary = [float(text) for text in _MOMENTARY.findall(found.log)[3:]]
     loudness = Loudness.of(momentary)
@@ -146,15 +150,15 @@ class _Decoded:
     log: str
 
 
-def _decoded(path: Path, arguments: list[str]) -> _Decoded:
+def _decoded(path: Path, arguments: list[str], told: Told = lambda _ms: None) -> _Decoded:
     with ffmpeg.running(["-loglevel", "info", *ffmpeg.reading(path), "-vn", "-sn", *arguments]) as (output, log):
-        blocks, timbre = _taken_in(output)
+        blocks, timbre = _taken_in(output, told)
     if _duration_ms(blocks) < SHORTEST_MS:
         raise NotDecodable("The file holds no sound.", field="file")
     return _Decoded(blocks, timbre.to_bytes(), log.text)
 
 
-def _taken_in(output: IO[bytes]) -> tuple[NDArray[np.int32], _Timbre]:
+def _taken_in(output: IO[bytes], told: Told) -> tuple[NDArray[np.int32], _Timbre]:
     parts: list[NDArray[np.int32]] = []
     timbre = _Timbre()
     held = 0
@@ -167,6 +171,7 @@ def _taken_in(output: IO[bytes]) -> tuple[NDArray[np.int32], _Timbre]:
         if whole < len(heights):
             parts.append(np.array([heights[whole:].max()], dtype=np.int32))
         held += len(parts[-1])
+        told(held * _BLOCK * 1000 // _RATE)
         if held > _MOST_BLOCKS:
             raise NotDecodable("A song lasts at most a day.", field="file")
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32), timbre

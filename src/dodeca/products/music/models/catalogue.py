@@ -357,3 +357,26 @@ class Transcode(Model):
     used_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (Index("ix_music_transcodes_used", "used_at"),)
+
+
+class Preparation(Model):
+    """How far an uploaded song is (one row a song): its sound `source` is measured, then packaged for HLS.
+
+    `share` of the whole work is done, from 0 to 1 (check). `reason` says why it failed. What could not be packaged is
+    due again at `due_at`, after `tries` in vain."""
+
+    __tablename__ = "music_preparations"
+
+    song_id: Mapped[int] = mapped_column(ForeignKey("music_songs.id"), primary_key=True)
+    source: Mapped[str]
+    state: Mapped[str]
+    share: Mapped[float] = mapped_column(default=0.0)
+    reason: Mapped[str] = mapped_column(default="")
+    tries: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        CheckConstraint("state IN ('measuring', 'packaging', 'ready', 'failed')", name="state"),
+        CheckConstraint("share >= 0 AND share <= 1", name="share"),
+        partial("ix_music_preparations_waiting", "state = 'packaging'", "due_at", "song_id"),
+    )

@@ -17,6 +17,7 @@ from dodeca.products.music.models import (
     NowPlaying,
     Playlist,
     PlaylistItem,
+    Preparation,
     Rating,
     ShareItem,
     Song,
@@ -38,7 +39,8 @@ def forget_song(session: WriteSession, song_id: int) -> None:
     session.execute(delete(PlaylistItem).where(PlaylistItem.song_id == song_id))
     for playlist_id in lists:
         recount_playlist(session, playlist_id)
-    for table in (AlbumSong, Bookmark, Exclusion, NowPlaying, SongCredit, SongGenre, SongVersion, Transcode):
+    made = (Preparation, SongVersion, Transcode)
+    for table in (AlbumSong, Bookmark, Exclusion, NowPlaying, SongCredit, SongGenre, *made):
         session.execute(delete(table).where(table.song_id == song_id))
     forget_target(session, "song", song_id)
     session.execute(update(Listen).where(Listen.song_id == song_id).values(song_id=None))

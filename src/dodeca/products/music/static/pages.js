@@ -114,6 +114,20 @@ function upload(form, url, data) {
   request.send(data)
 }
 
+// How far uploaded songs are
+document.addEventListener("live:preparation", ({ detail: { song_id: id, state, share, told } }) => {
+  const shown = document.querySelector(`[data-preparing="${id}"]`)
+  if (!shown) return
+  const over = state === "ready" || state === "failed"
+  if (over && shown.dataset.state !== state) announce(told)
+  shown.dataset.state = state
+  const [label, number] = shown.querySelectorAll("span"), bar = shown.querySelector("progress")
+  label.textContent = told
+  number.textContent = `${Math.round(share * 100)}%`
+  bar.value = share
+  bar.setAttribute("aria-label", told)
+})
+
 // Songs of a playlist are dragged to another place; their menus do the same
 let dragged
 document.addEventListener("dragstart", event => { dragged = event.target.closest?.(".song[data-item]"); if (dragged) event.dataTransfer.effectAllowed = "move" })

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from dodeca.commons import following
 from dodeca.kernel.db import ReadSession
 from dodeca.products.music.models import Album, AlbumArtist, Artist, Comment, Member, Playlist, Song
-from dodeca.products.music.service import comments, likes, members, playlists, smart
+from dodeca.products.music.service import comments, likes, members, playlists, preparing, smart
+from dodeca.products.music.service.preparing import PreparationView
 from dodeca.products.music.service.viewers import PRODUCT, Viewer
 
 API = "/api/music"
@@ -82,6 +83,8 @@ class SongView(msgspec.Struct, kw_only=True):
     likes: list[str]
     comments: list[CommentView]
     created_at: datetime
+    preparation: PreparationView | None
+    """Told to its uploader alone."""
 
 
 class ItemView(SongView, kw_only=True):
@@ -180,6 +183,7 @@ def _song_fields(session: ReadSession, viewer: Viewer, songs: Sequence[Song]) ->
     liked = likes.liked_at(session, viewer.account_id, "song", ids)
     rated = likes.ratings_of(session, viewer.account_id, "song", ids)
     said = comments.latest(session, [song.id for song in songs if song.comment_count], COMMENTS_SHOWN)
+    prepared = preparing.of(session, viewer, songs)
     shown_likers = _likers(session, viewer, [song.id for song in songs if song.like_count])
     fields: list[dict[str, Any]] = []
     for song in songs:
@@ -204,6 +208,7 @@ def _song_fields(session: ReadSession, viewer: Viewer, songs: Sequence[Song]) ->
                 "replay_gain": ReplayGain(*gains) if any(gain is not None for gain in gains) else None,
                 "liked": song.id in liked,
                 "rating": rated.get(song.id, 0),
+                "preparation": prepared.get(song.id),
                 "likes": shown_likers.get(song.id, []),
                 "comments": [comment_view(comment) for comment in said.get(song.id, [])],
                 **{name: getattr(song, name) for name in _PLAIN},
