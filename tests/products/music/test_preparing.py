@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from tests.products.music.conftest import MakeSong
 from tests.products.music.test_sound import encoded, mp3, upload
 from tests.support.platform import Client, Factory, work
@@ -116,6 +117,21 @@ def test_nobody_else_sees_how_far_it_is(ada: Client, client: Client, make: Facto
     assert make.run(lambda session: preparing.latest(session, someone.id)) == []
     assert client.get("/api/music/uploads/events").status_code == 401
     assert "data-preparing" not in eve.get(f"/music/songs/{number}/edit").text
+
+
+def test_of_a_song_that_is_not_prepared_nobody_is_told(
+    ada: Client, mp3: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = upload(ada, mp3).json()["song_id"]
+    platform.db.write(lambda s: s.execute(delete(Preparation)) and None)
+    told: list[object] = []
+    monkeypatch.setattr(platform.realtime, "publish_latest", lambda *what, key: told.append(what))
+
+    work(platform)
+
+    assert told == []
+    assert prepared(ada, number) is None
+    assert platform.db.read(lambda s: s.get_one(Song, int(number))).analysed_at is not None
 
 
 def test_songs_that_nobody_uploaded_are_not_packaged(platform: Platform, make_song: MakeSong) -> None:

@@ -17,7 +17,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError, NotFound, Unavailable, UnsupportedMedia
 from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.music.demo import make_demo
-from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Song, Transcode
+from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Preparation, Song, Transcode
 from dodeca.products.music.packaging import QUEUED, package_songs
 from dodeca.products.music.service import loudness, preparing, releases, songs, taste_data
 from dodeca.products.music.service.searching import index_things
@@ -64,11 +64,12 @@ async def analyse(platform: Platform, song_id: int) -> None:
         song = session.get(Song, song_id)
         if song is None or song.analysed_at is not None:
             return None
-        uploader_id = song.uploader_id
+        if session.get(Preparation, song_id) is not None:
+            uploader_id = song.uploader_id
         return sound.where(session, song)
 
     def told(decoded_ms: int) -> None:
-        if uploader_id is not None and found is not None and found.media_key is not None:
+        if uploader_id is not None and found is not None:
             share = preparing.MEASURING_SHARE * min(1.0, decoded_ms / max(1, found.duration_ms))
             preparing.tell_share(platform.realtime, uploader_id, song_id, "measuring", share)
 
