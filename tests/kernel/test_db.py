@@ -6,6 +6,8 @@ import asyncio
 import resource
 import sqlite3
 import threading
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from dodeca.kernel.db import (
     open_database,
     queries,
 )
+from dodeca.kernel.db.sqlite import CHECKPOINT_UNITS
 from dodeca.kernel.errors import Conflict, Invalid, Unavailable
 
 
@@ -216,6 +219,28 @@ def test_closing_finishes_what_is_queued_and_refuses_what_comes_later(tmp_path: 
         database.write(lambda session: sell(session, "late"))
     with sqlite3.connect(tmp_path / "x.sqlite3") as plain:
         assert plain.execute("SELECT count(*) FROM test_seats").fetchone() == (20,)
+
+
+def test_the_log_is_copied_into_the_database_although_nobody_waits_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "seats.sqlite3"
+    database = open_database(f"sqlite:///{file}")
+    database.write(lambda session: metadata.create_all(session.connection()))
+    for number in range(CHECKPOINT_UNITS):
+        database.write(lambda session, number=number: sell(session, f"A{number}"))  # type: ignore[misc]
+
+    def in_file() -> int:
+        with closing(sqlite3.connect(f"file:{file}?immutable=1", uri=True)) as alone:  # it does not look at the log
+            try:
+                return int(alone.execute("SELECT count(*) FROM test_seats").fetchone()[0])
+            except sqlite3.DatabaseError:  # not there yet, or in the middle
+                return 0
+
+    until = time.monotonic() + 30
+    while in_file() < CHECKPOINT_UNITS and time.monotonic() < until:
+        time.sleep(0.01)
+
+    assert in_file() == CHECKPOINT_UNITS
+    database.close()
 
 
 def test_a_full_disk_answers_unavailable_keeps_reading_and_recovers(tmp_path: Path) -> None:

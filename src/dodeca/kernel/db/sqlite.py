@@ -38,6 +38,10 @@ GROUP_UNITS = 256
 GROUP_SECONDS = 0.025
 QUEUE_UNITS = 20_000
 BUSY_MILLISECONDS = 10_000
+CHECKPOINT_UNITS = 200
+"""After so many units the log is copied into the database, see `_Checkpoints`."""
+LONGEST_LOG_PAGES = 16_384
+"""Beyond it (64 MiB) the writer copies what is left itself, so that the log begins anew."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,7 @@ class SqliteDatabase:
         self.groups_committed = 0
         self.units_committed = 0
         self._write_engine.connect().close()  # makes the file and turns WAL on before the first reader opens it
+        self._checkpoints = _Checkpoints(self._write_engine)
         self._writer = threading.Thread(target=self._write_loop, name="database-writer", daemon=True)
         self._writer.start()
 
@@ -186,6 +191,7 @@ class SqliteDatabase:
             raise
         self.groups_committed += 1
         self.units_committed += len(group)
+        self._checkpoints.note(len(group))
         return session
 
     def _grows(self, group: list[_Unit], started: float) -> bool:
@@ -244,10 +250,51 @@ class SqliteDatabase:
         self._closed = True
         self._queue.put(None)
         self._writer.join()
+        self._checkpoints.close()
         for connection in self._open:
             connection.close()
         self.engine.dispose()
         self._write_engine.dispose()
+
+
+class _Checkpoints:
+    """Copies the write-ahead log into the database in a thread of its own: its writes are scattered over the whole file
+    and wait for the disk, which a commit would have to wait for otherwise. (https://www.sqlite.org/wal.html#ckpt)"""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._units = 0
+        self._due = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def note(self, units: int) -> None:
+        """Units were committed. Called by the writer's thread."""
+        self._units += units
+        if self._units < CHECKPOINT_UNITS:
+            return
+        self._units = 0
+        self._due.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="database-checkpoints", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            driver = _driver(connection)
+            while self._due.wait() and not self._closed:
+                self._due.clear()
+                try:
+                    driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                except sqlite3.Error as error:  # a full disk: the log stays, and the next turn tries again
+                    log.warning("database.checkpoint_failed", error=str(error))
+
+    def close(self) -> None:
+        """Stop after what is being copied."""
+        self._closed = True
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
 
 
 class _HalfDoneError(Exception):
@@ -332,6 +379,7 @@ def _engine(url: str, *, readonly: bool) -> Engine:
         cursor.execute("PRAGMA mmap_size=268435456")
         cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.execute("PRAGMA query_only=ON" if readonly else "PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={LONGEST_LOG_PAGES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
