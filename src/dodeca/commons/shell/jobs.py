@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dodeca.kernel import mail
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.http.idempotency import forget_old_keys
-from dodeca.kernel.jobs import JobContext, Nothing, job
+from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.kernel.media.sweeping import sweep_media
 
 
@@ -21,4 +23,4 @@ def forget_mail(session: WriteSession, _job: JobContext, _payload: Nothing) -> N
     mail.forget_old(session)
 
 
-jobs = [forget_keys, forget_mail, mail.deliver, sweep_media]
+jobs: list[Job[Any]] = [forget_keys, forget_mail, mail.deliver, sweep_media]
