@@ -73,10 +73,11 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
         filled = links / (time.perf_counter() - started)
         paths = mixed(codes)
         results = [Result(name=f"Filling {links:,} links", value=filled, unit="/s")]
+        # First, as the server folds what redirects leave for minutes.
+        results.append(_creations(data, runs, seconds, say))
         results += _redirects(data, paths, runs, seconds, workers, peer, say)
         results.append(_killed(data, paths, seconds, say))
         results.append(_folding(data))
-        results.append(_creations(data, runs, seconds, say))
     return results
 
 
