@@ -216,12 +216,18 @@ def test_a_file_that_breaks_ends_in_a_clear_state(ada: Client, mp3: Path, platfo
     assert profiles(platform) == []
 
 
-def test_a_file_that_is_away_is_tried_again(ada: Client, mp3: Path, platform: Platform) -> None:
-    number = upload(ada, mp3).json()["song_id"]
+def measured_upload(ada: Client, mp3: Path, platform: Platform) -> tuple[str, Path]:
+    """A song that was uploaded and measured, and where its file lies."""
+    number = str(upload(ada, mp3).json()["song_id"])
     asyncio.run(jobs.analyse(platform, int(number)))
     key = platform.db.read(lambda s: s.get_one(Song, int(number))).media_key
     path = platform.media.local_path(key or "")
     assert path is not None
+    return number, path
+
+
+def test_a_file_that_is_away_is_tried_again(ada: Client, mp3: Path, platform: Platform) -> None:
+    number, path = measured_upload(ada, mp3, platform)
     away = path.rename(path.with_suffix(".away"))
 
     work(platform)
@@ -235,11 +241,7 @@ def test_a_file_that_is_away_is_tried_again(ada: Client, mp3: Path, platform: Pl
 
 
 def test_what_stays_away_is_given_up(ada: Client, mp3: Path, platform: Platform) -> None:
-    number = upload(ada, mp3).json()["song_id"]
-    asyncio.run(jobs.analyse(platform, int(number)))
-    key = platform.db.read(lambda s: s.get_one(Song, int(number))).media_key
-    path = platform.media.local_path(key or "")
-    assert path is not None
+    number, path = measured_upload(ada, mp3, platform)
     path.unlink()
 
     for _ in range(preparing.MOST_TRIES):
