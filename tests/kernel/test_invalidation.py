@@ -296,6 +296,22 @@ class TestRedis:
 
         asyncio.run(scenario())
 
+    def test_it_stops_although_its_connection_does_not_close(
+        self, redis_server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def never_closed(_: object) -> None:
+            raise redis.TimeoutError("Timed out closing connection")
+
+        async def scenario() -> None:
+            bus = RedisInvalidation(redis_server.url)
+            bus.start()
+            await bus.connected.wait()
+            monkeypatch.setattr("redis.asyncio.Redis.aclose", never_closed)
+            await bus.stop()
+            assert not bus.connected.is_set()
+
+        asyncio.run(scenario())
+
     def test_an_unreadable_message_makes_every_cache_forget(self, redis_server: Any) -> None:
         async def scenario() -> None:
             bus, listener = RedisInvalidation(redis_server.url), Listener()

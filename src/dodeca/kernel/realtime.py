@@ -20,6 +20,7 @@ import structlog
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from dodeca.kernel import clock, ids
+from dodeca.kernel.tasks import being_cancelled
 
 if TYPE_CHECKING:  # Redis' client is a tenth of a start's imports: it comes with the first URL
     from redis.asyncio import Redis
@@ -92,7 +93,10 @@ class Realtime:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         if self._redis is not None:
-            await self._redis.aclose()
+            from redis import RedisError
+
+            with suppress(RedisError):  # one that does not answer need not hear that it is over
+                await self._redis.aclose()
 
     def publish(self, channel: str, kind: str, data: object) -> None:
         """Tell everybody who listens to `channel`. From any thread; nothing happens where no server runs."""
@@ -157,6 +161,8 @@ class Realtime:
             except (RedisError, OSError) as error:
                 log.warning("realtime.redis_down", error=str(error))
                 self._deliver(message)
+                if being_cancelled():
+                    return
             finally:
                 self._outgoing.task_done()
 
@@ -180,6 +186,8 @@ class Realtime:
                         if raw["type"] == "message":
                             self._deliver(msgspec.json.decode(raw["data"], type=Message))
             except (RedisError, OSError, msgspec.DecodeError) as error:
+                if being_cancelled():
+                    return
                 log.warning("realtime.redis_down", error=str(error))
                 await asyncio.sleep(1)
 

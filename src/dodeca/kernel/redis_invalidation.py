@@ -23,6 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from dodeca.kernel.invalidation import Discarding, Invalidation
+from dodeca.kernel.tasks import being_cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,8 @@ class RedisInvalidation(Invalidation):
                     await pubsub.subscribe(self._own_channel, self._CHANNEL)
                     await self._receive(client, pubsub)
             except (redis.RedisError, OSError, TimeoutError) as error:
+                if being_cancelled():
+                    return
                 if self.connected.is_set():
                     log.warning("invalidation.disconnected", error=str(error))
             finally:
