@@ -1,7 +1,8 @@
 """The shortener: redirects beside nginx's static 302, every click recorded, also at `kill -9`; creations.
 
 Options: `--links N`, how many links there are (default 1,000,000); `--workers N`, with how many processes the server
-and nginx answer redirects (default 1); and `--peer nginx`, what redirects are measured against.
+and nginx answer redirects (default 1); `--data DIR`, where links are made and kept, so that a later run takes what is
+there; and `--peer nginx`, what redirects are measured against.
 Creations and `kill -9` are measured with one process.
 """
 
@@ -62,17 +63,15 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
     """Redirects a second ÷ nginx, p50 and p99, clicks recorded ÷ 302s seen, the same after kill -9, creations."""
     links, workers, peer = _read(options)
     with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder:
-        data = Path(folder)
-        subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "dodeca", "admin", "create", OWNER, "--data", str(data)],
-            check=True,
-            capture_output=True,
-        )
-        started = time.perf_counter()
-        codes = fill(data, links, say)
-        filled = links / (time.perf_counter() - started)
+        data = Path(options.get("data", folder))
+        codes = _kept(data, links)
+        results = []
+        if not codes:
+            started = time.perf_counter()
+            codes = fill(data, links, say)
+            filled = links / (time.perf_counter() - started)
+            results.append(Result(name=f"Filling {links:,} links", value=filled, unit="/s"))
         paths = mixed(codes)
-        results = [Result(name=f"Filling {links:,} links", value=filled, unit="/s")]
         # First, as the server folds what redirects leave for minutes.
         results.append(_creations(data, runs, seconds, say))
         results += _redirects(data, paths, runs, seconds, workers, peer, say)
@@ -82,9 +81,9 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
 
 
 def _read(options: Mapping[str, str]) -> tuple[int, int, str]:
-    unknown = sorted(set(options) - {"links", "workers", "peer"})
+    unknown = sorted(set(options) - {"links", "workers", "data", "peer"})
     if unknown:
-        raise Invalid(f"There is no option --{unknown[0]}. Known: --links, --workers, --peer.")
+        raise Invalid(f"There is no option --{unknown[0]}. Known: --links, --workers, --data, --peer.")
     peer = options.get("peer", "nginx")
     if peer != "nginx":
         raise Invalid("--peer can be nginx.", field="peer")
@@ -112,6 +111,29 @@ def opened(data: Path) -> Iterator[Platform]:
         yield platform
     finally:
         platform.close()
+
+
+def _kept(data: Path, count: int) -> list[str]:
+    """The codes of the first `count` links that an earlier run made in `data`; none in a new folder, which gets the
+    account that makes them."""
+    from sqlalchemy import select
+
+    from dodeca.products.shortener.models import Link
+
+    if not (data / "dodeca.sqlite3").is_file():
+        data.mkdir(parents=True, exist_ok=True)
+        subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "dodeca", "admin", "create", OWNER, "--data", str(data)],
+            check=True,
+            capture_output=True,
+        )
+        return []
+    with opened(data) as platform:
+        first = select(Link.short_code).order_by(Link.id).limit(count)
+        codes = platform.db.read(lambda session: list(session.scalars(first)))
+    if len(codes) not in (0, count):
+        raise Invalid(f"--data holds {len(codes):,} links.", field="data")
+    return codes
 
 
 def fill(data: Path, count: int, say: Say) -> list[str]:

@@ -26,5 +26,9 @@ class ShortenerSettings(SettingsGroup):
     fetch_titles: bool = setting(True, "Links made on the pages without a title get that of the page they lead to.")
     unused_days: int = setting(365, "Days without a click after which a link stops; 0 = never.", minimum=0)
     raw_click_days: int = setting(90, "Days that single clicks are kept; roll-ups stay.", minimum=1)
-    cache_megabytes: int = setting(256, "Memory a process keeps for ready redirects.", minimum=1)
+    cache_megabytes: int = setting(
+        0,
+        "Memory a process may keep for ready redirects, 1,500 links each megabyte; 0 = a sixteenth of the machine's.",
+        minimum=0,
+    )
     dns_servers: str = setting("", "Resolvers that check domains: address or address:port,… Default: the system's.")

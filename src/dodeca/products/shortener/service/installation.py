@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 import threading
 import time
 import weakref
@@ -20,6 +21,7 @@ from dodeca.kernel.crypto import Passwords, Signer, TokenDigests
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.geolocation import Geolocation
 from dodeca.kernel.http import Call, InUnit
+from dodeca.kernel.memory import memory_bytes
 from dodeca.products.shortener.hosts import canonical_host
 from dodeca.products.shortener.journal import Journal
 from dodeca.products.shortener.models import SHARED_DOMAIN
@@ -62,7 +64,8 @@ class Shortener:
         self.journal_folder: Path = platform.data / "journals" / "shortener"
         self.entries: Cache[Entry] = Cache(
             "shortener.entries",
-            max_bytes=self.settings.cache_megabytes << 20,
+            max_bytes=self.settings.cache_megabytes << 20 or memory_bytes() // 16,
+            max_entries=sys.maxsize,
             size=lambda entry: entry.size,
             invalidation=platform.invalidation,
         )
