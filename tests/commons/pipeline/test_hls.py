@@ -16,7 +16,7 @@ from dodeca.commons.pipeline.hls import Rendition
 
 H264_AAC = ("-map", "0:v:0", "-map", "0:a:0", "-c:v", "libx264", "-g", "60", "-sc_threshold", "0", "-c:a", "aac")
 AAC = ("-map", "0:a:0", "-c:a", "aac", "-b:a", "256k", "-ac", "2", "-ar", "48000")
-SLOW_MS = 600_000
+SLOW_MS = 100_000
 CHILDREN = Path(f"/proc/{os.getpid()}/task/{threading.main_thread().native_id}/children")
 
 
@@ -35,9 +35,15 @@ class Told:
         self.shares.append(share)
 
 
+@pytest.fixture(autouse=True)
+def _told_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress is told many times of what takes a second or two."""
+    monkeypatch.setattr(ffmpeg, "TOLD_SECONDS", 0.1)
+
+
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sound that takes some seconds to encode."""
+    """Sound that takes a second or two to encode."""
     path = tmp_path_factory.mktemp("slow") / "noise.wav"
     noise = f"anoisesrc=duration={SLOW_MS // 1000}:sample_rate=48000"
     ffmpeg.run(["-loglevel", "error", "-f", "lavfi", "-i", noise, f"file:{path}"])
