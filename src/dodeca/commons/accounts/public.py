@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dodeca.commons.accounts.actor import Actor, MaybeActor, Owner, acting, maybe_acting
 from dodeca.commons.accounts.authentication import Resolver
+from dodeca.commons.accounts.events import EmailProven
 from dodeca.commons.accounts.flows import (
     CodeNeeded,
     SignedIn,
@@ -56,6 +57,7 @@ __all__ = [
     "Actor",
     "ApiKey",
     "CodeNeeded",
+    "EmailProven",
     "EmailTaken",
     "MaybeActor",
     "Origin",

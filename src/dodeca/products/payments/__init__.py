@@ -30,10 +30,11 @@ def _prepare(platform: Platform) -> None:
 
 def manifest() -> Manifest:
     """The product. A function, because other products import `public` without wanting routes."""
+    from dodeca.commons.accounts.public import EmailProven
     from dodeca.products.payments import api, demo, home, invariants, pages
     from dodeca.products.payments.compat import razorpay
     from dodeca.products.payments.compat.razorpay.lane import make_lane
-    from dodeca.products.payments.jobs import jobs
+    from dodeca.products.payments.jobs import claim, jobs
     from dodeca.products.payments.service.keys import KEY_RATE
 
     return Manifest(
@@ -48,6 +49,7 @@ def manifest() -> Manifest:
         lane=make_lane,
         key_rate=KEY_RATE,
         jobs=jobs,
+        subscriptions={EmailProven: [claim]},
         invariants=invariants.invariants,
         demo=demo.load,
         home=home.card,

@@ -14,7 +14,7 @@ from dodeca.kernel.db import ReadSession
 from dodeca.kernel.web.shell import HomeNumber
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import Order, Payment
-from dodeca.products.payments.service import methods, purse
+from dodeca.products.payments.service import guests, methods, purse
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -34,7 +34,8 @@ def card(session: ReadSession, platform: Platform) -> Mapping[str, object]:
 
 def account_export(session: ReadSession, account_id: str) -> Mapping[str, bytes]:
     """What a person paid, keeps in the purse and pays with."""
-    paid = session.scalars(select(Order).where(Order.payer_account_id == account_id).order_by(Order.created_at))
+    mine = (Order.payer_account_id == account_id) | Order.id.in_(guests.orders_paid_by(account_id))
+    paid = session.scalars(select(Order).where(mine).order_by(Order.created_at, Order.id))
     found = {
         "transactions": [
             {"id": o.id, "amount": o.amount, "currency": o.currency, "status": o.status, "at": rfc3339(o.created_at)}

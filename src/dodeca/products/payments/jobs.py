@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 
+from dodeca.commons.accounts.public import EmailProven
 from dodeca.kernel import clock, mail
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError, Upstream
@@ -23,6 +24,7 @@ from dodeca.products.payments.service import (
     disputes,
     downtimes,
     events,
+    guests,
     invoices,
     ledger,
     payment_links,
@@ -196,6 +198,12 @@ async def bill(context: JobContext, _nothing: Nothing) -> None:
     await flows.bill_all(context.platform)
 
 
+@job("payments.claim", payload=EmailProven)
+async def claim(context: JobContext, proven: EmailProven) -> None:
+    """Find what somebody paid as a guest."""
+    await flows.exhaust(context.platform, lambda session: guests.claim(session, proven.account_id))
+
+
 @job("payments.expire_offers", every=60)
 async def expire_offers(context: JobContext, _nothing: Nothing) -> None:
     """Close links, invoices, codes and accounts whose time is over; remind of links that end soon."""
@@ -217,6 +225,7 @@ outside.jobs.update(
 jobs: list[Job[Any]] = [
     capture,
     charge,
+    claim,
     deliver_webhook,
     inquire,
     void,

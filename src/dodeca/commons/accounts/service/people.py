@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy import Select, func, insert, or_, select
 
 from dodeca.commons.accounts import letters
+from dodeca.commons.accounts.events import EmailProven
 from dodeca.commons.accounts.models import Account
 from dodeca.commons.accounts.principals import forget_principal
 from dodeca.commons.accounts.service import audit, roles, sessions, text
 from dodeca.commons.accounts.service.origin import NOWHERE, Origin
-from dodeca.kernel import clock, ids
+from dodeca.kernel import clock, ids, outbox
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.http import Slice, page_of
@@ -62,7 +63,9 @@ def create(
     with claiming(session, Account, otherwise=UsernameTaken("Just taken. Choose another.", field="username")):
         session.add(account)
     audit.record(session, account.id, "account.registered", origin)
-    if address and not email_verified:
+    if address and email_verified:
+        outbox.add(session, EmailProven(account_id=account.id))
+    elif address:
         letters.ask_to_verify(session, account, address)
     return account
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import delete
 
 from dodeca.commons.accounts import letters
+from dodeca.commons.accounts.events import EmailProven
 from dodeca.commons.accounts.models import Account, ApiKey, Identity, Passkey, RecoveryCode, Totp
 from dodeca.commons.accounts.service import audit, passwords, people, text
 from dodeca.commons.accounts.service.origin import Origin
 from dodeca.commons.accounts.vault import Vault
-from dodeca.kernel import clock
+from dodeca.kernel import clock, outbox
 from dodeca.kernel.crypto import BadSignature, Expired
 from dodeca.kernel.db import ReadSession, WriteSession
 
@@ -48,6 +49,7 @@ def complete(session: WriteSession, token: str, password_hash: str, vault: Vault
         for table in (ApiKey, Passkey, Identity, Totp, RecoveryCode):
             session.execute(delete(table).where(table.account_id == account.id))
         audit.record(session, account.id, "email.verified", origin)
+        outbox.add(session, EmailProven(account_id=account.id))
     passwords.set_password(session, account, password_hash, origin, keep=None, action="password.reset")
     letters.tell(session, account, "password_changed")
     return account

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dodeca.commons.accounts import letters
+from dodeca.commons.accounts.events import EmailProven
 from dodeca.commons.accounts.models import Account
 from dodeca.commons.accounts.service import audit, people, text
 from dodeca.commons.accounts.service.origin import NOWHERE, Origin
 from dodeca.commons.accounts.vault import Vault
-from dodeca.kernel import clock
+from dodeca.kernel import clock, outbox
 from dodeca.kernel.crypto import BadSignature
 from dodeca.kernel.db import WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid
@@ -39,6 +40,7 @@ def verify(session: WriteSession, token: str, vault: Vault, origin: Origin = NOW
     else:
         account.email_verified_at = clock.now()
     audit.record(session, account.id, "email.verified", origin)
+    outbox.add(session, EmailProven(account_id=account.id))
     return account
 
 

@@ -17,6 +17,7 @@ from dodeca.kernel.db import Model
 
 UNSETTLED = "unsettled_since IS NOT NULL"
 UNCAPTURED = "status <> 'captured'"
+UNCLAIMED = "mail_receipt AND payer_account_id IS NULL AND claimed_by IS NULL"
 METHODS = ("card", "upi", "netbanking", "wallet", "bank_transfer")
 
 
@@ -188,7 +189,8 @@ class Payment(Model):
     an acquirer is asked to capture. `hold_id` is the reservation in the payer's purse where that pays.
     `unsettled_since` is when its money came, while a settlement is to pay it out: never for what went into a purse or
     to the merchant's own bank account, and not while it is disputed. A transfer that reached a bank has its reference
-    in `acquirer_reference`, once in a merchant and mode (index)."""
+    in `acquirer_reference`, once in a merchant and mode (index). `claimed_by` is the account that proved to read the
+    mail address which a guest gave (`service.guests`): it sees the payment, and has no other part in it."""
 
     __tablename__ = "payments_payments"
 
@@ -202,6 +204,7 @@ class Payment(Model):
     token_id: Mapped[str | None] = mapped_column(ForeignKey("payments_tokens.id"))
     card_id: Mapped[str | None] = mapped_column(ForeignKey("payments_cards.id"))
     payer_account_id: Mapped[str | None]
+    claimed_by: Mapped[str | None]
     amount: Mapped[int]
     amount_refunded: Mapped[int] = mapped_column(default=0)
     currency: Mapped[str]
@@ -262,6 +265,13 @@ class Payment(Model):
         ),
         present("ix_payments_payments_capturing_at", "capturing_at"),
         present("ix_payments_payments_payer_account_id", "payer_account_id"),
+        present("ix_payments_payments_claimed_by", "claimed_by"),
+        Index(
+            "ix_payments_payments_unclaimed",
+            func.lower(text("email")),
+            sqlite_where=text(UNCLAIMED),
+            postgresql_where=text(UNCLAIMED),
+        ),
         present("ix_payments_payments_settlement_id", "settlement_id"),
     )
 

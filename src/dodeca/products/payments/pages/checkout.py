@@ -395,6 +395,7 @@ def receipt(session: DbRead, call: Calling, payment_id: FromPath[str], proof: Fr
         is_outside=outside is not None,
         file=f"/payments/receipt/{payment.id}/{proof}/pdf" if payment.captured_at is not None else None,
         agreed=agreed,
+        framed=asked(call, "embedded"),
         again=again + carried(call) if again else None,
         card=session.get(Card, payment.card_id) if payment.card_id else None,
     )

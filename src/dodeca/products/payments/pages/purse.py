@@ -29,9 +29,9 @@ from dodeca.kernel.http import (
 from dodeca.kernel.money import formatted, parse_decimal
 from dodeca.products.payments import public
 from dodeca.products.payments.ids import new as new_id
-from dodeca.products.payments.models import Merchant, Order, Payment, Subscription
+from dodeca.products.payments.models import Merchant, Order, Subscription
 from dodeca.products.payments.pages.common import TONES, NoForm
-from dodeca.products.payments.service import methods, purse, subscriptions
+from dodeca.products.payments.service import guests, methods, purse, subscriptions
 from dodeca.products.payments.service.desk import desk_by_id, merchant_of
 from dodeca.products.payments.service.inputs import amount_of
 
@@ -80,12 +80,11 @@ def show_home(session: ReadSession, call: Call, state: FormState) -> Page:
 
 
 def _history(session: ReadSession, me: str) -> list[dict[str, Any]]:
-    """Orders of other products and what was paid at checkouts while signed in, newest first."""
-    paid = select(Payment.order_id).where(Payment.payer_account_id == me, Payment.order_id.is_not(None))
+    """Orders of other products and what was paid at checkouts, newest first."""
     mine = (
         select(Order, Merchant.name)
         .join(Merchant)
-        .where((Order.payer_account_id == me) | Order.id.in_(paid))
+        .where((Order.payer_account_id == me) | Order.id.in_(guests.orders_paid_by(me)))
         .order_by(Order.created_at.desc(), Order.id.desc())
         .limit(LATEST)
     )

@@ -19,7 +19,7 @@ from dodeca.kernel.money import half_up, share
 from dodeca.products.payments import acquirers, entities, hooks, outside
 from dodeca.products.payments.acquirers.protocol import Approved, Declined, Result, Unavailable
 from dodeca.products.payments.models import Payment, Split
-from dodeca.products.payments.service import disputes, events, ledger, notices, orders, splits, states
+from dodeca.products.payments.service import disputes, events, guests, ledger, notices, orders, splits, states
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.ledger import Entry, Place
 from dodeca.products.payments.service.steps import BANK, OWN, Step, Work, card_of, earned_by, locked
@@ -105,6 +105,7 @@ def finish(session: WriteSession, work: Work, result: Result) -> Step:
         return Step("done", payment.id, work, refused=refused)
     if isinstance(result, Approved):
         shares = _book(session, work)
+        guests.claim_captured(session, work.payment)
         work.store(session)
         _tell(session, work, shares)
         if result.dispute:
