@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dodeca.kernel import clock
@@ -175,6 +176,28 @@ def test_a_prepared_statement_converts_like_the_orm(database: Database) -> None:
     assert database.read(lambda session: find.first(session, name="A1")) == ("A1", moment)
     assert database.read(lambda session: find.first(session, name="A2")) is None
     assert database.read(lambda session: find.rows(session, name="A1")) == [("A1", moment)]
+
+
+@pytest.mark.parametrize("count", [0, 3, 4096 + 1024 + 2 * 64 + 5])
+def test_many_rows_go_in_as_each_alone_would(database: Database, count: int) -> None:
+    moments = [datetime(2031, 5, 1, second=number % 60, tzinfo=UTC) for number in range(count)]
+    rows = [{"name": f"A{number}", "sold_at": moment} for number, moment in enumerate(moments)]
+    add = Prepared(insert(Seat).values(name=bindparam("name"), sold_at=bindparam("sold_at")))
+
+    database.write(lambda session: add.insert_many(session, rows))
+
+    stored = database.read(lambda session: session.execute(select(Seat.name, Seat.sold_at)).all())
+    assert sorted(map(tuple, stored)) == sorted((row["name"], row["sold_at"]) for row in rows)
+
+
+def test_one_of_many_rows_that_cannot_be_stored_takes_the_unit_with_it(database: Database) -> None:
+    rows = [{"name": f"A{number % 99}", "sold_at": clock.now()} for number in range(100)]
+    add = Prepared(insert(Seat).values(name=bindparam("name"), sold_at=bindparam("sold_at")))
+
+    with pytest.raises(IntegrityError):
+        database.write(lambda session: add.insert_many(session, rows))
+
+    assert names(database) == []
 
 
 def test_a_budget_of_queries_is_kept(database: Database) -> None:

@@ -179,11 +179,11 @@ class SearchIndex:
             return
         first = (session.scalar(select(func.max(self.table.c.id))) or 0) + 1  # SQLite has one writer
         numbered = list(enumerate(documents, first))
-        self._add.run_many(session, [{"id": number, **self._values(document)} for number, document in numbered])
+        self._add.insert_many(session, [{"id": number, **self._values(document)} for number, document in numbered])
         folded = [
             {"rowid": number, **(document.folded or self.folded(document.fields))} for number, document in numbered
         ]
-        self._add_words.run_many(session, folded)
+        self._add_words.insert_many(session, folded)
 
     def _values(self, document: Document) -> dict[str, Any]:
         """A document as the table's columns."""

@@ -1,4 +1,4 @@
-"""Writing what an import brings: the next rows are prepared while the last ones are committed.
+"""Writing what an import brings: the next rows are prepared while SQLite writes the last ones.
 
 Rows go in by the thousand with statements that are compiled once. A batch is one unit of work, so an import that is
 broken off has whole batches, and the next run adds the others.
@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -97,22 +96,12 @@ def write(
             batch = _prepared(entries, authors, names, offset, rules)
             if storing is not None:
                 progress.advance(storing.result())
-            stored = Event()
-            unit = partial(_store, batch=batch, known=known, report=report, stored=stored)
-            storing = pool.submit(platform.db.write, unit)
-            storing.add_done_callback(partial(_set, stored))
-            # Two threads that want the interpreter take a third longer for both: only commits are waited for at work.
-            stored.wait()
+            storing = pool.submit(platform.db.write, partial(_store, batch=batch, known=known, report=report))
         if storing is not None:
             progress.advance(storing.result())
     for roots in staging.roots(BATCH):
         platform.db.write(partial(_count_below, roots=[root + offset for root in roots]))
     platform.db.write(_continue_ids)
-
-
-def _set(stored: Event, _storing: object) -> None:
-    """Nothing will come any more, for it failed or is done."""
-    stored.set()
 
 
 def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]:
@@ -191,16 +180,15 @@ def _rank(entry: Entry, created: datetime, rules: Rules, now: datetime) -> float
     return ranking.rank(standing, now, rules)
 
 
-def _store(session: WriteSession, batch: _Batch, known: set[str], report: ImportReport, stored: Event) -> int:
-    """Store what is not there yet; gives how many entries were looked at. `known` are members who have their row,
-    `stored` tells when only the commit is left."""
+def _store(session: WriteSession, batch: _Batch, known: set[str], report: ImportReport) -> int:
+    """Store what is not there yet; gives how many entries were looked at. `known` are members who have their row."""
     held = {item_id for (item_id,) in _held.rows(session, [row["id"] for row in batch.items])}
     items, tags, documents = batch.items, batch.tags, batch.documents
     if held:
         items = [row for row in items if row["id"] not in held]
         tags = [row for row in tags if row["item_id"] not in held]
         documents = [document for document in documents if int(document.doc_id) not in held]
-    _add_items.run_many(session, items)
+    _add_items.insert_many(session, items)
     _add_tags.run_many(session, tags)
     _add_points(session, items, known)
     searching.index.index_new(session, documents)
@@ -212,7 +200,6 @@ def _store(session: WriteSession, batch: _Batch, known: set[str], report: Import
         report.unchanged += batch.size - added
 
     session.after_commit(count)
-    stored.set()
     return batch.size
 
 
