@@ -86,6 +86,34 @@ def test_series_in_every_unit_hold_every_click(
     assert sum(point["clicks"] for point in numbers["series"]) == 1
 
 
+def test_days_and_hours_give_the_same_bars(member: Client, visitor: Client, shortener: Shortener) -> None:
+    """Bars of UTC days come from the roll-up of days, those of other zones from that of hours."""
+    link = member.post("/api/shortener/links", json={"long_url": "https://example.com/"}).json()
+    start = clock.now()
+    for hours in (1, 5, 23, 26, 1, 60, 11):
+        clock.advance(hours * 3600)
+        visitor.get(f"/s/{link['short_code']}")
+        visitor.get(f"/s/{link['short_code']}", headers={"Referer": "https://news.example/"})
+        visitor.request("HEAD", f"/s/{link['short_code']}")
+    clock.advance(3600)
+    shortener.folder.fold()
+    ranges: list[dict[str, str]] = [
+        {},
+        {"from": clock.rfc3339(start + timedelta(hours=30)), "to": clock.rfc3339(start + timedelta(hours=100))},
+        {"from": clock.rfc3339(start + timedelta(hours=2))},
+    ]
+
+    for unit in ("hour", "day", "week", "month"):
+        for bounds in ranges:
+            ask = {"short_url": link["short_code"], "unit": unit, **bounds}
+            days, hours = (
+                member.get("/api/shortener/analytics", params={**ask, "tz": zone}).json() for zone in ("UTC", "Etc/UTC")
+            )
+            assert days == hours
+            assert sum(point["clicks"] for point in days["series"]) == days["clicks"] > 0
+            assert {row["value"]: row["clicks"] for row in days["referrers"]}["news.example"] == days["clicks"] // 2
+
+
 def test_a_range_holds_only_its_clicks(member: Client, visitor: Client, shortener: Shortener) -> None:
     link = member.post("/api/shortener/links", json={"long_url": "https://example.com/"}).json()
     visitor.get(f"/s/{link['short_code']}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
@@ -124,12 +124,11 @@ def _in_utc(moment: datetime | None, field: str) -> datetime | None:
 
 def analyse(session: ReadSession, link: Link, short_url: str, span: Range) -> Analytics:
     """All numbers of a link that the caller may see. Raises Invalid when the series would be too long."""
-    totals = _sums(session, [link.id], span, (ALL, LEFT_OUT))
-    clicks, uniques, bots = totals.get((ALL, ""), (0, 0, 0))
-    left_out = {value: counts[0] for (dimension, value), counts in totals.items() if dimension == LEFT_OUT}
+    sums = _sums(session, [link.id], span, (ALL, LEFT_OUT, *BREAKDOWNS.values()))
+    clicks, uniques, bots = sums.get((ALL, ""), (0, 0, 0))
+    left_out = {value: counts[0] for (dimension, value), counts in sums.items() if dimension == LEFT_OUT}
     impressions = left_out.get("impression", 0)
     first, last = _first_and_last(session, link, span)
-    parts = _breakdowns(session, [link.id], span)
     return Analytics(
         short_url=short_url,
         long_url=link.long_url,
@@ -143,7 +142,7 @@ def analyse(session: ReadSession, link: Link, short_url: str, span: Range) -> An
         series=series(session, [link.id], span),
         excluded=Excluded(bots, left_out.get("head", 0), left_out.get("prefetch", 0)),
         outcomes=[],
-        **parts,
+        **{name: _values(sums, dimension) for name, dimension in BREAKDOWNS.items()},
     )
 
 
@@ -154,21 +153,12 @@ def totals(session: ReadSession, link_ids: Sequence[int], span: Range) -> tuple[
 
 def breakdown(session: ReadSession, link_ids: Sequence[int], span: Range, dimension: str) -> list[Value]:
     """Clicks by value of a dimension (country, device, os, browser, language, referrer, source), most first."""
-    sums = _sums(session, link_ids, span, (dimension,))
-    values = [Value(value, counts[0]) for (_, value), counts in sums.items() if counts[0]]
-    return sorted(values, key=lambda entry: (-entry.clicks, entry.value))[:MOST_VALUES]
+    return _values(_sums(session, link_ids, span, (dimension,)), dimension)
 
 
-def _breakdowns(session: ReadSession, link_ids: Sequence[int], span: Range) -> dict[str, list[Value]]:
-    sums = _sums(session, link_ids, span, tuple(BREAKDOWNS.values()))
-    found: dict[str, list[Value]] = {name: [] for name in BREAKDOWNS}
-    names = {dimension: name for name, dimension in BREAKDOWNS.items()}
-    for (dimension, value), counts in sums.items():
-        if counts[0]:
-            found[names[dimension]].append(Value(value, counts[0]))
-    for name, values in found.items():
-        found[name] = sorted(values, key=lambda entry: (-entry.clicks, entry.value))[:MOST_VALUES]
-    return found
+def _values(sums: Mapping[tuple[str, str], tuple[int, int, int]], dimension: str) -> list[Value]:
+    found = [Value(value, counts[0]) for (of, value), counts in sums.items() if of == dimension and counts[0]]
+    return sorted(found, key=lambda entry: (-entry.clicks, entry.value))[:MOST_VALUES]
 
 
 def _sums(
@@ -176,23 +166,8 @@ def _sums(
 ) -> dict[tuple[str, str], tuple[int, int, int]]:
     """Sums by dimension and value: whole days from the roll-up of days, the edges from that of hours."""
     found: dict[tuple[str, str], tuple[int, int, int]] = {}
-    first, last = _hours(span)
-    first_day = None if first is None else -(-first // 24)
-    last_day = None if last is None else last // 24
-    whole = first_day is None or last_day is None or first_day < last_day
-    pieces: list[tuple[Any, ColumnElement[bool]]] = []
-    if whole:
-        pieces.append((ClickDay, _between(ClickDay.day, first_day, last_day)))
-        edges = []
-        if first is not None and first_day is not None and first < first_day * 24:
-            edges.append(_between(ClickHour.hour, first, first_day * 24))
-        if last is not None and last_day is not None and last_day * 24 < last:
-            edges.append(_between(ClickHour.hour, last_day * 24, last))
-        if edges:
-            pieces.append((ClickHour, or_(*edges)))
-    else:
-        pieces.append((ClickHour, _between(ClickHour.hour, first, last)))
-    for table, within in pieces:
+    for table, period, first, last in _pieces(span):
+        within = _between(period, first, last)
         statement = (
             select(table.dimension, table.value, func.sum(table.clicks), func.sum(table.uniques), func.sum(table.bots))
             .where(table.link_id.in_(link_ids), table.dimension.in_(list(dimensions)), within)
@@ -203,6 +178,22 @@ def _sums(
             now = [int(count or 0) for count in counts]
             found[dimension, value] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
     return found
+
+
+def _pieces(span: Range) -> list[tuple[Any, Any, int | None, int | None]]:
+    """What a range is read from: the roll-up of days for whole ones, that of hours for the edges. A table, its column
+    of the period, and from which on and before which."""
+    first, last = _hours(span)
+    first_day = None if first is None else -(-first // 24)
+    last_day = None if last is None else last // 24
+    if first_day is not None and last_day is not None and first_day >= last_day:
+        return [(ClickHour, ClickHour.hour, first, last)]
+    pieces: list[tuple[Any, Any, int | None, int | None]] = [(ClickDay, ClickDay.day, first_day, last_day)]
+    if first is not None and first_day is not None and first < first_day * 24:
+        pieces.append((ClickHour, ClickHour.hour, first, first_day * 24))
+    if last is not None and last_day is not None and last_day * 24 < last:
+        pieces.append((ClickHour, ClickHour.hour, last_day * 24, last))
+    return pieces
 
 
 def _hours(span: Range) -> tuple[int | None, int | None]:
@@ -221,15 +212,16 @@ def _between(column: Any, first: int | None, last: int | None) -> ColumnElement[
 
 def _first_and_last(session: ReadSession, link: Link, span: Range) -> tuple[datetime | None, datetime | None]:
     """When the first and last click in the range was: exact where single clicks are kept, else the hour."""
-    first_hour, last_hour = _hours(span)
-    counted = select(func.min(ClickHour.hour), func.max(ClickHour.hour)).where(
+    counted = select(ClickHour.hour).where(
         ClickHour.link_id == link.id,
         ClickHour.dimension == ALL,
         ClickHour.clicks > 0,
-        _between(ClickHour.hour, first_hour, last_hour),
+        _between(ClickHour.hour, *_hours(span)),
     )
-    lowest, highest = session.execute(counted).one()
-    if lowest is None:
+    # Each by itself: asked for together, all hours between them would be read.
+    lowest = session.scalar(counted.order_by(ClickHour.hour).limit(1))
+    highest = session.scalar(counted.order_by(ClickHour.hour.desc()).limit(1))
+    if lowest is None or highest is None:
         return None, None
     first = datetime.fromtimestamp(lowest * HOUR, UTC)
     last = datetime.fromtimestamp(highest * HOUR, UTC)
@@ -252,7 +244,7 @@ def _first_and_last(session: ReadSession, link: Link, span: Range) -> tuple[date
 
 def series(session: ReadSession, link_ids: Sequence[int], span: Range) -> list[Point]:
     """The bars of a chart, without gaps, at most MOST_POINTS. Raises Invalid for more."""
-    counts = (_minutes if span.unit == "minute" else _hourly)(session, link_ids, span)
+    counts = (_minutes if span.unit == "minute" else _periods)(session, link_ids, span)
     if not counts and (span.start is None or span.end is None):
         return []
     start = _floor(span.start or min(counts), span)
@@ -273,16 +265,41 @@ def series(session: ReadSession, link_ids: Sequence[int], span: Range) -> list[P
     return points
 
 
-def _hourly(session: ReadSession, link_ids: Sequence[int], span: Range) -> dict[datetime, tuple[int, int]]:
-    first, last = _hours(span)
-    statement = (
-        select(ClickHour.hour, func.sum(ClickHour.clicks), func.sum(ClickHour.uniques))
-        .where(ClickHour.link_id.in_(link_ids), ClickHour.dimension == ALL, _between(ClickHour.hour, first, last))
-        .group_by(ClickHour.hour)
+def _periods(session: ReadSession, link_ids: Sequence[int], span: Range) -> dict[datetime, tuple[int, int]]:
+    """Clicks and unique visitors by hour, or by UTC day where the bars are made of such days."""
+    by_day = span.unit != "hour" and span.zone.key == "UTC"
+    pieces = _pieces(span) if by_day else [(ClickHour, ClickHour.hour, *_hours(span))]
+    counts: dict[datetime, tuple[int, int]] = {}
+    for table, _, first, last in pieces:
+        seconds = DAY if table is ClickDay else HOUR
+        bounds = {"first": 0 if first is None else first, "end": _END if last is None else last}
+        for link_id in link_ids:
+            for period, clicks, uniques in session.execute(_totals[table], {"link": link_id, **bounds}):
+                moment = datetime.fromtimestamp(period * seconds, UTC)
+                before = counts.get(moment, (0, 0))
+                counts[moment] = (before[0] + clicks, before[1] + uniques)
+    return counts
+
+
+def _totals_of(table: Any, period: Any) -> Select[Any]:
+    """The totals of a link in each period of a range. A period's rows of all dimensions lie together in the index, a
+    hundred perhaps, of which one is wanted: so each time the next period is looked up, rather than the next row."""
+    start = select(func.min(period).label("period")).where(table.link_id == _link, period >= bindparam("first"))
+    walk = start.cte("walk", recursive=True)
+    following = select(func.min(period)).where(table.link_id == _link, period > walk.c.period).scalar_subquery()
+    walk = walk.union_all(select(following).where(walk.c.period < bindparam("end")))
+    return (
+        select(walk.c.period, table.clicks, table.uniques)
+        .select_from(walk)
+        .join(table, and_(table.link_id == _link, period == walk.c.period, table.dimension == ALL, table.value == ""))
+        .where(walk.c.period < bindparam("end"))
     )
-    return {
-        datetime.fromtimestamp(row[0] * HOUR, UTC): (int(row[1]), int(row[2])) for row in session.execute(statement)
-    }
+
+
+_link = bindparam("link", type_=ClickHour.link_id.type)
+_END = 2**31 - 1
+"""After the last period of any calendar."""
+_totals = {ClickHour: _totals_of(ClickHour, ClickHour.hour), ClickDay: _totals_of(ClickDay, ClickDay.day)}
 
 
 def _minutes(session: ReadSession, link_ids: Sequence[int], span: Range) -> dict[datetime, tuple[int, int]]:
