@@ -31,6 +31,7 @@ from dodeca.bench.harness import (
     nginx,
     process,
 )
+from dodeca.bench.parts import shortener_numbers
 from dodeca.kernel.errors import Invalid
 
 if TYPE_CHECKING:
@@ -64,20 +65,14 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
     links, workers, peer = _read(options)
     with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder:
         data = Path(options.get("data", folder))
-        codes = _kept(data, links)
-        results = []
-        if not codes:
-            started = time.perf_counter()
-            codes = fill(data, links, say)
-            filled = links / (time.perf_counter() - started)
-            results.append(Result(name=f"Filling {links:,} links", value=filled, unit="/s"))
+        codes, results = filled(data, links, say)
         paths = mixed(codes)
         # First, as the server folds what redirects leave for minutes.
         results.append(_creations(data, runs, seconds, say))
         results += _redirects(data, paths, runs, seconds, workers, peer, say)
         results.append(_killed(data, paths, seconds, say))
         results.append(_folding(data))
-    return results
+    return results + shortener_numbers.measured()
 
 
 def _read(options: Mapping[str, str]) -> tuple[int, int, str]:
@@ -113,9 +108,8 @@ def opened(data: Path) -> Iterator[Platform]:
         platform.close()
 
 
-def _kept(data: Path, count: int) -> list[str]:
-    """The codes of the first `count` links that an earlier run made in `data`; none in a new folder, which gets the
-    account that makes them."""
+def filled(data: Path, count: int, say: Say) -> tuple[list[str], list[Result]]:
+    """The codes of the first `count` links in `data`, made now unless an earlier run did, and how fast that was."""
     from sqlalchemy import select
 
     from dodeca.products.shortener.models import Link
@@ -127,13 +121,16 @@ def _kept(data: Path, count: int) -> list[str]:
             check=True,
             capture_output=True,
         )
-        return []
+        started = time.perf_counter()
+        codes = fill(data, count, say)
+        rate = count / (time.perf_counter() - started)
+        return codes, [Result(name=f"Filling {count:,} links", value=rate, unit="/s")]
     with opened(data) as platform:
         first = select(Link.short_code).order_by(Link.id).limit(count)
         codes = platform.db.read(lambda session: list(session.scalars(first)))
-    if len(codes) not in (0, count):
+    if len(codes) != count:
         raise Invalid(f"--data holds {len(codes):,} links.", field="data")
-    return codes
+    return codes, []
 
 
 def fill(data: Path, count: int, say: Say) -> list[str]:
