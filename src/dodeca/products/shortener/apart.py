@@ -6,6 +6,7 @@ process is started when many clicks wait and ends when none do: a quiet installa
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -73,6 +74,9 @@ def _work(config: Config, sending: Connection) -> None:
     server = os.getppid()
     platform = Platform(config, [manifest])
     shortener = Shortener(platform)
+    # A batch makes ten thousand small objects and no cycles: looking for those took a sixth of the time.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
     try:
         folder = Folder(shortener, sending.send)
         worked = time.monotonic()
