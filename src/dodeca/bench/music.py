@@ -58,7 +58,7 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
         results += _starts(folder / "starts", wanted["listeners"], runs, seconds, say)
         results += _scans(folder / "scans", wanted["files"], python, runs, seconds, say)
         results.append(_pages(folder / "pages", wanted["albums"], say))
-        results.append(_search(folder / "search", wanted["songs"], say))
+        results += _search(folder / "search", wanted["songs"], say)
         results.append(_radio(folder / "radio", wanted["radio"], seconds, say))
     return results + _taste(wanted["listens"], say)
 
@@ -336,28 +336,33 @@ def _sounding(platform: Platform, path: Path) -> int:
 # Search
 
 
-def _search(data: Path, count: int, say: Say) -> Result:
+def _search(data: Path, count: int, say: Say) -> list[Result]:
     from dodeca.bench.parts import music_catalogue
-    from dodeca.kernel.db import ReadSession
-    from dodeca.products.music.service import searching
-    from dodeca.products.music.service.viewers import VISITOR
 
     say(f"Indexing {count:,} songs")
     generator = random.Random(20261126)  # noqa: S311 - repeatable
     with opened(data) as platform:
-        times = []
-        for title in music_catalogue.add_songs(platform, count, generator, sample=QUERIES)[:QUERIES]:
-            words = title.split()
-            text = f"{words[0]} {words[1][:4]}" if generator.random() < 0.5 else f"{words[2]} {words[3]}"
+        titles = music_catalogue.add_songs(platform, count, generator, sample=QUERIES)[:QUERIES]
+        named = [title.split() for title in titles]
+        whole = [f"{a} {b[:4]}" if generator.random() < 0.5 else f"{c} {d}" for a, b, c, d in named]
+        inside = [f"{a[1:]} {b[:-1]}" if generator.random() < 0.5 else f"{a[1:4]}{b[2:5]}" for a, b, _, _ in named]
+        return [
+            _found(platform, whole, f"Search among {count:,} songs, p95"),
+            _found(platform, inside, "Search for what no word fits, p95"),
+        ]
 
-            def unit(session: ReadSession, text: str = text) -> list[int]:
-                return searching.find(session, VISITOR, text, "song", limit=20)
 
-            began = time.perf_counter()
-            platform.db.read(unit)
-            times.append(time.perf_counter() - began)
+def _found(platform: Platform, texts: list[str], name: str) -> Result:
+    from dodeca.products.music.service import searching
+    from dodeca.products.music.service.viewers import VISITOR
+
+    times = []
+    for text in texts:
+        began = time.perf_counter()
+        platform.db.read(lambda session, text=text: searching.find(session, VISITOR, text, "song", limit=20))  # type: ignore[misc]
+        times.append(time.perf_counter() - began)
     p95 = quantile(sorted(times), 0.95)
-    return Result(name=f"Search among {count:,} songs, p95", value=p95, unit="ms", target="≤ 30 ms", met=p95 <= 30)
+    return Result(name=name, value=p95, unit="ms", target="≤ 30 ms", met=p95 <= 30)
 
 
 # Taste

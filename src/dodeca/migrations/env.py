@@ -24,8 +24,8 @@ def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
 
 
 def known(name: str | None, kind: str, _parents: Any) -> bool:
-    """Leave out what SQLite makes for full-text search."""
-    return kind != "table" or not is_companion(name)
+    """Leave out what is made for full-text search beside its tables: SQLite's tables, PostgreSQL's index of parts."""
+    return kind not in ("table", "index") or not is_companion(name)
 
 
 def include(connection: Connection) -> None:

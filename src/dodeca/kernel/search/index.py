@@ -40,11 +40,12 @@ from dodeca.kernel.db import Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.db import metadata as all_tables
 from dodeca.kernel.search import naming, queries
 from dodeca.kernel.search.highlights import Snippet, snippet
+from dodeca.kernel.search.parts import PARTS_SUFFIX, Parts, column_of_words, folded_words, part_of
 from dodeca.kernel.search.queries import Query, parsed
 from dodeca.kernel.search.words import tokens, words
 
 _LETTERS: Final = "ABCD"
-_SUFFIX: Final = "_fts"
+_SUFFIXES: Final = ("_fts", PARTS_SUFFIX)
 _SHADOWS: Final = ("", "_config", "_content", "_data", "_docsize", "_idx")
 _FIELD_GAP: Final = 50
 # PostgreSQL's limits: 16,383 positions, 256 a word, a mebibyte in all.
@@ -86,7 +87,8 @@ class SearchIndex:
     to `module`, whose migrations make it. On SQLite an FTS5 table stands beside it, made by the table's
     `after_create` event, which `kernel.db.migrations.add_extras` sends too.
 
-    `names` says that the fields are names of a few words, see `naming`.
+    `names` says that the fields are names of a few words, see `naming`. `parts` is a field that is found by parts of
+    its words too, see `parts`.
 
     Who may see what is not known here: give `query` a statement that selects the ids of what the actor may see.
     """
@@ -99,6 +101,7 @@ class SearchIndex:
         fields: Mapping[str, float],
         filters: Sequence[str] = (),
         names: bool = False,
+        parts: str | None = None,
         metadata: MetaData = all_tables,
     ) -> None:
         if not 1 <= len(fields) <= len(_LETTERS):
@@ -117,6 +120,7 @@ class SearchIndex:
             *(Column(f"filter_{filter_}", String(), nullable=True) for filter_ in self.filters),
             *(Column(f"field_{field}", Text(), nullable=False) for field in self.fields),
             Column("document", postgresql.TSVECTOR().with_variant(Text(), "sqlite"), nullable=True),
+            *([column_of_words()] if parts is not None else []),
             info={"module": module},
         )
         Index(
@@ -125,9 +129,10 @@ class SearchIndex:
             postgresql_using="gin",
             sqlite_where=self.table.c.document.is_not(None),
         )
-        self.companion = f"search_{name}{_SUFFIX}"
+        self.companion = f"search_{name}{_SUFFIXES[0]}"
         self._fts = table(self.companion, column("rowid", Integer()), *(column(field, Text()) for field in self.fields))
-        columns = [column.name for column in self.table.columns if column.name != "document"]
+        self._parts = Parts(self.table, self._fts, parts) if parts is not None else None
+        columns = [column.name for column in self.table.columns if column.name not in ("document", "parts")]
         self._add = Prepared(insert(self.table), columns=columns)
         self._add_words = Prepared(insert(self._fts), columns=["rowid", *self.fields])
         event.listen(self.table, "after_create", self._after_create)
@@ -159,12 +164,16 @@ class SearchIndex:
         }
         if session.dialect == "postgresql":
             values["document"] = cast(_vector(texts.values()), postgresql.TSVECTOR)
+            values |= self._words_of_parts(texts)
             session.execute(_upsert(postgresql.insert(self.table), doc_id, values))
             return
         stored = _upsert(sqlite.insert(self.table), doc_id, values).returning(self.table.c.id)
         number = session.execute(stored).scalar_one()
-        session.execute(delete(self._fts).where(self._fts.c.rowid == number))
-        session.execute(insert(self._fts), self._row(number, texts))
+        self._forget_words(session, number)
+        row = self._row(number, texts)
+        session.execute(insert(self._fts), row)
+        if self._parts is not None:
+            self._parts.add(session, [row])
 
     def index_new(self, session: WriteSession, documents: Sequence[Document]) -> None:
         """Put in many documents whose ids are not in the index yet, for imports: a few statements for all of them.
@@ -174,8 +183,9 @@ class SearchIndex:
             return
         if session.dialect == "postgresql":
             into = insert(self.table).values(document=cast(bindparam("vector", type_=Text()), postgresql.TSVECTOR))
-            rows = [(self._values(document), _vector_text(self._stored(document).values())) for document in documents]
-            session.execute(into, [{**row, "vector": vector} for row, vector in rows])
+            stored = [self._stored(document) for document in documents]
+            made = [{"vector": _vector_text(texts.values()), **self._words_of_parts(texts)} for texts in stored]
+            session.execute(into, [self._values(d) | more for d, more in zip(documents, made, strict=True)])
             return
         first = (session.scalar(select(func.max(self.table.c.id))) or 0) + 1  # SQLite has one writer
         numbered = list(enumerate(documents, first))
@@ -184,6 +194,8 @@ class SearchIndex:
             {"rowid": number, **(document.folded or self.folded(document.fields))} for number, document in numbered
         ]
         self._add_words.insert_many(session, folded)
+        if self._parts is not None:
+            self._parts.add(session, folded)
 
     def _values(self, document: Document) -> dict[str, Any]:
         """A document as the table's columns."""
@@ -194,6 +206,10 @@ class SearchIndex:
     def _stored(self, document: Document) -> dict[str, str]:
         return {field: _storable(document.fields.get(field, "")) for field in self.fields}
 
+    def _words_of_parts(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """The column of PostgreSQL's that parts are looked for in."""
+        return {"parts": folded_words(texts[self._parts.field])} if self._parts is not None else {}
+
     def folded(self, fields: Mapping[str, str]) -> dict[str, str]:
         """The words of each field as FTS5 gets them."""
         return {field: " ".join(words(fields.get(field, ""))) for field in self.fields}
@@ -203,7 +219,12 @@ class SearchIndex:
         gone = delete(self.table).where(self.table.c.doc_id == doc_id).returning(self.table.c.id)
         for number in session.execute(gone).scalars().all():
             if session.dialect == "sqlite":
-                session.execute(delete(self._fts).where(self._fts.c.rowid == number))
+                self._forget_words(session, number)
+
+    def _forget_words(self, session: WriteSession, number: int) -> None:
+        if self._parts is not None:
+            self._parts.forget(session, number)
+        session.execute(delete(self._fts).where(self._fts.c.rowid == number))
 
     # Finding
 
@@ -218,16 +239,17 @@ class SearchIndex:
         visible: Select[tuple[str]] | None = None,
         newest: bool = False,
         snippet_words: int = 30,
-        typos: bool = False,
+        loosely: bool = False,
         within: Sequence[str] = (),
     ) -> list[Hit]:
         """Documents with what `text` asks for (see `queries`), the most relevant first, or the newest.
 
         A filter is a value or several of which one must fit. `visible` selects the ids that the actor may see. A query
         without words finds nothing. Without `snippet_words` nothing is highlighted. Ask for one more than a page holds
-        to know whether there is another. With `typos`, where nothing fits, words may be spelt a little differently;
-        SQLite then gives the newest first. `within` names the fields that count (not for an index of names); without it
-        all do.
+        to know whether there is another. With `loosely`, where nothing fits, parts of words do, in an index that has
+        `parts`, the last that came in first; where these do not either, words may be spelt a little differently, of
+        which SQLite gives the last first. `within` names the fields that count (not for an index of names); without
+        it all do.
         """
         query = parsed(text)
         if query.is_empty:
@@ -244,7 +266,35 @@ class SearchIndex:
             within=within,
         )
         found = search(query)
-        return search(query.with_typos()) if typos and not found and not offset else found
+        if found or offset or not loosely:
+            return found
+        return self._holding(session, text, query, limit, filters or {}, visible, snippet_words) or search(
+            query.with_typos()
+        )
+
+    def _holding(
+        self,
+        session: ReadSession,
+        typed: str,
+        query: Query,
+        limit: int,
+        filters: Mapping[str, str | Sequence[str]],
+        visible: Select[tuple[str]] | None,
+        snippet_words: int,
+    ) -> list[Hit]:
+        """Documents that hold what was typed inside their words."""
+        part = part_of(typed) if self._parts is not None else None
+        if self._parts is None or part is None:
+            return []
+        holds, source = self._parts.holding(session, part)
+        shown = list(self.fields) if snippet_words else []
+        exact = [self.table.c[f"filter_{name}"] for name in self.filters]
+        texts = [self.table.c[f"field_{field}"] for field in shown]
+        found: Any = select(self.table.c.doc_id, literal(0.0), self.table.c.id, *exact, *texts).select_from(source)
+        found = found.where(holds, *self._wanted(filters, visible))
+        newest = self._parts.newest if session.dialect == "sqlite" else self.table.c.id.desc()
+        rows = session.execute(found.order_by(newest).limit(limit)).all()
+        return [self._hit(query, row, shown, snippet_words) for row in rows]
 
     def _search(
         self,
@@ -260,21 +310,21 @@ class SearchIndex:
         within: Sequence[str],
     ) -> list[Hit]:
         rank, matches, source = self._matching(session, query, within)
-        if session.dialect == "sqlite" and any(term.others for term in query.wanted):
-            # Weighing some hundred spellings takes FTS5 twice as long as finding them.
-            rank, newest = literal(0.0), True
+        misspelt = session.dialect == "sqlite" and any(term.others for term in query.wanted)
+        if misspelt:  # weighing some hundred spellings takes FTS5 twice as long as finding them
+            rank = literal(0.0)
         shown = list(self.fields) if snippet_words else []
         texts = [self.table.c[f"field_{field}"] for field in shown]
-        wanted = self._wanted(filters)
-        if visible is not None:
-            wanted.append(self.table.c.doc_id.in_(visible))
-        if self._names and not newest and session.dialect == "sqlite":
+        wanted = self._wanted(filters, visible)
+        if self._names and not newest and not misspelt and session.dialect == "sqlite":
             return self._best_names(session, query, wanted, limit=limit, offset=offset, snippet_words=snippet_words)
         exact = [self.table.c[f"filter_{name}"] for name in self.filters]
         found: Any = select(self.table.c.doc_id, rank.label("rank"), self.table.c.id, *exact).select_from(source)
         found = found.where(matches, *wanted)
         if newest:
             statement = found.add_columns(*texts).order_by(self.table.c.at.desc().nulls_last(), self.table.c.id.desc())
+        elif misspelt:  # as FTS5 gives them, so it stops when there are enough
+            statement = found.add_columns(*texts).order_by(self._fts.c.rowid.desc())
         elif session.dialect == "sqlite":
             statement = self._best_of_the_last(found, texts)
         else:
@@ -282,11 +332,16 @@ class SearchIndex:
         rows = session.execute(statement.limit(limit).offset(min(offset, MAX_OFFSET))).all()
         return [self._hit(query, row, shown, snippet_words) for row in rows]
 
-    def _wanted(self, filters: Mapping[str, str | Sequence[str]]) -> list[ColumnElement[bool]]:
+    def _wanted(
+        self, filters: Mapping[str, str | Sequence[str]], visible: Select[tuple[str]] | None
+    ) -> list[ColumnElement[bool]]:
         if unknown := filters.keys() - set(self.filters):
             raise ValueError(f"The index {self.name} has no {', '.join(sorted(unknown))}.")
         values = {name: [value] if isinstance(value, str) else list(value) for name, value in filters.items()}
-        return [self.table.c[f"filter_{name}"].in_(given) for name, given in values.items()]
+        wanted: list[ColumnElement[bool]] = [
+            self.table.c[f"filter_{name}"].in_(given) for name, given in values.items()
+        ]
+        return wanted if visible is None else [*wanted, self.table.c.doc_id.in_(visible)]
 
     def _best_of_the_last(self, found: Select[Any], texts: Sequence[Column[str]]) -> Select[Any]:
         """Where very much fits, only what came in last is ranked: FTS5 would weigh every one of a million. It gives its
@@ -386,9 +441,14 @@ class SearchIndex:
         return {"rowid": number, **self.folded(texts)}
 
     def _after_create(self, _table: Table, connection: Connection, **_: Any) -> None:
-        """Make the FTS5 table where it is missing, and fill it from the table's rows."""
-        if connection.dialect.name != "sqlite" or inspect(connection).has_table(self.companion):
-            return
+        """Make what stands beside the table where it is missing, and fill it from the table's rows."""
+        anew = connection.dialect.name == "sqlite" and not inspect(connection).has_table(self.companion)
+        if anew:
+            self._make_words(connection)
+        if self._parts is not None:
+            self._parts.prepare(connection, anew=anew)
+
+    def _make_words(self, connection: Connection) -> None:
         columns = ", ".join(f'"{field}"' for field in self.fields)
         # Words come folded and separated by spaces; this tokenizer takes all that is not ASCII for letters.
         connection.execute(
@@ -399,14 +459,17 @@ class SearchIndex:
             connection.execute(insert(self._fts), row)
 
     def _before_drop(self, _table: Table, connection: Connection, **_: Any) -> None:
+        if self._parts is not None:
+            self._parts.drop(connection)
         if connection.dialect.name == "sqlite":
             connection.execute(text(f"DROP TABLE IF EXISTS {self.companion}"))
 
 
 def is_companion(table_name: str | None) -> bool:
     """Whether a table in the database is FTS5's own, which migrations do not know."""
-    name = table_name or ""
-    return name.startswith("search_") and any(name.endswith(_SUFFIX + shadow) for shadow in _SHADOWS)
+    name = (table_name or "").removeprefix("ix_")
+    ends = tuple(suffix + shadow for suffix in _SUFFIXES for shadow in _SHADOWS)
+    return name.startswith("search_") and name.endswith(ends)
 
 
 def _storable(text: str) -> str:

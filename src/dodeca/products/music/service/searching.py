@@ -26,7 +26,13 @@ FURTHEST = 10_000
 """How far down the found things may be paged through."""
 
 indexes = {
-    kind: SearchIndex(f"music_{kind}s", module="music", fields={"title": 10.0, "artist": 5.0, "album": 2.0}, names=True)
+    kind: SearchIndex(
+        f"music_{kind}s",
+        module="music",
+        fields={"title": 10.0, "artist": 5.0, "album": 2.0},
+        names=True,
+        parts="title",
+    )
     for kind in KINDS
 }
 
@@ -160,12 +166,5 @@ def _indexed(session: ReadSession, viewer: Viewer, text: str, kind: str, most: i
     table, rule, index = _TABLES[kind], _rules(viewer)[kind], indexes[kind]
     visible: Any = select(cast(table.id, String)).where(table.id == cast(index.table.c.doc_id, table.id.type), rule)
     # for one document at a time: a list of all that may be seen would be made anew for each query
-    for typos in (False, True) if slips else (False,):
-        hits = index.query(session, text, limit=most, visible=visible, snippet_words=0, typos=typos)
-        if hits:
-            return [int(hit.doc_id) for hit in hits]
-        if slips and not typos and kind in _NAMES and len(part := folded(text)) > 2:
-            inside = select(table.id).where(_NAMES[kind].contains(part, autoescape=True), rule)
-            if found := list(session.scalars(inside.limit(most))):
-                return found
-    return []
+    hits = index.query(session, text, limit=most, visible=visible, snippet_words=0, loosely=slips)
+    return [int(hit.doc_id) for hit in hits]

@@ -125,7 +125,7 @@ def found(session: ReadSession, asked: Asked, *, newest: bool, limit: int) -> li
         limit=limit,
         visible=visible,
         newest=newest,
-        typos=True,
+        loosely=True,
         snippet_words=0,
         within=sorted(asked.fields),
     )

@@ -91,7 +91,7 @@ def find(
     asked = partial(index.query, session, text, visible=_tagged(tag), newest=sort == "new", snippet_words=0)
     shown = partial(_shown, session, viewer, limit=limit)
     # Both kinds at once, and who may see it asked only of what is shown: finding a document costs more than its row.
-    hits = asked(limit=MOST_RANKED, filters=filters, typos=True)
+    hits = asked(limit=MOST_RANKED, filters=filters, loosely=True)
     found = []
     for kind in ("post", "comment"):
         rows = shown([hit for hit in hits if hit.filters["type"] == kind])
