@@ -139,6 +139,12 @@ def read_user(session: DbRead, username: FromPath[str]) -> Response[bytes]:
     )
 
 
+@get(["/api/v1", "/api/v1/items", "/api/v1/users", "/api/v1/{path:path}"], access=Access.PUBLIC)
+async def read_unknown() -> None:
+    """There is nothing else, which is said in this API's shape."""
+    raise NotFound()
+
+
 def algolia_error(_request: Request[Any, Any, Any], exception: Exception) -> Response[bytes]:
     """The answer that an exception amounts to."""
     status, error = problems.as_dodeca_error(exception)
@@ -149,6 +155,6 @@ def algolia_error(_request: Request[Any, Any, Any], exception: Exception) -> Res
 
 router = Router(
     "/",
-    route_handlers=[search, search_by_date, read_item, read_user],
+    route_handlers=[search, search_by_date, read_item, read_user, read_unknown],
     exception_handlers={Exception: algolia_error, HTTPException: algolia_error, DodecaError: algolia_error},
 )
