@@ -40,6 +40,9 @@ QUEUE_UNITS = 20_000
 BUSY_MILLISECONDS = 10_000
 CHECKPOINT_UNITS = 200
 """After so many units the log is copied into the database, see `_Checkpoints`."""
+MAPPED_BYTES = 0x7FFF_0000
+"""The part of a file that is read where the system holds it, without being copied; SQLite takes no more than this
+(https://www.sqlite.org/mmap.html). It is address space, and counts as memory of the process only as it is touched."""
 LONGEST_LOG_PAGES = 16_384
 """Beyond it (64 MiB) the writer copies what is left itself, so that the log begins anew."""
 
@@ -376,7 +379,7 @@ def _engine(url: str, *, readonly: bool) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")
-        cursor.execute("PRAGMA mmap_size=268435456")
+        cursor.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
         cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.execute("PRAGMA query_only=ON" if readonly else "PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA wal_autocheckpoint={LONGEST_LOG_PAGES}")
