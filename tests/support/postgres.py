@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +10,10 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from dodeca.bench.parts.postgres import address, binaries, running
+
+__all__ = ["Cluster", "binaries", "cluster"]
 
 SHAPE = """
     SELECT count(*), sum(relnatts), sum(hashtext(relname::text)) FROM pg_class
@@ -27,44 +27,14 @@ USED = """
 """The tables that hold, or held, a row."""
 
 
-def binaries() -> Path | None:
-    """The folder of the newest installed server, or None."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
-    if found:
-        return found[-1].parent
-    on_path = shutil.which("initdb")
-    return Path(on_path).parent if on_path else None
-
-
-def _demote() -> dict[str, object]:
-    """PostgreSQL refuses to run as root, where CI may be: run it as nobody there."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
 class Cluster:
     """A running server. `url(name)` makes an empty database and gives its address."""
 
-    def __init__(self, folder: Path, folder_bin: Path, port: int = 0) -> None:
-        self.folder = folder
-        self._bin = folder_bin
-        self.port = port or 5432
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._count = 0
         self._given_back: dict[str, list[str]] = {}
         self._shapes: dict[str, Any] = {}
-
-    def run(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs."""
-        subprocess.run(  # type: ignore[call-overload]
-            [str(self._bin / program), *arguments],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd=self.folder,
-            **_demote(),
-        )
 
     def url(self, name: str = "", *, template: str = "template1") -> str:
         """A new database, empty or a copy of `template`."""
@@ -123,7 +93,7 @@ class Cluster:
 
     def address(self, name: str) -> str:
         """The address of a database."""
-        return f"postgresql://dodeca@/{name}?host={self.folder}&port={self.port}"
+        return address(self._folder, name)
 
 
 def _name(url: str) -> str:
@@ -133,21 +103,6 @@ def _name(url: str) -> str:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Start a cluster, and stop it at the end. Durability is off: these tests do not pull the plug on it."""
-    folder_bin = binaries()
-    if folder_bin is None:
-        raise FileNotFoundError("PostgreSQL's server is not installed.")
-    folder = Path(tempfile.mkdtemp(prefix="dodeca-pg-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    server = Cluster(folder, folder_bin)
-    data = folder / "data"
-    server.run("initdb", "-D", str(data), "-U", "dodeca", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
     settings = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections=200")
-    options = f"-k {folder} -h '' -p {server.port} " + " ".join(f"-c {setting}" for setting in settings)
-    server.run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-    try:
-        yield server
-    finally:
-        server.run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+    with running(settings, within="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        yield Cluster(folder)

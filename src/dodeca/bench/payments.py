@@ -4,7 +4,8 @@ keeps everything in memory and a pickle; then an audit of the books.
 Options: `--clients 1,16`, how many merchants' programs ask at once; `--preload N`, captured payments that are there
 before (default 0; a million is what the specification wants to be no slower): the same is then measured without them
 first, in rates and in the server's processor time a cycle, which other load on the machine disturbs less; `--peer no`
-leaves localstripe out.
+leaves localstripe out. Where PostgreSQL's server is installed, one in a temporary folder is measured too; `--postgresql
+no` leaves it out.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import importlib.util
+import os
 import re
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +32,7 @@ import httpx
 import msgspec
 
 from dodeca.bench.harness import Result, Say, compared, cpu_seconds, free_port, loading, median, process
+from dodeca.bench.parts import postgres
 from dodeca.bench.parts.payments_copies import multiply
 from dodeca.kernel.errors import Invalid
 
@@ -74,7 +78,7 @@ NO_LIMITS = {"DODECA_REQUESTS_PER_MINUTE": "0", "DODECA_ANONYMOUS_REQUESTS_PER_M
 
 def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> list[Result]:
     """Cycles a second by number of clients, their latencies, the disk's commits a second, and the audit."""
-    clients, preload, with_peer = _read(options)
+    clients, preload, with_peer, with_postgres = _read(options)
     with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder:
         data, empty = Path(folder) / "data", Path(folder) / "empty"
         commits = median([commits_a_second(Path(folder)) for _ in range(3)])
@@ -90,7 +94,29 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
             if preload:
                 results += _flat(before[count], ours, preload)
         results.append(_audit(data))
+    if with_postgres and postgres.binaries() is None:
+        say("PostgreSQL's server is not installed: measured on SQLite alone.")
+    elif with_postgres:
+        results += _on_postgres(clients, runs, seconds, say)
     return results
+
+
+def _on_postgres(clients: Sequence[int], runs: int, seconds: float, say: Say) -> list[Result]:
+    """The same with PostgreSQL in place of SQLite: rates, latencies, refusals, processor time, and the audit."""
+    with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder, postgres.running() as cluster:
+        url, data = postgres.address(cluster, "postgres"), Path(folder) / "data"
+        command = [sys.executable, "-m", "dodeca", "migrate", "--data", str(data)]
+        subprocess.run(  # noqa: S603 - our own command
+            command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "DODECA_DATABASE_URL": url}
+        )
+        say("PostgreSQL:")
+        found, _ = _measured(data, _programs(data, url), clients, runs, seconds, False, say, url)
+        for count, rows in found.items():
+            if count > 1:
+                met = rows[0].value >= LEAST_RATE
+                rows[0] = msgspec.structs.replace(rows[0], target=f"≥ {LEAST_RATE:.0f}", met=met)
+        results = [*(row for rows in found.values() for row in rows), _audit(data, url)]
+    return [msgspec.structs.replace(result, name=f"PostgreSQL: {result.name}") for result in results]
 
 
 def _measured(
@@ -101,11 +127,12 @@ def _measured(
     seconds: float,
     with_peer: bool,
     say: Say,
+    database_url: str = "",
 ) -> tuple[Measured, Measured]:
     """What clients get of a server, and of the peer beside it, by their number."""
     ours: Measured = {}
     theirs: Measured = {}
-    with server(data) as (url, process_id), peer(with_peer) as other:
+    with server(data, database_url) as (url, process_id), peer(with_peer) as other:
         for count in clients:
             ours[count] = _cycles(
                 lambda number: Client(httpx.URL(url), programs, number), count, runs, seconds, say, process_id
@@ -117,10 +144,10 @@ def _measured(
     return ours, theirs
 
 
-def _read(options: Mapping[str, str]) -> tuple[list[int], int, bool]:
-    unknown = sorted(set(options) - {"clients", "preload", "peer"})
+def _read(options: Mapping[str, str]) -> tuple[list[int], int, bool, bool]:
+    unknown = sorted(set(options) - {"clients", "preload", "peer", "postgresql"})
     if unknown:
-        raise Invalid(f"There is no option --{unknown[0]}. Known: --clients, --preload, --peer.")
+        raise Invalid(f"There is no option --{unknown[0]}. Known: --clients, --preload, --peer, --postgresql.")
     clients, preload = options.get("clients", "1,16").split(","), options.get("preload", "0")
     if not all(count.isdecimal() and 1 <= int(count) <= 256 for count in clients):
         raise Invalid("--clients is a list of numbers from 1 to 256.", field="clients")
@@ -128,7 +155,10 @@ def _read(options: Mapping[str, str]) -> tuple[list[int], int, bool]:
         raise Invalid("--preload is a number.", field="preload")
     if options.get("peer", "localstripe") not in ("localstripe", "no"):
         raise Invalid("--peer is localstripe or no.", field="peer")
-    return [int(count) for count in clients], int(preload), options.get("peer") != "no"
+    if options.get("postgresql", "yes") not in ("yes", "no"):
+        raise Invalid("--postgresql is yes or no.", field="postgresql")
+    numbers = [int(count) for count in clients]
+    return numbers, int(preload), options.get("peer") != "no", options.get("postgresql") != "no"
 
 
 def commits_a_second(folder: Path, seconds: float = 1.0) -> float:
@@ -147,17 +177,18 @@ def commits_a_second(folder: Path, seconds: float = 1.0) -> float:
 
 
 @contextmanager
-def server(data: Path) -> Iterator[tuple[str, int]]:
-    """A real `dodeca serve` of payments alone: its address and its process."""
+def server(data: Path, database_url: str = "") -> Iterator[tuple[str, int]]:
+    """A real `dodeca serve` of payments alone, on SQLite or that database: its address and its process."""
     port = free_port()
+    environment = {**NO_LIMITS, **({"DODECA_DATABASE_URL": database_url} if database_url else {})}
     command = [sys.executable, "-m", "dodeca", "serve", "--data", str(data), "--port", str(port), "--only", "payments"]
-    with process([*command, "--no-demo"], f"http://127.0.0.1:{port}/readyz", NO_LIMITS) as running:
+    with process([*command, "--no-demo"], f"http://127.0.0.1:{port}/readyz", environment) as running:
         yield f"http://127.0.0.1:{port}", running.pid
 
 
-def _programs(data: Path) -> list[Program]:
+def _programs(data: Path, database_url: str = "") -> list[Program]:
     """Merchants with a key each; their server is gone afterwards."""
-    with server(data) as (url, _):
+    with server(data, database_url) as (url, _):
         return [_program(url, f"bench{number}") for number in range(PROGRAMS)]
 
 
@@ -174,13 +205,14 @@ def _program(url: str, name: str) -> Program:
 
 
 @contextmanager
-def opened(data: Path) -> Iterator[Platform]:
+def opened(data: Path, database_url: str = "") -> Iterator[Platform]:
     """The bench's installation in this process, while no server runs on it."""
     from dodeca import app
     from dodeca.kernel.db import migrations
     from dodeca.kernel.settings import Config
 
-    platform = app.compose(Config(overrides={"data": data, "workers_inline": False, "only": "payments"}))
+    overrides = {"data": data, "workers_inline": False, "only": "payments", "database_url": database_url}
+    platform = app.compose(Config(overrides=overrides))
     migrations.ensure(platform.db)
     try:
         yield platform
@@ -381,10 +413,10 @@ def _beside(other: tuple[str, int], ours: Result, count: int, runs: int, seconds
     return [*theirs, compared(name, [ours.value], [found[0].value], at_least=PEER_TIMES)]
 
 
-def _audit(data: Path) -> Result:
+def _audit(data: Path, database_url: str = "") -> Result:
     from dodeca.products.payments import invariants
 
-    with opened(data) as platform:
+    with opened(data, database_url) as platform:
         violations = platform.db.read(invariants.audit)
     count = sum(len(rows) for rows in violations.values())
     return Result(name="Violations that the audit found", value=count, unit="", target="0", met=count == 0)
