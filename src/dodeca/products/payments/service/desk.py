@@ -8,11 +8,12 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Select, bindparam, select
 
 from dodeca.commons.accounts import public as accounts
-from dodeca.kernel.db import Finding, ReadSession, WriteSession, claiming
-from dodeca.kernel.errors import Conflict, NotFound
+from dodeca.kernel.db import Finding, ReadSession, WriteSession
+from dodeca.kernel.errors import NotFound
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import Merchant
 from dodeca.products.payments.models.merchants import TOLD_OF
+from dodeca.products.payments.service.rows import made_once
 
 T = TypeVar("T")
 PLATFORM_MERCHANT = "acc_platform000000"
@@ -61,9 +62,7 @@ def ensure_merchant(session: WriteSession, account_id: str, name: str) -> Mercha
     if known is not None:
         return known
     merchant = Merchant(id=ids.new("acc"), account_id=account_id, name=name)
-    with claiming(session, Merchant, otherwise=Conflict("Try again.")):
-        session.add(merchant)
-    return merchant
+    return made_once(session, merchant, lambda: merchant_of(session, account_id))
 
 
 def till_of(session: ReadSession, account_id: str, mode: str) -> Desk:
@@ -85,9 +84,8 @@ def platform_desk(session: WriteSession, mode: str) -> Desk:
     """The platform's own till, for deposits into purses."""
     merchant = session.get(Merchant, PLATFORM_MERCHANT)
     if merchant is None:
-        merchant = Merchant(id=PLATFORM_MERCHANT, account_id=None, name="Dodeca", capture="automatic")
-        with claiming(session, Merchant, otherwise=Conflict("Try again.")):
-            session.add(merchant)
+        first = Merchant(id=PLATFORM_MERCHANT, account_id=None, name="Dodeca", capture="automatic")
+        merchant = made_once(session, first, lambda: session.get(Merchant, PLATFORM_MERCHANT))
     return Desk(merchant, mode)
 
 

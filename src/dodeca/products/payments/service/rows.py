@@ -1,4 +1,4 @@
-"""Several rows of one table in one statement, prepared for each small number of them."""
+"""Rows: several of one table in one statement, prepared for each small number of them; and one that is made once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Table, bindparam, insert
 
-from dodeca.kernel.db import Prepared, WriteSession
+from dodeca.kernel.db import Model, Prepared, WriteSession, claiming
+from dodeca.kernel.errors import Conflict
 
+T = TypeVar("T", bound=Model)
 MOST_ROWS = 16
 """Of one INSERT: more go in several."""
 
@@ -31,3 +33,16 @@ def insert_rows(session: WriteSession, table: Table, rows: Sequence[Mapping[str,
         some = rows[start : start + MOST_ROWS]
         statement, names, values = _inserting(table, len(some))
         statement.run(session, **dict(zip(names, chain.from_iterable(map(values, some)), strict=True)))
+
+
+def made_once(session: WriteSession, row: T, find: Callable[[], T | None]) -> T:
+    """Store a row, or `find` the one that another unit of work has stored meanwhile, as a unique constraint tells."""
+    try:
+        with claiming(session, type(row), otherwise=Conflict("Try again.")):
+            session.add(row)
+    except Conflict:
+        known = find()
+        if known is None:
+            raise
+        return known
+    return row
