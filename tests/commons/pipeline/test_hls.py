@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from tests.support.server import environment
+from tests.support.servers import eventually
 
 from dodeca.commons.pipeline import ffmpeg, growing, hls
 from dodeca.commons.pipeline.ffmpeg import NotDecodable
@@ -145,3 +150,44 @@ def test_the_master_playlist_begins_with_the_lowest_rate() -> None:
         '#EXT-X-STREAM-INF:BANDWIDTH=900000,AVERAGE-BANDWIDTH=800000,CODECS="avc1.64001f,mp4a.40.2"',
         "high.m3u8",
     ]
+
+
+STARTER = """
+import asyncio, sys
+from pathlib import Path
+from dodeca.commons.pipeline import ffmpeg, hls
+ENDLESS = ["-f", "lavfi", "-i", "sine=duration=100000"]
+
+async def began(share):
+    print("began", flush=True)
+
+if sys.argv[1] == "told":
+    asyncio.run(ffmpeg.run_told([*ENDLESS, "-f", "null", "-"], 1000, began))
+else:
+    with ffmpeg.running([*ENDLESS, "-loglevel", "error", "-f", "wav", "pipe:1"]) as (output, _):
+        output.read(1)
+        print("began", flush=True)
+        output.read()
+"""
+
+
+@pytest.mark.parametrize("way", ["told", "running"])
+def test_the_process_ends_with_whoever_started_it_and_is_killed(way: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTER, way]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, env=environment()) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b"began\n"
+        below = Path(f"/proc/{starter.pid}/task/{starter.pid}/children")
+        [started] = [int(pid) for pid in below.read_text().split()]
+        assert _name(started) == "ffmpeg"
+        starter.kill()
+
+    eventually(lambda: not _name(started), "ffmpeg has ended")
+
+
+def _name(pid: int) -> str:
+    """What a process that runs is called, as far as its file's name begins so; nothing when it has ended."""
+    with contextlib.suppress(OSError):
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition(" (")[2].rpartition(") ")
+        return name[:6] if rest[0] != "Z" else ""
+    return ""

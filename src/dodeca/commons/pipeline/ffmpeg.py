@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from functools import cache
@@ -68,7 +70,22 @@ def reading(path: Path, *, offset_seconds: float = 0.0) -> list[str]:
 def command(arguments: Sequence[str], *, interactive: bool = False) -> list[str]:
     """The whole command line. One thread each: many small works at once share the processors better so."""
     quiet = [] if interactive else ["-nostdin"]
-    return [executable(), "-hide_banner", *quiet, "-nostats", "-y", "-threads", "1", *arguments]
+    return [*_dying_with_us(), executable(), "-hide_banner", *quiet, "-nostats", "-y", "-threads", "1", *arguments]
+
+
+@cache
+def _dying_with_us() -> tuple[str, ...]:
+    """What starts a program so that Linux ends it with whoever started it, were that by SIGKILL: else a packaging would
+    go on for nobody. Nothing where the machine has no such `setpriv` (util-linux has; busybox' lacks the option).
+
+    The signal comes when the thread that started the program ends (prctl(2), PR_SET_PDEATHSIG); here that is the event
+    loop's, or one that waits for the program."""
+    found = shutil.which("setpriv") if sys.platform == "linux" else None
+    if found is None:
+        return ()
+    start = (found, "--pdeathsig", "KILL")
+    tried = subprocess.run([*start, executable(), "-version"], capture_output=True, check=False, env={})  # noqa: S603
+    return start if tried.returncode == 0 else ()
 
 
 def listening() -> list[str]:
