@@ -80,6 +80,17 @@ def test_css_imports_are_put_in_and_urls_are_hashed(assets: Assets) -> None:
     assert assets.url("news/img/dot.svg") in text
 
 
+def test_what_stands_below_an_element_stays_below_it_in_smaller_css(folder: Path) -> None:
+    """Within another block the minifier takes the colon of a selector for that of a declaration."""
+    rules = ".a[b=c] :is(d, e), .f :not(g) { color: red; } .h:is(i) { color: blue; } .j :where(k):not(l) { top: 0; }"
+    (folder / "below.css").write_text(f"@layer product {{ .m {{ top: 0; }} {rules} @media print {{ {rules} }} }}")
+
+    text = Assets({"news": folder}).asset("news/below.css").body.decode()
+
+    small = ".a[b=c] *:is(d,e),.f *:not(g){color:red}.h:is(i){color:blue}.j *:where(k):not(l){top:0}"
+    assert text == f"@layer product{{.m{{top:0}}{small}@media print{{{small}}}}}"
+
+
 def test_module_imports_are_hashed(assets: Assets) -> None:
     assert f'from "{assets.url("news/b.js")}"' in assets.asset("news/a.js").body.decode()
 
