@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +111,55 @@ def _half_an_upload(live: LiveServer, header: dict[str, str], path: Path) -> Non
 
     with pytest.raises(ConnectionError):
         httpx.put(f"{live.url}/api/music/songs/1/audio", headers=header, content=half(), timeout=20)
+
+
+def test_an_uploader_hears_how_far_a_song_is_and_nobody_else_does(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path / "data", "--only", "music", "--no-demo", probed=False, **LIMITS).start()
+    ada, bob = member(live, "ada"), member(live, "bob")
+    with events(live, ada) as ours, events(live, bob) as theirs:
+        number = upload(live, ada, tone(tmp_path / "long.wav", 60.0), title="Long", artist="Tone")
+        told = list(until_ready(ours, number))
+        upload(live, bob, tone(tmp_path / "short.wav", 1.0), title="Short", artist="Tone")
+        first_of_bob = next(theirs)
+    with events(live, ada) as later:
+        known = next(later)
+    stranger = live.get("/api/music/uploads/events")
+    live.stop()
+
+    states = [state for state, _ in groupby(one["state"] for one in told)]
+    assert states[-2:] == ["packaging", "ready"]  # a state that is over before it was sent is left out
+    shares = [one["share"] for one in told]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert any(0.1 < share < 1 for share in shares)
+    assert first_of_bob["song_id"] != number
+    assert known == told[-1]
+    assert stranger.status_code == 401
+
+
+@contextmanager
+def events(live: LiveServer, header: dict[str, str]) -> Iterator[Iterator[dict[str, Any]]]:
+    """What a member is told of songs, as a browser's EventSource reads it."""
+    with httpx.stream("GET", f"{live.url}/api/music/uploads/events", headers=header, timeout=120) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield told_of(answer.iter_lines())
+
+
+def told_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """The data of each `preparation` (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+    kind = ""
+    for line in lines:
+        field, _, value = line.partition(":")
+        if field == "event":
+            kind = value.strip()
+        elif field == "data" and kind == "preparation":
+            yield json.loads(value)
+
+
+def until_ready(told: Iterator[dict[str, Any]], number: str) -> Iterator[dict[str, Any]]:
+    """What is told of a song until its last word."""
+    for one in told:
+        assert one["song_id"] == number
+        yield one
+        if one["state"] in ("ready", "failed"):
+            return
