@@ -26,9 +26,9 @@ def test_who_asked_accepts_an_answer_and_takes_it_back(client: Client, news: New
     act(browser, f"accept-{answer.id}", page)
 
     assert "accepted answer" in client.get(page).text
-    assert client.get(f"/api/news/posts/{post.id}").json()["accepted_id"] == answer.id
+    assert client.get(f"/api/news/posts/{post.id}").json()["post"]["accepted_id"] == answer.id
     act(browser, f"unaccept-{post.id}", page)
-    assert client.get(f"/api/news/posts/{post.id}").json()["accepted_id"] is None
+    assert client.get(f"/api/news/posts/{post.id}").json()["post"]["accepted_id"] is None
 
 
 def test_answers_are_accepted_by_who_asked_only(news: News) -> None:

@@ -87,11 +87,13 @@ def test_posting_discussing_and_voting(client: Client, as_alice: Client, alice: 
     voted = as_alice.post("/api/news/votes", json={**vote, "vote_type": "upvote"})
     assert (voted.status_code, voted.json()["vote"]["vote_type"]) == (201, "upvote")
 
-    shown = client.get(f"/api/news/posts/{post['id']}").json()
+    shown = client.get(f"/api/news/posts/{post['id']}").json()["post"]
     assert (shown["comments_count"], shown["my_vote"]) == (2, None)
     assert shown["comments"][0]["comments"][0]["content"] == "Thanks"
     assert shown["comments"][0]["votes"] is None
-    assert as_bob.get(f"/api/news/posts/{post['id']}").json()["comments"][0]["votes"] == 1
+    alone = client.get(f"/api/news/comments/{shown['comments'][0]['id']}").json()["comment"]
+    assert alone == shown["comments"][0]
+    assert as_bob.get(f"/api/news/posts/{post['id']}").json()["post"]["comments"][0]["votes"] == 1
     assert as_bob.request("DELETE", f"/api/news/votes?target_type=post&target_id={post['id']}").status_code == 204
     by_title = {"post_title": "A page", "username": "bob", "vote_type": "upvote"}
     assert as_bob.post("/api/news/posts/vote", json=by_title).json() == {"message": "Vote recorded successfully."}

@@ -87,6 +87,18 @@ class CommentAnswer(msgspec.Struct):
     comment: CommentView
 
 
+class OnePost(msgspec.Struct):
+    """A post, with its thread in `comments`."""
+
+    post: PostView
+
+
+class OneComment(msgspec.Struct):
+    """A comment, with all that is below it in `comments`."""
+
+    comment: CommentView
+
+
 class PostsAnswer(msgspec.Struct, kw_only=True):
     """One page of posts."""
 

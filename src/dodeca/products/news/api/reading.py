@@ -17,8 +17,8 @@ from dodeca.products.news.service import items, listing, searching, threads, vot
 from dodeca.products.news.service.rules import current
 from dodeca.products.news.views import (
     BothAnswer,
+    OnePost,
     PostsAnswer,
-    PostView,
     comment_views,
     post_view,
     post_views,
@@ -86,7 +86,7 @@ def read_post(
     post_id: FromPath[int],
     sort: FromQuery[str] = "best",
     since: FromQuery[datetime | None] = None,
-) -> PostView:
+) -> OnePost:
     """A post with its whole thread; `since` keeps the branches in which something is newer."""
     item = items.find_post(session, viewer, post_id)
     nodes = threads.thread(session, viewer, item, sort=sort, rules=current(session))
@@ -96,7 +96,7 @@ def read_post(
         nodes = [top for top in nodes if any(node.row.created_at > since for node in top.walk())]
     view = post_view(session, viewer, item)
     view.comments = tree(session, viewer, nodes)
-    return view
+    return OnePost(view)
 
 
 @get("/posts/{post_id:int}/rank", access=Access.PUBLIC)

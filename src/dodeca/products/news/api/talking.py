@@ -25,7 +25,7 @@ from dodeca.products.news.acting import Looking, check_id, check_name, number, r
 from dodeca.products.news.api.posts import Line, Text
 from dodeca.products.news.service import items, threads
 from dodeca.products.news.service.members import Viewer
-from dodeca.products.news.views import CommentAnswer, CommentView, comment_views, tree
+from dodeca.products.news.views import CommentAnswer, OneComment, comment_views, tree
 
 
 class NewComment(ClosedRequest):
@@ -91,14 +91,14 @@ def create_named_comment(
 @get("/comments/{comment_id:int}", access=Access.PUBLIC)
 def read_comment(
     session: DbRead, viewer: Looking, comment_id: FromPath[int], sort: FromQuery[str] = "best"
-) -> CommentView:
+) -> OneComment:
     """A comment with all that is below it."""
     item = items.find_comment(session, viewer, comment_id)
     root = items.find_post(session, viewer, item.root_id or 0)
     for top in threads.thread(session, viewer, root, sort=sort):
         for node in top.walk():
             if node.row.id == item.id:
-                return tree(session, viewer, [node])[0]
+                return OneComment(tree(session, viewer, [node])[0])
     raise NotFound("Comment not found.")
 
 
