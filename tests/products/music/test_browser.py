@@ -293,6 +293,20 @@ def _look(page: Page, path: str, width: int) -> list[str]:
     return found
 
 
+def test_a_songs_menu_opens_within_a_phone(browser: Browser, site: str, ids: dict[str, str]) -> None:
+    context = browser.new_context(base_url=site, viewport={"width": 360, "height": 800})
+    page = signed_in(context)
+    page.goto(f"/music/songs/{ids['song']}")
+
+    page.click(".hero .menu summary")
+
+    box = page.locator(".hero .menu__panel").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+    context.close()
+
+
 def test_a_song_is_heard_without_scripts(browser: Browser, site: str, ids: dict[str, str]) -> None:
     context = browser.new_context(base_url=site, java_script_enabled=False)
     page = context.new_page()

@@ -38,7 +38,8 @@ async function keep(button) {
       list.set(item.song_id, { ...songs.find(song => song.id === item.song_id), words: item.lyrics })
       await note([...list.values()])
     }
-    toast(`${manifest.items.length} songs are on this device.`)
+    const count = manifest.items.length
+    toast(count === 1 ? "1 song is on this device." : `${count} songs are on this device.`)
   } catch (error) { toast(error.message, "bad") } finally { button.removeAttribute("aria-busy") }
 }
 
