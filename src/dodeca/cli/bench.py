@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ def bench(context: click.Context, product: str, runs: int, seconds: float, as_js
     if product not in known:
         raise Invalid(f"There is no benchmark {product}. Known: {', '.join(known)}.")
     module = importlib.import_module(f"dodeca.bench.{product}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit ends the servers too
     options = read_options(context.args)
     results = module.run(runs=runs, seconds=seconds, options=options, say=lambda text: click.echo(text, err=True))
     if as_json:

@@ -207,7 +207,7 @@ def test_a_job_that_is_killed_leaves_no_half_file_and_the_next_completes(
 
 @pytest.mark.parametrize("measured", [False, True])
 def test_a_file_that_breaks_ends_in_a_clear_state(ada: Client, mp3: Path, platform: Platform, measured: bool) -> None:
-    number = upload(ada, mp3).json()["song_id"]
+    number = upload(ada, mp3, visibility="private").json()["song_id"]
     if measured:
         asyncio.run(jobs.analyse(platform, int(number)))
 
@@ -221,6 +221,11 @@ def test_a_file_that_breaks_ends_in_a_clear_state(ada: Client, mp3: Path, platfo
     assert now["told"].startswith("The file cannot be played")
     assert now["share"] < 1
     assert profiles(platform) == []
+    page = ada.get("/music/upload").text
+    assert f'name="publish-{number}" value="on"' in page
+    assert f'name="publish-{number}" value="on" checked' not in page
+    refused = ada.patch(f"/api/music/songs/{number}", json={"visibility": "public"})
+    assert (refused.status_code, refused.json()["field"]) == (400, "visibility")
 
 
 def measured_upload(ada: Client, mp3: Path, platform: Platform) -> tuple[str, Path]:

@@ -89,7 +89,10 @@ async def publish_all(call: Calling) -> Redirect:
         for number in numbers:
             _save(session, viewer, number, given)
         for number in ticked:
-            songs.publish(session, viewer, number, visibility="public")
+            try:
+                songs.publish(session, viewer, number, visibility="public")
+            except Invalid as error:
+                raise Invalid(error.message, field=f"publish-{number}") from error
 
     await call.platform.db.awrite(unit)
     told = f"{len(ticked)} published." if ticked else "Saved. Only you hear them."

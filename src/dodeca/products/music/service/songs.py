@@ -19,6 +19,7 @@ from dodeca.products.music.models import (
     Artist,
     LibraryFile,
     Listen,
+    Preparation,
     Song,
     SongCredit,
     SongGenre,
@@ -282,11 +283,19 @@ def publish(
     if visibility is not None:
         if visibility not in ("public", "private"):
             raise Invalid("visibility is public or private.", field="visibility")
+        if visibility == "public" and song.visibility != "public" and _cannot_be_played(session, song):
+            raise Invalid(f"{song.title} cannot be played: upload another file for it.", field="visibility")
         song.visibility = visibility
     if published_at is not None:
         song.published_at = published_at
     relist(session, song)
     return song
+
+
+def _cannot_be_played(session: ReadSession, song: Song) -> bool:
+    """Whether its file turned out to be broken."""
+    prepared = session.get(Preparation, song.id)
+    return prepared is not None and prepared.state == "failed"
 
 
 def waiting(session: ReadSession, limit: int = 100) -> Sequence[Song]:

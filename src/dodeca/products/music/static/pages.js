@@ -120,6 +120,8 @@ document.addEventListener("live:preparation", ({ detail: { song_id: id, state, s
   if (!shown) return
   const over = state === "ready" || state === "failed"
   if (over && shown.dataset.state !== state) announce(told)
+  const publish = document.querySelector(`[name="publish-${id}"]`)
+  if (publish && state === "failed") publish.checked = false
   shown.dataset.state = state
   const [label, number] = shown.querySelectorAll("span"), bar = shown.querySelector("progress")
   label.textContent = told
