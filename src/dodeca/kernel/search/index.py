@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -42,16 +42,11 @@ from dodeca.kernel.search import naming, queries
 from dodeca.kernel.search.highlights import Snippet, snippet
 from dodeca.kernel.search.parts import PARTS_SUFFIX, Parts, column_of_words, folded_words, part_of
 from dodeca.kernel.search.queries import Query, parsed
-from dodeca.kernel.search.words import tokens, words
+from dodeca.kernel.search.vectors import LETTERS, vector, vector_text
+from dodeca.kernel.search.words import words
 
-_LETTERS: Final = "ABCD"
 _SUFFIXES: Final = ("_fts", PARTS_SUFFIX)
 _SHADOWS: Final = ("", "_config", "_content", "_data", "_docsize", "_idx")
-_FIELD_GAP: Final = 50
-# PostgreSQL's limits: 16,383 positions, 256 a word, a mebibyte in all.
-_MAX_POSITION: Final = 16_000
-_MAX_POSITIONS_A_WORD: Final = 250
-_MAX_VECTOR_BYTES: Final = 900_000
 MAX_OFFSET: Final = 10_000
 MOST_RANKED: Final = 1_000
 """Documents that SQLite ranks for one query. It is bounded, as relevance has to be computed for each."""
@@ -104,7 +99,7 @@ class SearchIndex:
         parts: str | None = None,
         metadata: MetaData = all_tables,
     ) -> None:
-        if not 1 <= len(fields) <= len(_LETTERS):
+        if not 1 <= len(fields) <= len(LETTERS):
             raise ValueError("An index has one to four fields.")
         self.name = name
         self.fields = dict(fields)
@@ -163,7 +158,7 @@ class SearchIndex:
             **{f"field_{field}": value for field, value in texts.items()},
         }
         if session.dialect == "postgresql":
-            values["document"] = cast(_vector(texts.values()), postgresql.TSVECTOR)
+            values["document"] = cast(vector(texts.values()), postgresql.TSVECTOR)
             values |= self._words_of_parts(texts)
             session.execute(_upsert(postgresql.insert(self.table), doc_id, values))
             return
@@ -184,7 +179,7 @@ class SearchIndex:
         if session.dialect == "postgresql":
             into = insert(self.table).values(document=cast(bindparam("vector", type_=Text()), postgresql.TSVECTOR))
             stored = [self._stored(document) for document in documents]
-            made = [{"vector": _vector_text(texts.values()), **self._words_of_parts(texts)} for texts in stored]
+            made = [{"vector": vector_text(texts.values()), **self._words_of_parts(texts)} for texts in stored]
             session.execute(into, [self._values(d) | more for d, more in zip(documents, made, strict=True)])
             return
         first = (session.scalar(select(func.max(self.table.c.id))) or 0) + 1  # SQLite has one writer
@@ -411,7 +406,7 @@ class SearchIndex:
     ) -> tuple[ColumnElement[float], ColumnElement[bool], Any]:
         """The rank, the condition, and what to select from, as the engine wants them."""
         if session.dialect == "postgresql":
-            letters = "".join(_LETTERS[list(self.fields).index(field)] for field in within)
+            letters = "".join(LETTERS[list(self.fields).index(field)] for field in within)
             asked = cast(literal(queries.for_postgres(query, letters)), postgresql.TSQUERY)
             weights = "{" + ",".join(str(weight) for weight in self._postgres_weights()) + "}"
             # 1: divide by the logarithm of the length, so that long documents have no advantage.
@@ -430,7 +425,7 @@ class SearchIndex:
         """Weights of D, C, B, A (in this order), at most 1."""
         most = max(self.fields.values())
         given = [weight / most for weight in self.fields.values()]
-        return [*given, *[0.0] * (len(_LETTERS) - len(given))][::-1]
+        return [*given, *[0.0] * (len(LETTERS) - len(given))][::-1]
 
     def _texts(self) -> list[Column[str]]:
         return [self.table.c[f"field_{field}"] for field in self.fields]
@@ -481,27 +476,3 @@ def _storable(text: str) -> str:
 
 def _upsert(statement: Any, doc_id: str, values: Mapping[str, Any]) -> Any:
     return statement.values(doc_id=doc_id, **values).on_conflict_do_update(index_elements=["doc_id"], set_=values)
-
-
-def _vector(texts: Iterable[str]) -> Any:
-    """A tsvector literal with our words, their positions, and the field's letter as weight."""
-    return literal(_vector_text(texts))
-
-
-def _vector_text(texts: Iterable[str]) -> str:
-    places: dict[str, list[str]] = {}
-    position, size = 0, 0
-    for letter, value in zip(_LETTERS, texts, strict=False):
-        for token in tokens(value):
-            position = min(position + 1, _MAX_POSITION)
-            known = places.get(token.word)
-            if known is None:
-                size += len(token.word.encode()) + 8
-                if size > _MAX_VECTOR_BYTES:
-                    break
-                known = places[token.word] = []
-            if len(known) < _MAX_POSITIONS_A_WORD:
-                size += 2
-                known.append(f"{position}{letter}")
-        position = min(position + _FIELD_GAP, _MAX_POSITION)
-    return " ".join(f"'{word}':{','.join(known)}" for word, known in places.items())
