@@ -10,6 +10,12 @@ const CARD = { number: '4242424242424242', name: 'Asha Rao', expiry_month: '12',
 async function main([base, key_id, key_secret]) {
   const instance = new Razorpay({ key_id, key_secret })
   instance.api.rq.defaults.baseURL = base
+  // A key may ask a hundred times a second: on a quick machine this script does.
+  instance.api.rq.interceptors.response.use(undefined, async (error) => {
+    if (error.response?.status !== 429) throw error
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Number(error.response.headers['retry-after'])))
+    return instance.api.rq.request(error.config)
+  })
   const seen = {}
   const pay = (amount, more) => instance.payments.createPaymentJson({
     amount, currency: 'INR', email: 'asha@example.org', contact: '9000090000', method: 'card', card: CARD, ...more,

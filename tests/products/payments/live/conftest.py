@@ -14,10 +14,14 @@ from typing import Any
 import httpx
 import pytest
 import razorpay
+from requests.adapters import HTTPAdapter
 from tests.support.server import LiveServer
+from urllib3.util import Retry
 
 PASSWORD = "a long enough pass phrase 9"
 CARD = {"number": "4242424242424242", "name": "Asha Rao", "expiry_month": "12", "expiry_year": "2040", "cvv": "123"}
+ASKING_AGAIN = Retry(5, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
+"""A key may ask a hundred times a second; who asks more often is told when to come again."""
 _numbers = itertools.count(1)
 
 
@@ -72,7 +76,9 @@ def new_shop(server: LiveServer) -> Shop:
     headers = {"authorization": f"Bearer {token}"}
     made = server.post("/api/accounts/keys", json={"name": "shop", "scopes": ["payments"]}, headers=headers).json()
     key = (made["key_id"], made["key_secret"])
-    return Shop(server.url, token, key, razorpay.Client(auth=key, base_url=server.url + "/payments"), name)
+    client: Any = razorpay.Client(auth=key, base_url=server.url + "/payments")
+    client.session.mount(server.url, HTTPAdapter(max_retries=ASKING_AGAIN))
+    return Shop(server.url, token, key, client, name)
 
 
 @pytest.fixture(scope="module")
