@@ -68,11 +68,12 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
         codes, results = filled(data, links, say)
         paths = mixed(codes)
         # First, as the server folds what redirects leave for minutes.
+        results += shortener_numbers.measured()
         results.append(_creations(data, runs, seconds, say))
         results += _redirects(data, paths, runs, seconds, workers, peer, say)
         results.append(_killed(data, paths, seconds, say))
         results.append(_folding(data))
-    return results + shortener_numbers.measured()
+    return results
 
 
 def _read(options: Mapping[str, str]) -> tuple[int, int, str]:
