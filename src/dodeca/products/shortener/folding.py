@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import Any
+from pathlib import Path
 
 import structlog
 from sqlalchemy import select
@@ -112,7 +112,7 @@ class Folder:
         if not folder.is_dir():
             return 0
         total = 0
-        with self._lock, _alone(folder, wait) as mine:
+        with self._lock, alone(folder, wait) as mine:
             if not mine:
                 return 0
             for name in list_journals(folder):
@@ -193,8 +193,9 @@ def _salt_of(session: WriteSession, day: date, *, make: bool) -> bytes | None:
 
 
 @contextmanager
-def _alone(folder: Any, wait: bool) -> Iterator[bool]:
-    """Keep other processes of this machine from folding; False when one is at it."""
+def alone(folder: Path, wait: bool) -> Iterator[bool]:
+    """Keep other processes of this machine from folding the journals in a folder; False when one is at it, for which
+    `wait` waits."""
     descriptor = os.open(folder / "fold.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
