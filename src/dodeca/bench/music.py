@@ -1,7 +1,7 @@
 """Music: starts of songs beside nginx, a scan and the next one, lists of albums, search, radio listeners, and how well
 recommendations guess.
 
-Options: `--listeners N` (default 2,000) who start songs, `--radio N` (default 2,000) who hear a station, `--files N`
+Options: `--listeners N` (default 10,000) who start songs, `--radio N` (default 2,000) who hear a station, `--files N`
 (default 6,000) to scan, `--songs N` (default 100,000) to search in, `--listens N` (default 1,000,000) to learn from,
 `--albums N` (default 100,000) to page through, `--supysonic PYTHON`: an interpreter that has Supysonic and gunicorn, to
 scan and list the same files beside us.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 OPTIONS = {
-    "listeners": 2_000,
+    "listeners": 10_000,
     "radio": 2_000,
     "files": 6_000,
     "songs": 100_000,

@@ -21,6 +21,7 @@ from dodeca.products.music.at_hand import AtHand, Listener, Sound, at_hand
 from dodeca.products.music.models import Song
 from dodeca.products.music.service import app_passwords, folders, members, songs
 from dodeca.products.music.service.songs import Audio
+from dodeca.products.music.service.viewers import Viewer
 
 
 @pytest.fixture
@@ -110,6 +111,21 @@ def test_access_that_is_taken_away_is_looked_up_again_everywhere(
     assert not changed(lambda session, one: app_passwords.remove(session, one.id, row.id)).secrets
     platform.db.write(lambda session: people.suspend(session, admin, session.get_one(Account, ann.id)))
     assert kept() == read() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("role", "moderates", "administers"),
+    [("merchant", False, False), ("moderator", True, False), ("admin", True, True)],
+)
+def test_a_listener_sees_what_their_roles_let_them_see(
+    platform: Platform, make: Factory, role: str, moderates: bool, administers: bool
+) -> None:
+    ann = make.account("ann", roles_too=[role])
+
+    found = platform.db.read(lambda session: at_hand(platform).read_named(session, "ann"))
+
+    assert found is not None
+    assert found.viewer == Viewer(ann.id, moderates, administers)
 
 
 def test_what_a_unit_of_work_saw_before_a_change_is_not_kept(

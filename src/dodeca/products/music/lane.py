@@ -10,6 +10,7 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 from urllib.parse import parse_qsl
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
 _OWN: Final = re.compile(r"/api/music/songs/([1-9][0-9]{0,17})/stream")
-_SUBSONIC: Final = ("/music/rest/stream", "/music/rest/stream.view")
-_NEEDED: Final = frozenset({"u", "t", "s", "v", "c", "id"})
-_PLAIN: Final = _NEEDED | {"f"}
+_SUBSONIC: Final = frozenset({"/music/rest/stream", "/music/rest/stream.view"})
+_NEEDED: Final = ("u", "t", "s", "v", "c", "id")
+_needed_of = itemgetter(*_NEEDED)
 KEPT: Final = 20_000
 """Files whose headers a process has at hand."""
 PIECES_KEPT: Final = 512
@@ -87,7 +88,7 @@ class SoundLane:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._accel = bool(platform.config.group(MusicSettings).accel_prefix)
+        self._is_sent_elsewhere = bool(platform.hostnames or platform.config.group(MusicSettings).accel_prefix)
         self._guesses = signing_in.guesses(platform)
         self._hand = at_hand(platform)
         self._deliveries: OrderedDict[str, tuple[tuple[int, int, str], Delivery]] = OrderedDict()
@@ -114,22 +115,27 @@ class SoundLane:
 
     def _read(self, scope: Any) -> _SongRequest | None:
         path: str = scope.path
-        if scope.method != "GET" or not path.endswith(("/stream", "/stream.view")):
+        if path in _SUBSONIC:
+            return None if scope.method != "GET" or self._is_sent_elsewhere else self._of_subsonic(scope.query_string)
+        if not path.endswith("/stream") or scope.method != "GET" or self._is_sent_elsewhere:
             return None
-        if self._platform.hostnames or self._accel:
-            return None
-        if path not in _SUBSONIC:
-            own = _OWN.fullmatch(path)
-            header = scope.headers.get("authorization") if own is not None and not scope.query_string else None
-            return _SongRequest(int(own[1]), header) if own is not None and header is not None else None
-        pairs = pairs_of(scope.query_string)
+        own = _OWN.fullmatch(path)
+        header = scope.headers.get("authorization") if own is not None and not scope.query_string else None
+        return _SongRequest(int(own[1]), header) if own is not None and header is not None else None
+
+    def _of_subsonic(self, query: str) -> _SongRequest | None:
+        pairs = pairs_of(query)
         values = dict(pairs)
-        fit = len(values) == len(pairs) and _NEEDED <= values.keys() <= _PLAIN
-        number = values.get("id", "")
-        if not fit or not values["c"] or not (number.isascii() and number.isdigit() and len(number) < 19):
+        if len(values) != len(pairs) or len(values) != len(_NEEDED) + ("f" in values):
             return None
-        name = plain_name(self._guesses, values["v"], values["u"])
-        return None if name is None else _SongRequest(int(number), "", name, values["t"].lower(), values["s"])
+        try:
+            user, token, salt, version, client, number = _needed_of(values)
+        except KeyError:
+            return None
+        if not client or not (number.isascii() and number.isdigit() and len(number) < 19):
+            return None
+        name = plain_name(self._guesses, version, user)
+        return None if name is None else _SongRequest(int(number), "", name, token.lower(), salt)
 
     async def _answer(self, asked: _SongRequest, scope: Any, protocol: Any) -> bool:
         platform = self._platform
@@ -161,9 +167,9 @@ class SoundLane:
         """Send the song to whoever may hear it as it is. Raises TooManyRequests."""
         if listener is None or song is None or listener.max_bit_rate:  # or it is converted
             return False
-        if not song.is_for(listener.principal.account_id) or not (asked.header or _is_proven(asked, listener)):
+        if not song.is_for(listener.account_id) or not (asked.header or _is_proven(asked, listener)):
             return False
-        self._platform.limit_member(listener.principal.account_id)
+        self._platform.limit_member(listener.account_id)
         found = self._file_answer(song.where, scope.headers.get)
         if found is None:
             return False
@@ -375,11 +381,11 @@ def plain_name(guesses: signing_in.Guesses, version: str, user: str) -> str | No
     return None if guesses.are_refused(name) else name
 
 
-def pairs_of(query: str) -> list[tuple[str, str]]:
+def pairs_of(query: str) -> list[tuple[str, str]] | list[list[str]]:
     """Names and values of a query; most have nothing to decode."""
     if "%" in query or "+" in query:
         return parse_qsl(query, keep_blank_values=True)
-    return [part.partition("=")[::2] for part in query.split("&")]
+    return [part.split("=", 1) if "=" in part else [part, ""] for part in query.split("&")]
 
 
 def make_lane(platform: Platform) -> MusicLane:

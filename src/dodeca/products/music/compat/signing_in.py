@@ -60,14 +60,10 @@ class NoAppPassword(Unauthenticated):
 
 def identity_of(session: ReadSession, account: Account, used: AppPassword | None = None) -> Identity:
     """An account that has proven itself."""
-    roles = frozenset(roles_of(session, account.id))
+    roles = roles_of(session, account.id)
     due = used is not None and app_passwords.use_is_due(used.used_at)
-    return _identity(account.id, account.username, roles, used.id if used is not None and due else None)
-
-
-def _identity(account_id: str, username: str, roles: frozenset[str], note_password: int | None) -> Identity:
-    viewer = Viewer(account_id, bool({"admin", "moderator"} & roles), "admin" in roles)
-    return Identity(account_id, username, viewer, note_password)
+    viewer = Viewer(account.id, bool({"admin", "moderator"} & roles), "admin" in roles)
+    return Identity(account.id, account.username, viewer, used.id if used is not None and due else None)
 
 
 async def with_password(call: Call, name: str, password: str) -> Identity:
@@ -123,8 +119,7 @@ def by_token(session: ReadSession, platform: Platform, name: str, token: str, sa
     used = listener.secret_of(token.lower(), salt)
     if used is None:
         return None
-    who = listener.principal
-    return _identity(who.account_id, who.username, who.roles, used.number if used.use_is_due else None)
+    return Identity(listener.account_id, listener.username, listener.viewer, used.number if used.use_is_due else None)
 
 
 def _key(session: ReadSession, login: str) -> str:
