@@ -19,6 +19,10 @@ from dodeca.kernel.manifest import Manifest
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import ImportReport
 
+SWITCH_SECONDS = 0.0005
+"""How long the thread that prepares rows may keep the interpreter from the one that waits for it between two statements
+of SQLite. Python's own 5 ms are as long as many a statement."""
+
 
 class Bar:
     """A progress bar on standard error; nothing where that is no terminal and `--json` was asked for."""
@@ -80,6 +84,7 @@ def import_(data: Path | None, product: str, file: Path, kind: str, owner: str, 
     dodeca import shortener links.csv
     dodeca import news items.jsonl --json
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     with opened(data, product) as (platform, manifest), progress_bar(as_json) as bar:
         importer = manifest.importers.get(kind)
         if importer is None:

@@ -53,6 +53,18 @@ def test_the_same_file_again_adds_nothing(platform: Platform, news: News, file: 
     assert (again.added, again.unchanged) == (0, 5)
 
 
+def test_of_a_longer_file_only_what_is_new_is_added(platform: Platform, news: News, file: Path) -> None:
+    importers.run(platform, file, NoProgress())
+    with file.open("a", encoding="utf-8") as more:
+        more.write('{"id":17,"type":"comment","by":"bea","parent":12,"time":1462984800,"text":"Lighthouse"}\n')
+
+    report = importers.run(platform, file, NoProgress())
+
+    assert (report.added, report.unchanged) == (1, 5)
+    _, found = news.run(lambda session: searching.find(session, VISITOR, "lighthouse"))
+    assert [row.id for row in found] == [17]
+
+
 def test_new_ids_begin_behind_imported_ones(platform: Platform, news: News, file: Path) -> None:
     importers.run(platform, file, NoProgress())
 

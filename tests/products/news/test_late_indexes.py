@@ -13,6 +13,7 @@ from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import NoProgress
 from dodeca.products.news import importers, late_indexes
 from dodeca.products.news.late_indexes import LARGE, LATE, TIMES_LARGER
+from dodeca.products.news.service import searching
 
 
 def lacking(session: ReadSession) -> set[str]:
@@ -26,9 +27,12 @@ def lacking(session: ReadSession) -> set[str]:
 def test_a_large_import_into_an_empty_news_builds_indexes_at_its_end(platform: Platform, news: News) -> None:
     with late_indexes.left_out(platform.db, LARGE):
         meanwhile = news.run(lacking)
+        words_meanwhile = news.run(searching.index.is_loading)
 
     assert len(meanwhile) == (len(LATE) if platform.db.dialect == "sqlite" else 0)
+    assert words_meanwhile == (platform.db.dialect == "sqlite")
     assert news.run(lacking) == set()
+    assert not news.run(searching.index.is_loading)
 
 
 def test_a_news_that_is_read_keeps_its_indexes(platform: Platform, news: News, tmp_path: Path) -> None:
@@ -48,3 +52,4 @@ def test_what_a_broken_off_import_left_undone_is_built_before_serving(platform: 
     late_indexes.prepare(platform)
 
     assert news.run(lacking) == set()
+    assert not news.run(searching.index.is_loading)

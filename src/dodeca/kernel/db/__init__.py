@@ -12,11 +12,12 @@ from dodeca.kernel.db.claims import claiming
 from dodeca.kernel.db.database import Database, open_database
 from dodeca.kernel.db.models import MEDIA, Json, Model, UtcDateTime, metadata
 from dodeca.kernel.db.observe import TooManyQueries, queries
-from dodeca.kernel.db.prepared import Prepared, PreparedIn
+from dodeca.kernel.db.prepared import Bound, Prepared, PreparedIn
 from dodeca.kernel.db.sessions import ReadOnlyViolation, ReadSession, WriteSession
 
 __all__ = [
     "MEDIA",
+    "Bound",
     "Database",
     "Finding",
     "Json",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Connection, Float, Numeric, Select, bindparam
+from sqlalchemy import ColumnElement, Connection, Dialect, Float, Numeric, Select, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
@@ -27,6 +27,16 @@ ROWS_A_STATEMENT = (4096, 1024, 256, 64)
 """Few sizes, for each is compiled and kept once."""
 MOST_PARAMETERS = 32_766
 """SQLITE_MAX_VARIABLE_NUMBER of a SQLite that was built without another. (https://www.sqlite.org/limits.html)"""
+
+
+class Bound(NamedTuple):
+    """Rows as the driver takes them, see `Prepared.bound`."""
+
+    rows: Sequence[Any]
+
+    def numbered(self, first: int) -> Bound:
+        """The same with the numbers from `first` on in the first column; of SQLite only, which takes them in order."""
+        return Bound([(number, *row[1:]) for number, row in enumerate(self.rows, first)])
 
 
 class Prepared:
@@ -78,18 +88,23 @@ class Prepared:
         except Exception as error:
             raise _as_sqlalchemys(error, form.sql, connection) from error
 
-    def insert_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]]) -> None:
+    def bound(self, dialect: Dialect, rows: Sequence[Mapping[str, object]]) -> Bound:
+        """The parameters of rows for `insert_many`, converted before the unit of work that will hold the writer."""
+        return Bound(self._form(dialect).bind_many(rows) if rows else ())
+
+    def insert_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]] | Bound) -> None:
         """`run_many` for an INSERT of thousands of rows. SQLite gets up to some thousand in one statement: it takes no
         less work, but the interpreter is free for other threads all the while, instead of being asked for after each
         row."""
-        if not rows:
+        given = rows.rows if isinstance(rows, Bound) else rows
+        if not given:
             return
         driver, form, connection = self._ready(session)
-        if not form.positional:
-            self.run_many(session, rows)
-            return
-        bound = form.bind_many(rows)
+        bound = given if isinstance(rows, Bound) else form.bind_many(rows)
         try:
+            if not form.positional:
+                driver.cursor().executemany(form.sql, bound)
+                return
             at = 0
             for size in ROWS_A_STATEMENT:
                 while len(bound) - at >= size and size * len(form.places) <= MOST_PARAMETERS:
@@ -118,10 +133,10 @@ class Prepared:
         if driver is None:
             connection = session.connection()
             driver = cast(Any, connection.connection.dbapi_connection)
-            form = self._forms.get("postgresql") or self._compile(connection)
+            form = self._form(connection.dialect)
         else:
             connection = session.info["connection"]
-            form = self._forms.get("sqlite") or self._compile(connection)
+            form = self._forms.get("sqlite") or self._form(connection.dialect)
             if not alone and not driver.in_transaction:  # a unit of work sees one snapshot
                 try:
                     driver.execute("BEGIN")
@@ -130,9 +145,11 @@ class Prepared:
         observe.note(form.sql)
         return driver, form, connection
 
-    def _compile(self, connection: Connection) -> _Form:
-        form = self._forms[connection.dialect.name] = _Form(self._statement, self._columns, connection)
-        return form
+    def _form(self, dialect: Dialect) -> _Form:
+        try:
+            return self._forms[dialect.name]
+        except KeyError:
+            return self._forms.setdefault(dialect.name, _Form(self._statement, self._columns, dialect))
 
 
 class PreparedIn:
@@ -201,9 +218,9 @@ def _null_kept(convert: Callable[[Any], Any]) -> tuple[Callable[[Any], Any], boo
 class _Form:
     """The statement as one engine takes it."""
 
-    def __init__(self, statement: Executable, columns: list[str] | None, connection: Connection) -> None:
+    def __init__(self, statement: Executable, columns: list[str] | None, dialect: Dialect) -> None:
         compiled: Any = cast(Any, statement).compile(
-            dialect=connection.dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
+            dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
         )
         self.sql: str = str(compiled)
         binders: dict[str, Callable[[Any], Any]] = dict(compiled._bind_processors)
@@ -225,7 +242,6 @@ class _Form:
         self.template: Any = [self.fixed.get(name) for name in names] if self.positional else dict(self.fixed)
         self.is_whole = self.positional and len(required) == len(names)
         result: Any = getattr(compiled, "_result_columns", ())
-        dialect = connection.dialect
         converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in result]
         self.converts = [
             (place, _null_kept(convert)) for place, convert in enumerate(converters) if convert is not None

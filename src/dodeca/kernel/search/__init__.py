@@ -6,7 +6,17 @@ database's locale. What people type (`queries`) is data: there is no input that 
 """
 
 from dodeca.kernel.search.highlights import Snippet
-from dodeca.kernel.search.index import MOST_RANKED, Document, Hit, SearchIndex, is_companion
+from dodeca.kernel.search.index import MOST_RANKED, Document, Hit, ReadyDocuments, SearchIndex, is_companion
 from dodeca.kernel.search.queries import Query, parsed
 
-__all__ = ["MOST_RANKED", "Document", "Hit", "Query", "SearchIndex", "Snippet", "is_companion", "parsed"]
+__all__ = [
+    "MOST_RANKED",
+    "Document",
+    "Hit",
+    "Query",
+    "ReadyDocuments",
+    "SearchIndex",
+    "Snippet",
+    "is_companion",
+    "parsed",
+]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Dialect,
     Index,
     Integer,
     MetaData,
@@ -36,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dodeca.kernel.db import Prepared, ReadSession, UtcDateTime, WriteSession
+from dodeca.kernel.db import Bound, Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.db import metadata as all_tables
 from dodeca.kernel.search import naming, queries
 from dodeca.kernel.search.highlights import Snippet, snippet
@@ -50,6 +51,10 @@ _SHADOWS: Final = ("", "_config", "_content", "_data", "_docsize", "_idx")
 MAX_OFFSET: Final = 10_000
 MOST_RANKED: Final = 1_000
 """Documents that SQLite ranks for one query. It is bounded, as relevance has to be computed for each."""
+# How many lists there may be before they are joined, and how many bytes of new ones are kept in memory until they are
+# written (https://www.sqlite.org/fts5.html#the_automerge_configuration_option).
+LOADING: Final = {"automerge": 16, "hashsize": 16 * 1024 * 1024}
+NOT_LOADING: Final = {"automerge": 4, "hashsize": 1024 * 1024}
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -70,8 +75,16 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str]
     filters: Mapping[str, str] = {}
     at: datetime | None = None
-    folded: Mapping[str, str] | None = None
-    """What `SearchIndex.folded` gives for the fields, where it was called before the unit of work began."""
+
+
+class ReadyDocuments(msgspec.Struct, frozen=True):
+    """Documents for `SearchIndex.index_new` as the tables take them, see `SearchIndex.ready`. SQLite's still have to be
+    numbered."""
+
+    rows: Bound
+    words: Bound
+    folded: Sequence[dict[str, Any]] = ()
+    """The words once more, of an index that has `parts`."""
 
 
 class SearchIndex:
@@ -130,6 +143,11 @@ class SearchIndex:
         columns = [column.name for column in self.table.columns if column.name not in ("document", "parts")]
         self._add = Prepared(insert(self.table), columns=columns)
         self._add_words = Prepared(insert(self._fts), columns=["rowid", *self.fields])
+        document = cast(bindparam("vector", type_=Text()), postgresql.TSVECTOR)
+        with_parts = ["parts"] if parts is not None else []
+        self._add_with_vector = Prepared(
+            insert(self.table).values({n: bindparam(n) for n in [*columns[1:], *with_parts]} | {"document": document})
+        )
         event.listen(self.table, "after_create", self._after_create)
         event.listen(self.table, "before_drop", self._before_drop)
 
@@ -170,27 +188,54 @@ class SearchIndex:
         if self._parts is not None:
             self._parts.add(session, [row])
 
-    def index_new(self, session: WriteSession, documents: Sequence[Document]) -> None:
+    def ready(self, dialect: Dialect, documents: Sequence[Document]) -> ReadyDocuments:
+        """Documents for `index_new`, with all that can be done before the unit of work: most of it."""
+        if dialect.name == "postgresql":
+            stored = [self._stored(document) for document in documents]
+            made = [{"vector": vector_text(texts.values()), **self._words_of_parts(texts)} for texts in stored]
+            rows = [self._values(document) | more for document, more in zip(documents, made, strict=True)]
+            return ReadyDocuments(self._add_with_vector.bound(dialect, rows), Bound(()))
+        folded = [{"rowid": 0, **self.folded(document.fields)} for document in documents]
+        rows = [{"id": 0, **self._values(document)} for document in documents]
+        words = self._add_words.bound(dialect, folded)
+        return ReadyDocuments(self._add.bound(dialect, rows), words, folded if self._parts is not None else ())
+
+    def index_new(self, session: WriteSession, documents: Sequence[Document] | ReadyDocuments) -> None:
         """Put in many documents whose ids are not in the index yet, for imports: a few statements for all of them.
 
         Raises IntegrityError where one is there already."""
-        if not documents:
-            return
+        if not isinstance(documents, ReadyDocuments):
+            documents = self.ready(session.get_bind().dialect, documents)
         if session.dialect == "postgresql":
-            into = insert(self.table).values(document=cast(bindparam("vector", type_=Text()), postgresql.TSVECTOR))
-            stored = [self._stored(document) for document in documents]
-            made = [{"vector": vector_text(texts.values()), **self._words_of_parts(texts)} for texts in stored]
-            session.execute(into, [self._values(d) | more for d, more in zip(documents, made, strict=True)])
+            self._add_with_vector.insert_many(session, documents.rows)
             return
         first = (session.scalar(select(func.max(self.table.c.id))) or 0) + 1  # SQLite has one writer
-        numbered = list(enumerate(documents, first))
-        self._add.insert_many(session, [{"id": number, **self._values(document)} for number, document in numbered])
-        folded = [
-            {"rowid": number, **(document.folded or self.folded(document.fields))} for number, document in numbered
-        ]
-        self._add_words.insert_many(session, folded)
+        self._add.insert_many(session, documents.rows.numbered(first))
+        self._add_words.insert_many(session, documents.words.numbered(first))
         if self._parts is not None:
-            self._parts.add(session, folded)
+            self._parts.add(session, [row | {"rowid": n} for n, row in enumerate(documents.folded, first)])
+
+    def begin_load(self, session: WriteSession) -> None:
+        """Before most of an index comes in at once: let FTS5 join its lists of words less often, which is half of its
+        work. They are longer, and more, until `end_load`, so that searching takes longer."""
+        self._configure(session, LOADING)
+
+    def end_load(self, session: WriteSession) -> None:
+        """After `begin_load`, also after one that was broken off."""
+        self._configure(session, NOT_LOADING)
+
+    def is_loading(self, session: ReadSession) -> bool:
+        """Whether `end_load` is still to come."""
+        if session.dialect != "sqlite":
+            return False
+        config = table(f"{self.companion}_config", column("k"), column("v"))
+        return session.scalar(select(config.c.v).where(config.c.k == "automerge")) == LOADING["automerge"]
+
+    def _configure(self, session: WriteSession, options: Mapping[str, int]) -> None:
+        if session.dialect == "sqlite":
+            into = table(self.companion, column(self.companion), column("rank"))
+            for name, value in options.items():
+                session.execute(insert(into), {self.companion: name, "rank": value})
 
     def _values(self, document: Document) -> dict[str, Any]:
         """A document as the table's columns."""

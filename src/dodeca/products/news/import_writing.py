@@ -6,21 +6,20 @@ broken off has whole batches, and the next run adds the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-from sqlalchemy import Table, bindparam, func, insert, literal_column, select, text, update
+from sqlalchemy import Dialect, Table, bindparam, func, insert, literal_column, select, text, update
 
 from dodeca.commons.accounts.public import Account
 from dodeca.commons.discussion import typed
 from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
-from dodeca.kernel.search import Document
+from dodeca.kernel.db import Bound, Prepared, PreparedIn, ReadSession, WriteSession
+from dodeca.kernel.search import Document, ReadyDocuments
 from dodeca.kernel.transfer import ImportReport, Progress
 from dodeca.products.news import late_indexes, ranking
 from dodeca.products.news.import_staging import Entry, Staging
@@ -33,8 +32,9 @@ from dodeca.products.news.urls import kind_of, site_of, url_key
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-BATCH = 5000
-"""Items in a unit of work: it holds the writer for about half a second."""
+BATCH = 8192
+"""Items in a unit of work: it holds the writer for about half a second. FTS5 writes a list of words a statement, so
+the statements are to be as long as they can be."""
 _NEW_MEMBER = {
     "karma": 1, "karma_base": 1, "about": "", "showdead": False, "noprocrast": False, "maxvisit": 20, "minaway": 180,
     "delay": 0, "topcolor": "", "public_votes": False,
@@ -56,12 +56,23 @@ _GIVEN = (
 
 @dataclass(slots=True)
 class _Batch:
-    """Rows as the tables take them."""
+    """Rows as the tables take them, and as the driver does where all are to be stored, as nearly always."""
 
-    size: int
     items: list[dict[str, Any]]
     tags: list[dict[str, Any]]
     documents: list[Document]
+    dialect: Dialect
+    bound: Bound
+    ready: ReadyDocuments
+
+    def without(self, held: Container[int]) -> _Batch:
+        """Those that are not there yet."""
+        return _batch(
+            self.dialect,
+            [row for row in self.items if row["id"] not in held],
+            [row for row in self.tags if row["item_id"] not in held],
+            [document for document in self.documents if int(document.doc_id) not in held],
+        )
 
 
 _items, _tags, _members = (cast(Table, table.__table__) for table in (Item, ItemTag, Member))
@@ -93,7 +104,7 @@ def write(
     with late_indexes.left_out(platform.db, staging.count()), ThreadPoolExecutor(1) as pool:
         storing = None
         for entries in staging.entries(BATCH):
-            batch = _prepared(entries, authors, names, offset, rules)
+            batch = _prepared(platform.db.engine.dialect, entries, authors, names, offset, rules)
             if storing is not None:
                 progress.advance(storing.result())
             storing = pool.submit(platform.db.write, partial(_store, batch=batch, known=known, report=report))
@@ -119,22 +130,33 @@ def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]
 
 
 def _prepared(
-    part: Sequence[Entry], authors: Mapping[str, str], names: Mapping[str, str], offset: int, rules: Rules
+    dialect: Dialect,
+    part: Sequence[Entry],
+    authors: Mapping[str, str],
+    names: Mapping[str, str],
+    offset: int,
+    rules: Rules,
 ) -> _Batch:
     now = clock.now()
     rows = [_row(entry, authors, offset, rules, now) for entry in part]
     tags = [{"item_id": entry.id + offset, "tag": tag} for entry in part for tag in entry.tags]
     shown = (row for row in rows if row["state"] != "deleted" and row["type"] != "pollopt")
-    return _Batch(len(part), rows, tags, list(_documents(shown, names)))
+    return _batch(dialect, rows, tags, list(_documents(shown, names)))
+
+
+def _batch(
+    dialect: Dialect, items: list[dict[str, Any]], tags: list[dict[str, Any]], documents: list[Document]
+) -> _Batch:
+    bound, ready = _add_items.bound(dialect, items), searching.index.ready(dialect, documents)
+    return _Batch(items, tags, documents, dialect, bound, ready)
 
 
 def _documents(rows: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Iterable[Document]:
     for row in rows:
         name = names.get(row["author_id"] or "", "")
-        made = searching.document(
+        yield searching.document(
             row["id"], row["type"], row["title"], row["html"], row["url"], row["site"], name, row["created_at"]
         )
-        yield msgspec.structs.replace(made, folded=searching.index.folded(made.fields))
 
 
 def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, now: datetime) -> dict[str, Any]:
@@ -182,25 +204,23 @@ def _rank(entry: Entry, created: datetime, rules: Rules, now: datetime) -> float
 
 def _store(session: WriteSession, batch: _Batch, known: set[str], report: ImportReport) -> int:
     """Store what is not there yet; gives how many entries were looked at. `known` are members who have their row."""
+    size = len(batch.items)
     held = {item_id for (item_id,) in _held.rows(session, [row["id"] for row in batch.items])}
-    items, tags, documents = batch.items, batch.tags, batch.documents
     if held:
-        items = [row for row in items if row["id"] not in held]
-        tags = [row for row in tags if row["item_id"] not in held]
-        documents = [document for document in documents if int(document.doc_id) not in held]
-    _add_items.insert_many(session, items)
-    _add_tags.run_many(session, tags)
-    _add_points(session, items, known)
-    searching.index.index_new(session, documents)
-    added = len(items)
+        batch = batch.without(held)
+    _add_items.insert_many(session, batch.bound)
+    _add_tags.run_many(session, batch.tags)
+    _add_points(session, batch.items, known)
+    searching.index.index_new(session, batch.ready)
+    added = len(batch.items)
 
     def count() -> None:
-        report.read += batch.size
+        report.read += size
         report.added += added
-        report.unchanged += batch.size - added
+        report.unchanged += size - added
 
     session.after_commit(count)
-    return batch.size
+    return size
 
 
 def _add_points(session: WriteSession, rows: Sequence[Mapping[str, Any]], known: set[str]) -> None:
