@@ -126,6 +126,15 @@ def test_a_transcode_is_stored_and_then_has_ranges(ada: Client, mp3: Path) -> No
     assert ada.get(f"/api/music/songs/{number}/stream?time_offset=nan").status_code == 400
 
 
+def test_what_begins_later_keeps_its_format(ada: Client, tmp_path: Path) -> None:
+    number = upload(ada, encoded(tmp_path / "song.opus")).json()["song_id"]
+    path = f"/api/music/songs/{number}/stream?time_offset=0.5"
+
+    kept, named = ada.get(path), ada.get(f"{path}&format=opus")
+
+    assert [one.headers["content-type"] for one in (kept, named)] == ["audio/ogg"] * 2
+
+
 def test_a_signed_address_needs_no_login(ada: Client, client: Client, mp3: Path) -> None:
     number = upload(ada, mp3, visibility="private").json()["song_id"]
     url = ada.get(f"/api/music/songs/{number}/url").json()["url"]

@@ -17,7 +17,7 @@ from dodeca.kernel.crypto import SignedUrls
 from dodeca.kernel.http import Call
 from dodeca.kernel.platform import Platform
 from dodeca.products.music import sound
-from dodeca.products.music.audio.transcoding import Profile, choose, from_offset
+from dodeca.products.music.audio.transcoding import Profile, from_offset, like
 from dodeca.products.music.settings import MusicSettings
 from dodeca.products.music.sound import Handed, Where
 
@@ -123,8 +123,7 @@ async def send_sound(
             platform, found, headers, method=method, cache_control=cache_control, filename=filename
         )
         return response_of(handed, call)
-    profile = profile or choose(found.suffix, found.bit_rate, format=_own_format(found.suffix))
-    profile = profile or Profile("mp3", 320)
+    profile = profile or like(found.suffix, found.bit_rate)
     if time_offset > 0:
         if method == "HEAD":
             return _Plain(200, {"accept-ranges": "none", "cache-control": "no-store"}, profile.media_type)
@@ -148,10 +147,6 @@ async def send_sound(
         return _Plain(200, {"accept-ranges": "none", "cache-control": cache_control}, profile.media_type)
     path = await sound.source(platform, found)
     return await _growing(sound.transcoded(platform, found, path, profile), profile, cache_control)
-
-
-def _own_format(suffix: str) -> str:
-    return {"mp3": "mp3", "opus": "opus", "ogg": "opus", "m4a": "aac", "aac": "aac", "flac": "flac"}.get(suffix, "mp3")
 
 
 async def _growing(body: AsyncIterator[bytes], profile: Profile, cache_control: str) -> Response[Any]:

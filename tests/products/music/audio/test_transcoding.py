@@ -12,7 +12,7 @@ from dodeca.commons.pipeline import hls as pipeline_hls
 from dodeca.commons.pipeline.growing import Transcoder
 from dodeca.kernel.errors import Invalid
 from dodeca.products.music.audio import hls, measuring, probing, transcoding
-from dodeca.products.music.audio.transcoding import Profile, arguments, choose
+from dodeca.products.music.audio.transcoding import Profile, arguments, choose, like
 
 
 class Kept:
@@ -69,6 +69,23 @@ def test_listeners_at_the_same_time_share_one_process(originals: Callable[[str],
     assert one == two
     assert files == 1
     assert list(kept.files) == [("song", "mp3-128")]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "bit_rate", "name"),
+    [
+        ("mp3", 128, "mp3-128"),
+        ("mp3", 213, "mp3-192"),
+        ("opus", 127, "opus-127"),
+        ("ogg", 500, "opus-256"),
+        ("m4a", 900, "aac-320"),
+        ("flac", 800, "flac-0"),
+        ("wav", 1411, "flac-0"),
+        ("aac", 0, "aac-128"),
+    ],
+)
+def test_what_is_cut_from_a_file_sounds_like_it(suffix: str, bit_rate: int, name: str) -> None:
+    assert like(suffix, bit_rate).name == name
 
 
 def test_a_stream_may_begin_later(originals: Callable[[str], Path], tmp_path: Path) -> None:

@@ -40,6 +40,18 @@ FORMATS: Final = {
     "flac": Format("audio/flac", "flac", _LOSSLESS, ("-c:a", "flac", "-compression_level", "5", "-f", "flac")),
 }
 
+_OWN: Final = {
+    "mp3": "mp3",
+    "opus": "opus",
+    "ogg": "opus",
+    "m4a": "aac",
+    "aac": "aac",
+    "flac": "flac",
+    "wav": "flac",
+    "aiff": "flac",
+}
+"""By the suffix of a file, the target that sounds like it."""
+
 
 class Profile(NamedTuple):
     """A format at a bit rate (kbit/s; 0 for lossless). `radio` is cut into frames that stand alone."""
@@ -96,8 +108,19 @@ def choose(suffix: str, bit_rate: int, *, format: str = "", max_bit_rate: int = 
     most = FORMATS[target].most
     if most == _LOSSLESS:
         return Profile(target, 0)
-    limit = min(most, max_bit_rate or DEFAULT_BIT_RATE)
-    return Profile(target, max((rate for rate in BIT_RATES if rate <= limit), default=BIT_RATES[0]))
+    return Profile(target, _step(min(most, max_bit_rate or DEFAULT_BIT_RATE)))
+
+
+def like(suffix: str, bit_rate: int) -> Profile:
+    """What sounds like a file of so many kbit/s, and takes no more: for what is cut from it and has to be encoded."""
+    target = _OWN.get(suffix, DEFAULT_FORMAT)
+    limit = min(FORMATS[target].most, bit_rate or DEFAULT_BIT_RATE)
+    return Profile(target, _step(limit) if target == "mp3" else limit)
+
+
+def _step(limit: int) -> int:
+    """The highest of the steps, which are all that MP3 knows, that is not above a limit."""
+    return max((rate for rate in BIT_RATES if rate <= limit), default=BIT_RATES[0])
 
 
 def arguments(source: Path, profile: Profile, *, offset_seconds: float = 0.0, target: str = "pipe:1") -> list[str]:
