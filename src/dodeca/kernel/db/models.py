@@ -49,7 +49,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return super().result_processor(dialect, coltype)
 
         def moment_of(text: str | None) -> datetime | None:
-            return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+            return None if text is None else datetime.fromisoformat(text + "+00:00")
 
         return moment_of
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import inf
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, literal_column, select, update
+from sqlalchemy import Table, bindparam, delete, func, literal_column, select, update
 
 from dodeca.commons.moderation import service as moderation
 from dodeca.kernel import clock
@@ -19,7 +19,7 @@ from dodeca.products.news import live, ranking
 from dodeca.products.news.models import Item, ItemTag, RankPlace, Site, Tag
 from dodeca.products.news.service import items, listing, rings
 from dodeca.products.news.service.members import VISITOR, insert_for
-from dodeca.products.news.service.rules import PRODUCT, current
+from dodeca.products.news.service.rules import PRODUCT, Rules, current
 from dodeca.products.news.service.searching import index_item
 from dodeca.products.news.service.telling import tell_author
 
@@ -27,9 +27,10 @@ CANDIDATE_DAYS = 4
 CANDIDATES = 3000
 PLACES_SHOWN = 600
 """More than any list gives."""
-DRIFT_SHOWN, DRIFT = 0.002, 0.005
+DRIFT_SHOWN, DRIFT = 0.002, 0.01
 """How far the rank of a post among these, and of one below, may be from what was last written, as a part of it. All
-ranks sink with every second; to write them all costs more than to know them, and moves nothing in any list."""
+ranks sink with every second; to write them all costs more than to know them, and moves nothing in any list. Below they
+stand in their order only as far as that: keeping it exactly would be half of what is written."""
 PLACES_KEPT = 90
 PLACE_SECONDS = 300
 HISTORY_DAYS = 14
@@ -37,45 +38,26 @@ RELEASED_AT_ONCE = 100
 DISCOUNTED_AT_ONCE = 20
 
 
-class _Candidate(NamedTuple):
-    """What the formula needs of a post."""
-
-    id: int
-    counted: int
-    created_at: datetime
-    pooled_at: datetime | None
-    url: str | None
-    descendants: int
-    imported_descendants: int
-    flags: int
-    penalty: float
-    penalty_reason: str | None
-    site: str | None
-    rank: float
-
-
 _items = cast(Table, Item.__table__)
+_lately = _items.c.voted_at >= bindparam("since", type_=_items.c.voted_at.type)
+# What the formula needs of a post, without its texts; how many comments as `items.comments_shown` counts them.
 _candidates = Prepared(
-    select(*(_items.c[name] for name in _Candidate._fields))
-    .where(
-        _items.c.parent_id.is_(None),
-        _items.c.state == literal_column("'live'"),
-        _items.c.voted_at >= bindparam("since", type_=_items.c.voted_at.type),
+    select(
+        *(_items.c[name] for name in ("id", "rank", "counted", "created_at", "pooled_at", "flags", "penalty", "site")),
+        _items.c.url.is_not(None),
+        func.coalesce(func.nullif(_items.c.descendants, literal_column("0")), _items.c.imported_descendants),
     )
+    .where(_items.c.parent_id.is_(None), _items.c.state == literal_column("'live'"), _lately)
     .order_by(_items.c.voted_at.desc())
     .limit(literal_column(str(CANDIDATES)))
 )
-_penalised_sites = Prepared(select(Site.site, Site.penalty, Site.reason).where(Site.penalty != 1.0))
-_penalised_tags = Prepared(
-    select(ItemTag.item_id, Tag.tag, Tag.penalty, Tag.reason)
+_penalised_sites = Prepared(select(Site.site, Site.penalty).where(Site.penalty != 1.0))
+_penalised_tags = Prepared(select(Tag.tag, Tag.penalty).where(Tag.penalty != 1.0))
+_tagged = Prepared(
+    select(ItemTag.item_id, Tag.penalty)
     .join(Tag, Tag.tag == ItemTag.tag)
     .join(_items, _items.c.id == ItemTag.item_id)
-    .where(
-        Tag.penalty != 1.0,
-        _items.c.voted_at >= bindparam("since", type_=_items.c.voted_at.type),
-        _items.c.parent_id.is_(None),
-    )
-    .order_by(Tag.tag)
+    .where(Tag.penalty != 1.0, _lately, _items.c.parent_id.is_(None))
 )
 _place_at = Prepared(select(RankPlace.item_id).where(RankPlace.at == bindparam("at")).limit(1))
 _move = Prepared(update(_items).where(_items.c.id == bindparam("which")).values(rank=bindparam("to")))
@@ -91,38 +73,54 @@ def refresh_ranks(session: WriteSession, context: JobContext, _payload: Nothing)
 
 def refresh(session: WriteSession) -> int:
     """The same; gives how many posts were ranked. Reads and writes only what the formula needs, past the ORM."""
-    rules, now = current(session), clock.now()
-    since = now - timedelta(days=CANDIDATE_DAYS)
-    found = [_Candidate._make(row) for row in _candidates.rows(session, since=since)]
-    sites = {site: (penalty, reason) for site, penalty, reason in _penalised_sites.rows(session)}
-    tags: dict[int, list[ranking.Penalty]] = {}
-    for item_id, *penalty in _penalised_tags.rows(session, since=since):
-        tags.setdefault(item_id, []).append(ranking.Penalty(*penalty))
-    ranks = []
-    for row in found:
-        site_penalty, site_reason = sites.get(row.site or "", (1.0, ""))
-        standing = items.standing_of(row, site_penalty, site_reason, tags.get(row.id, ()))
-        ranks.append(ranking.rank(standing, now, rules))
-    if changed := to_write([(post.id, post.rank, rank) for post, rank in zip(found, ranks, strict=True)]):
+    now = clock.now()
+    posts = _ranked(session, now, current(session))
+    if changed := to_write(posts):
         _move.run_many(session, [{"which": item_id, "to": rank} for item_id, rank in changed])
         session.expire_all()
     _note_places(session, now)
-    return len(found)
+    return len(posts)
 
 
-def to_write(posts: Iterable[tuple[int, float, float]]) -> list[tuple[int, float]]:
-    """Which of these posts (id, rank as it was last written, rank as it is) get their rank written: those that would
-    not stand in their order otherwise, and those whose rank has drifted. With it."""
+def _ranked(session: WriteSession, now: datetime, rules: Rules) -> list[tuple[int, float, float]]:
+    """Posts that were voted on lately: id, rank as it was last written, rank as it is."""
+    since = now - timedelta(days=CANDIDATE_DAYS)
+    sites: dict[str, float] = dict(_penalised_sites.rows(session))
+    tagged: dict[int, float] = {}
+    if _penalised_tags.first(session) is not None:
+        for item_id, penalty in _tagged.rows(session, since=since):
+            tagged[item_id] = tagged.get(item_id, 1.0) * penalty
+    found = []
+    for item_id, written, counted, created_at, pooled_at, flags, penalty, site, has_url, comments in _candidates.rows(
+        session, since=since
+    ):
+        age = now - (created_at if pooled_at is None else max(created_at, pooled_at))
+        rank = ranking.weighed(
+            counted,
+            age.total_seconds() / 3600,
+            has_url=has_url,
+            comments=comments,
+            flags=flags,
+            penalties=penalty * sites.get(site, 1.0) * tagged.get(item_id, 1.0),
+            rules=rules,
+        )
+        found.append((item_id, written, rank))
+    return found
+
+
+def to_write(posts: Iterable[tuple[int, float, float]], shown: int = PLACES_SHOWN) -> list[tuple[int, float]]:
+    """Which of these posts (id, rank as it was last written, rank as it is) get their rank written: those whose rank
+    has drifted, and those that would not stand in their order otherwise, or below the first `shown`. With it."""
     changed = []
     above = inf
     for place, (item_id, written, rank) in enumerate(sorted(posts, key=itemgetter(2), reverse=True)):
-        drift = abs(rank) * (DRIFT_SHOWN if place < PLACES_SHOWN else DRIFT)
+        drift = abs(rank) * (DRIFT_SHOWN if place < shown else DRIFT)
         # One that was written too low cannot stay: what is below it might have to stand above what was written.
-        if written > above or written < rank or written - rank > drift:
-            changed.append((item_id, rank))
-            above = rank
-        else:
-            above = written
+        last = rank if written > above or written < rank or written - rank > drift else written
+        if last != written:
+            changed.append((item_id, last))
+        if place < shown:
+            above = last
     return changed
 
 

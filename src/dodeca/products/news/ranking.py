@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from math import log2
+from math import log2, prod
 
 import msgspec
 
@@ -64,17 +64,28 @@ def base(standing: Standing, now: datetime, rules: Rules) -> float:
     return faded(standing.counted, age_hours(standing, now), rules)
 
 
+def overheated(counted: int, comments: int, rules: Rules) -> float:
+    """The factor of more talk than points; 1 where it does not apply."""
+    if comments <= rules.overheated_comments or comments <= counted:
+        return 1.0
+    return float((max(counted, 1) / comments) ** 2)
+
+
+def flagged(flags: int) -> float:
+    """The factor of flags."""
+    return 1 / (1 + flags / 2)
+
+
 def factors(standing: Standing, rules: Rules) -> list[Factor]:
-    """The factors that apply."""
+    """The factors that apply, with why: their product is what `weighed` takes."""
     found = []
     if not standing.has_url:
         found.append(Factor("no_url", rules.no_url_factor, "Posts without a link rank lower than links."))
-    if standing.comments > rules.overheated_comments and standing.comments > standing.counted:
-        value = (max(standing.counted, 1) / standing.comments) ** 2
+    if (heated := overheated(standing.counted, standing.comments, rules)) != 1.0:
         why = f"Overheated: {standing.comments} comments on {standing.counted} points."
-        found.append(Factor("overheated", value, why))
+        found.append(Factor("overheated", heated, why))
     if standing.flags > 0:
-        found.append(Factor("flags", 1 / (1 + standing.flags / 2), f"Flagged by {standing.flags}."))
+        found.append(Factor("flags", flagged(standing.flags), f"Flagged by {standing.flags}."))
     if standing.site_penalty != 1.0:
         found.append(Factor("site", standing.site_penalty, f"{standing.site}: {standing.site_reason}"))
     found += [Factor("tag", tag.value, f"{tag.name}: {tag.reason}") for tag in standing.tags]
@@ -83,12 +94,31 @@ def factors(standing: Standing, rules: Rules) -> list[Factor]:
     return found
 
 
+def weighed(
+    counted: int, age: float, *, has_url: bool, comments: int, flags: int, penalties: float, rules: Rules
+) -> float:
+    """Where a post of this age in hours stands: larger is higher. `penalties` is the product of what moderators set. A
+    negative base is not softened by factors below 1."""
+    factor = penalties * overheated(counted, comments, rules)
+    if not has_url:
+        factor *= rules.no_url_factor
+    if flags > 0:
+        factor *= flagged(flags)
+    value = faded(counted, age, rules)
+    return value * factor if value >= 0 else value / factor
+
+
 def rank(standing: Standing, now: datetime, rules: Rules) -> float:
-    """Where a post stands: larger is higher. A negative base is not softened by factors below 1."""
-    value = base(standing, now, rules)
-    for factor in factors(standing, rules):
-        value = value * factor.value if value >= 0 else value / factor.value
-    return value
+    """The same of a standing."""
+    return weighed(
+        standing.counted,
+        age_hours(standing, now),
+        has_url=standing.has_url,
+        comments=standing.comments,
+        flags=standing.flags,
+        penalties=standing.penalty * standing.site_penalty * prod(tag.value for tag in standing.tags),
+        rules=rules,
+    )
 
 
 def heat(score: int, created_at: datetime) -> float:
