@@ -378,7 +378,7 @@ def test_lists_of_the_catalogue(ada: Client, client: Client) -> None:
         assert len(client.get("/api/music/albums", params={"sort": sort, "genre": "baroque"}).json()["albums"]) == 3
 
 
-def test_an_admin_names_folders(ada: Client, client: Client, make: Factory, tmp_path: Any) -> None:
+def test_an_admin_names_folders(ada: Client, client: Client, make: Factory, platform: Platform, tmp_path: Any) -> None:
     admin = client.with_token(make.token(make.account("root", roles_too=["admin"])))
     (tmp_path / "music").mkdir()
 
@@ -390,6 +390,9 @@ def test_an_admin_names_folders(ada: Client, client: Client, make: Factory, tmp_
     assert admin.post("/api/music/libraries", json={"path": str(tmp_path)}).status_code == 409
     assert ada.post("/api/music/scan").status_code == 403
     assert admin.post("/api/music/scan").json()["scanning"] is True
+    assert admin.get("/api/music/scan").json()["scanning"] is True  # it is waiting
+    work(platform)
+    assert admin.get("/api/music/scan").json()["scanning"] is False
 
 
 @pytest.mark.parametrize("settings", [{"music.uploads": "review"}])

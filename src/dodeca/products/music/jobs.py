@@ -19,7 +19,7 @@ from dodeca.kernel.jobs import Job, JobContext, Nothing, job
 from dodeca.products.music.demo import make_demo
 from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Preparation, Song, Transcode
 from dodeca.products.music.packaging import QUEUED, package_songs
-from dodeca.products.music.service import loudness, preparing, releases, songs, taste_data
+from dodeca.products.music.service import folders, loudness, preparing, releases, songs, taste_data
 from dodeca.products.music.service.searching import index_things
 from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
@@ -149,7 +149,7 @@ def release(session: WriteSession, _context: JobContext, _payload: Nothing) -> N
         songs.relist(session, song)
 
 
-@job("music.scan", attempts=3)
+@job(folders.SCAN_JOB, attempts=3)
 async def scan_folders(context: JobContext, _payload: Nothing) -> None:
     """Look through all folders."""
     from dodeca.products.music import scanning
@@ -160,8 +160,6 @@ async def scan_folders(context: JobContext, _payload: Nothing) -> None:
 @job("music.scan_again", every=60)
 def scan_again(session: WriteSession, context: JobContext, _payload: Nothing) -> None:
     """Take in the folder of the settings, and scan all folders every so often."""
-    from dodeca.products.music.service import folders
-
     settings = context.platform.config.group(MusicSettings)
     known = session.scalars(select(LibraryFolder.path)).all()
     if settings.folder and not known:

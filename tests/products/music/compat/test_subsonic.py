@@ -11,11 +11,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from sqlalchemy import func, select
 from tests.products.music.compat.conftest import Listener, NewListener, Sound
-from tests.support.platform import Client, Factory
+from tests.support.platform import Client, Factory, work
 
+from dodeca.kernel.platform import Platform
 from dodeca.products.music.compat.subsonic import schema
 from dodeca.products.music.compat.subsonic.asking import METHODS
+from dodeca.products.music.models import Scan
 from dodeca.products.music.service import lyrics
 
 NAMESPACE = "{http://subsonic.org/restapi}"
@@ -510,6 +513,23 @@ def test_lyrics_come_in_time_and_word_by_word(ann: Listener, make: Factory, even
         (1500, 5, 10, "nïght"),
     ]
     assert ann.xml("getLyrics", artist="Ann", title="Evening")[0].text == "Good nïght\nSleep well"
+
+
+def test_a_scan_is_going_on_until_it_is_done(platform: Platform, listener: NewListener) -> None:
+    root = listener("root", roles_too=["admin"])
+
+    def scanning(method: str) -> bool:
+        return bool(root.told(method)["scanStatus"]["scanning"])
+
+    assert [scanning(name) for name in ("getScanStatus", "startScan", "startScan", "getScanStatus")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    work(platform)
+    assert not scanning("getScanStatus")
+    assert platform.db.read(lambda session: session.scalar(select(func.count(Scan.id)))) == 1
 
 
 def test_people_chat_and_admins_add_stations_of_elsewhere(listener: NewListener) -> None:

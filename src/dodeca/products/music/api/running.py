@@ -44,9 +44,7 @@ class FolderList(msgspec.Struct):
 def start_scan(session: DbWrite) -> ScanView:
     """Look through all folders, soon."""
     scan_folders.enqueue(session, key="scan")
-    view = scan_view(session)
-    view.scanning = True
-    return view
+    return scan_view(session)
 
 
 @get("/scan", access=Access.ADMIN)

@@ -75,7 +75,7 @@ class LibraryFile:
 
 def not_a(name: str, why: str = "") -> Invalid:
     """The error of a file that is not what it should be."""
-    return Invalid(f"This is not a {name} file{f': {why}' if why else ''}.", field="file")
+    return Invalid(f"This is no {name} file{f': {why}' if why else ''}.", field="file")
 
 
 def bounded(data: bytes) -> bytes:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession, claiming
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
+from dodeca.kernel.jobs import QueuedJob
 from dodeca.products.music.models import LibraryFile, LibraryFolder, Scan, Song
 from dodeca.products.music.service.songs import changing
+
+SCAN_JOB: Final = "music.scan"
+"""The job that looks through all folders; its key is the same each time, so that two do not run at once."""
 
 
 def all_folders(session: ReadSession) -> list[tuple[LibraryFolder, int]]:
@@ -65,3 +70,10 @@ def lose(session: WriteSession, songs: list[Song]) -> None:
 def last_scan(session: ReadSession) -> Scan | None:
     """The present scan, else the last."""
     return session.scalar(select(Scan).order_by(Scan.id.desc()).limit(1))
+
+
+def is_scanning(session: ReadSession) -> bool:
+    """Whether the folders are being looked through, or soon will be: apps start a scan and wait until none is left."""
+    last = last_scan(session)
+    waits = exists().where(QueuedJob.name == SCAN_JOB, QueuedJob.state != "dead")
+    return (last is not None and last.state == "running") or bool(session.scalar(select(waits)))

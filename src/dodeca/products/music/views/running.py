@@ -27,11 +27,11 @@ class ScanView(msgspec.Struct, kw_only=True):
 
 def scan_view(session: ReadSession) -> ScanView:
     """How far the last scan has come."""
-    scan = folders.last_scan(session)
+    scan, scanning = folders.last_scan(session), folders.is_scanning(session)
     if scan is None:
-        return ScanView(scanning=False, count=0)
+        return ScanView(scanning=scanning, count=0)
     return ScanView(
-        scanning=scan.state == "running",
+        scanning=scanning,
         count=scan.count,
         added=scan.added,
         changed=scan.changed,

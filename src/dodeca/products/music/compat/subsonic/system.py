@@ -24,8 +24,8 @@ from dodeca.products.music.compat.subsonic.asking import (
 )
 from dodeca.products.music.compat.subsonic.browsing import FOLDER
 from dodeca.products.music.compat.subsonic.schema import Node, node
-from dodeca.products.music.models import Scan, Show, Station
-from dodeca.products.music.service import apps, stations
+from dodeca.products.music.models import Show, Station
+from dodeca.products.music.service import apps, folders, stations
 
 EXTENSIONS: Final = {
     "apiKeyAuthentication": [1],
@@ -150,9 +150,7 @@ def add_chat_message(session: WriteSession, asked: Asked) -> None:
 @reading("getScanStatus")
 def scan_status(session: ReadSession, _asked: Asked) -> Node:
     """Whether the folders are being looked through, and how many files were found."""
-    last = session.scalar(select(Scan).order_by(Scan.id.desc()).limit(1))
-    running = last is not None and last.state == "running"
-    return node(scanStatus=node(schema.SCAN_STATUS, scanning=running, count=last.count if last is not None else 0))
+    return _scan_status(session)
 
 
 @writing("startScan")
@@ -161,9 +159,13 @@ def start_scan(session: WriteSession, asked: Asked) -> Node:
     from dodeca.products.music.jobs import scan_folders  # which imports much of the product
 
     asked.require_admin()
-    scan_folders.enqueue(session)
-    last = session.scalar(select(Scan).order_by(Scan.id.desc()).limit(1))
-    return node(scanStatus=node(schema.SCAN_STATUS, scanning=True, count=last.count if last is not None else 0))
+    scan_folders.enqueue(session, key="scan")
+    return _scan_status(session)
+
+
+def _scan_status(session: ReadSession) -> Node:
+    last, scanning = folders.last_scan(session), folders.is_scanning(session)
+    return node(scanStatus=node(schema.SCAN_STATUS, scanning=scanning, count=last.count if last is not None else 0))
 
 
 # Radio
