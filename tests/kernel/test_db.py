@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -198,6 +199,20 @@ def test_one_of_many_rows_that_cannot_be_stored_takes_the_unit_with_it(database:
         database.write(lambda session: add.insert_many(session, rows))
 
     assert names(database) == []
+
+
+def test_many_rows_tell_how_many_of_them_went_in(database: Database) -> None:
+    """What a conflict leaves out is not counted, whatever number of rows a statement takes."""
+    add = Prepared(
+        postgresql.insert(Seat)
+        .values(name=bindparam("name"), sold_at=bindparam("sold_at"))
+        .on_conflict_do_nothing(index_elements=["name"])
+    )
+    rows = [{"name": f"A{number}", "sold_at": clock.now()} for number in range(91)]
+    assert database.write(lambda session: add.insert_many(session, rows[:7])) == 7
+    assert database.write(lambda session: add.insert_many(session, rows)) == 84
+    assert database.write(lambda session: add.insert_many(session, [])) == 0
+    assert len(names(database)) == 91
 
 
 def test_a_budget_of_queries_is_kept(database: Database) -> None:

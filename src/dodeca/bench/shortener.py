@@ -143,7 +143,7 @@ def fill(data: Path, count: int, say: Say) -> list[str]:
     from dodeca.kernel import clock
     from dodeca.kernel.db import WriteSession
     from dodeca.products.shortener.models import SHARED_DOMAIN, new_link_id
-    from dodeca.products.shortener.service import aliases, inserting, of
+    from dodeca.products.shortener.service import inserting, of
     from dodeca.products.shortener.service.codes import Codes
     from dodeca.products.shortener.targets import judge_target
 
@@ -161,7 +161,7 @@ def fill(data: Path, count: int, say: Say) -> list[str]:
                 values = inserting.fresh_link(owner, SHARED_DOMAIN, code, target, now)
                 while not inserting.insert_link(session, values):
                     values["id"] = new_link_id()
-                aliases.insert_code(session, SHARED_DOMAIN, code, values["id"])
+                inserting.insert_code(session, SHARED_DOMAIN, code, values["id"])
                 batch.append(code)
             return batch
 

@@ -10,6 +10,7 @@ its Session; what must happen after the commit is an outbox entry (`kernel.jobs`
 from dodeca.kernel.db.bykey import Finding, Together, detached, values_of
 from dodeca.kernel.db.claims import claiming
 from dodeca.kernel.db.database import Database, open_database
+from dodeca.kernel.db.gathering import Gathering
 from dodeca.kernel.db.models import MEDIA, Json, Model, UtcDateTime, metadata
 from dodeca.kernel.db.observe import TooManyQueries, queries
 from dodeca.kernel.db.prepared import Bound, Prepared, PreparedIn
@@ -20,6 +21,7 @@ __all__ = [
     "Bound",
     "Database",
     "Finding",
+    "Gathering",
     "Json",
     "Model",
     "Prepared",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FLOAT8, NUMERIC = 701, 1700
 """From the system catalogue pg_type."""
-ROWS_A_STATEMENT = (4096, 1024, 256, 64)
+ROWS_A_STATEMENT = (4096, 1024, 256, 64, 16, 4)
 """Few sizes, for each is compiled and kept once."""
 MOST_PARAMETERS = 32_766
 """SQLITE_MAX_VARIABLE_NUMBER of a SQLite that was built without another. (https://www.sqlite.org/limits.html)"""
@@ -77,42 +77,49 @@ class Prepared:
         cursor, _form = self._send(session, values)
         return int(cursor.rowcount)
 
-    def run_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]]) -> None:
-        """The same statement for each of `rows`, which have the same members, in one call into the driver."""
+    def run_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]]) -> int:
+        """The same statement for each of `rows`, which have the same members, in one call into the driver. Gives the
+        number of rows that were changed."""
         if not rows:
-            return
+            return 0
         driver, form, connection = self._ready(session)
         bound = form.bind_many(rows)
+        cursor = driver.cursor()
         try:
-            driver.cursor().executemany(form.sql, bound)
+            cursor.executemany(form.sql, bound)
         except Exception as error:
             raise _as_sqlalchemys(error, form.sql, connection) from error
+        return int(cursor.rowcount)
 
     def bound(self, dialect: Dialect, rows: Sequence[Mapping[str, object]]) -> Bound:
         """The parameters of rows for `insert_many`, converted before the unit of work that will hold the writer."""
         return Bound(self._form(dialect).bind_many(rows) if rows else ())
 
-    def insert_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]] | Bound) -> None:
-        """`run_many` for an INSERT of thousands of rows. SQLite gets up to some thousand in one statement: it takes no
-        less work, but the interpreter is free for other threads all the while, instead of being asked for after each
+    def insert_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]] | Bound) -> int:
+        """`run_many` for an INSERT of many rows. SQLite gets up to some thousand in one statement: it takes no less
+        work, but the interpreter is free for other threads all the while, instead of being asked for after each
         row."""
         given = rows.rows if isinstance(rows, Bound) else rows
         if not given:
-            return
+            return 0
         driver, form, connection = self._ready(session)
         bound = given if isinstance(rows, Bound) else form.bind_many(rows)
+        cursor = driver.cursor()
+        changed = at = 0
         try:
             if not form.positional:
-                driver.cursor().executemany(form.sql, bound)
-                return
-            at = 0
+                cursor.executemany(form.sql, bound)
+                return int(cursor.rowcount)
             for size in ROWS_A_STATEMENT:
                 while len(bound) - at >= size and size * len(form.places) <= MOST_PARAMETERS:
-                    driver.execute(form.sql_of(size), list(chain.from_iterable(bound[at : at + size])))
+                    together = list(chain.from_iterable(bound[at : at + size]))
+                    changed += int(cursor.execute(form.sql_of(size), together).rowcount)
                     at += size
-            driver.executemany(form.sql, bound[at:])
+            for row in bound[at:]:
+                changed += int(cursor.execute(form.sql, row).rowcount)
         except Exception as error:
             raise _as_sqlalchemys(error, form.sql, connection) from error
+        return changed
 
     def _send(self, session: ReadSession, values: Mapping[str, object], *, alone: bool = False) -> tuple[Any, _Form]:
         driver, form, connection = self._ready(session, alone=alone)
@@ -250,8 +257,9 @@ class _Form:
     def sql_of(self, rows: int) -> str:
         """The INSERT of so many rows at once."""
         if (known := self._sql_of.get(rows)) is None:
-            head, values, row = self.sql.rpartition(" VALUES ")
-            known = self._sql_of[rows] = f"{head}{values}{', '.join([row] * rows)}"
+            head, values, rest = self.sql.rpartition(" VALUES ")
+            row, conflict, action = rest.partition(" ON CONFLICT")
+            known = self._sql_of[rows] = f"{head}{values}{', '.join([row] * rows)}{conflict}{action}"
         return known
 
     def bind(self, values: Mapping[str, object]) -> Any:

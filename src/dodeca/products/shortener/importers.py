@@ -191,7 +191,7 @@ def _add_one(
     while not inserting.insert_link(session, values):
         values["id"] = new_link_id()
     if row.short_code is None:
-        aliases.insert_code(session, domain_id, code, values["id"])
+        inserting.insert_code(session, domain_id, code, values["id"])
     else:
         aliases.claim(session, domain_id, code, values["id"], account_id)
     return int(values["id"])

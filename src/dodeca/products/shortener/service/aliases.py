@@ -9,16 +9,15 @@ from typing import cast
 
 import msgspec
 from sqlalchemy import Select, Table, bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid
 from dodeca.kernel.http import Principal
 from dodeca.products.shortener import aliases as names
 from dodeca.products.shortener import keys
 from dodeca.products.shortener.models import SHARED_DOMAIN, Link, ShortCode
-from dodeca.products.shortener.service import domains
+from dodeca.products.shortener.service import domains, inserting
 from dodeca.products.shortener.service.installation import Shortener, alias_entry_key
 
 KEPT_DAYS = 365
@@ -30,7 +29,10 @@ _equal = Prepared(
         or_(ShortCode.alias_key == bindparam("key"), ShortCode.text == bindparam("code")),
     )
 )
-_insert_code = Prepared(postgresql.insert(cast(Table, ShortCode.__table__)).on_conflict_do_nothing())
+_codes = cast(Table, ShortCode.__table__)
+_keys_among = PreparedIn(
+    select(_codes.c.alias_key).where(_codes.c.domain_id == bindparam("domain")), _codes.c.alias_key, batch=16
+)
 
 
 class AliasTaken(Conflict):
@@ -96,6 +98,14 @@ def is_taken(session: ReadSession, domain_id: int, code: str) -> bool:
     return _equal.first(session, domain=domain_id, key=code.lower(), code=code) is not None
 
 
+def equal_aliases(session: ReadSession, codes: Collection[tuple[int, str, int]]) -> bool:
+    """Whether any of these generated codes (domain, code, link) equals an alias in any letter case."""
+    by_domain: dict[int, list[str]] = {}
+    for domain_id, code, _ in codes:
+        by_domain.setdefault(domain_id, []).append(code.lower())
+    return any(_keys_among.rows(session, keys, domain=domain_id) for domain_id, keys in by_domain.items())
+
+
 def equals_generated(session: ReadSession, domain_id: int, alias: str) -> bool:
     """Whether a generated code is this alias in any letter case: all its spellings are asked for by primary key."""
     if not keys.DEFAULT_LENGTH <= len(alias) <= keys.MAX_LENGTH or not alias.isalnum():
@@ -125,7 +135,7 @@ def _alternatives(session: ReadSession, domain_id: int, alias: str) -> list[str]
 
 def claim(session: WriteSession, domain_id: int, alias: str, link_id: int, account_id: str | None) -> None:
     """Give the alias to a link: of two who want it the constraint lets one. Raises AliasTaken."""
-    if insert_code(session, domain_id, alias, link_id, names.alias_key(alias)):
+    if inserting.insert_code(session, domain_id, alias, link_id, names.alias_key(alias)):
         return
     key = names.alias_key(alias)
     former = select(Link.id).where(Link.id == ShortCode.link_id, Link.user_id == account_id).exists()
@@ -155,12 +165,6 @@ def add(session: WriteSession, shortener: Shortener, actor: Principal, link: Lin
     link.updated_at = clock.now()
     shortener.forget(session, alias_entry_key(link.domain_id, text))
     return text
-
-
-def insert_code(session: WriteSession, domain_id: int, code: str, link_id: int, alias_key: str | None = None) -> bool:
-    """Insert a code's row; False when it is taken."""
-    values = {"short_url_text": code, "alias_key": alias_key, "short_url_id": link_id, "released_at": None}
-    return _insert_code.run(session, domain_id=domain_id, **values) == 1
 
 
 def release_all(session: WriteSession, link: Link, now: datetime) -> None:

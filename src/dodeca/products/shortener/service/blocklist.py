@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import cast
 
 import ada_url
 import msgspec
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, Table, bindparam, select
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.http import Principal
 from dodeca.kernel.jobs import JobContext, job
@@ -27,6 +28,7 @@ BLOCKED = "blocklist"
 matches = BlockedTarget.pattern.in_([bindparam(f"p{n}") for n in range(_LEVELS + 1)])
 """The condition that a pattern stops a target, with the parameters of `patterns_of`."""
 _any_of = Prepared(select(BlockedTarget.pattern).where(matches))
+_among = PreparedIn(select(BlockedTarget.pattern), cast(Table, BlockedTarget.__table__).c.pattern, batch=16)
 
 
 class ApplyPattern(msgspec.Struct):
@@ -40,12 +42,24 @@ class ApplyPattern(msgspec.Struct):
 def check(session: ReadSession, target: Target, *, field: str = "long_url") -> None:
     """Raise Invalid when the target is blocked."""
     if is_blocked(session, target.host, target.location):
-        raise Invalid("This address cannot be shortened here: it is on the blocklist.", field=field)
+        raise refusal(field)
+
+
+def refusal(field: str = "long_url") -> Invalid:
+    """What whoever asks for a blocked target is told."""
+    return Invalid("This address cannot be shortened here: it is on the blocklist.", field=field)
 
 
 def is_blocked(session: ReadSession, host: str, location: str) -> bool:
     """Whether the host, a domain above it, or the URL is on the list."""
     return _any_of.first(session, **patterns_of(host, location)) is not None
+
+
+def blocked_among(session: ReadSession, targets: Collection[Target]) -> set[Target]:
+    """Those of many targets that are blocked."""
+    patterns = {target: set(patterns_of(target.host, target.location).values()) for target in targets}
+    listed = {row[0] for row in _among.rows(session, set[str]().union(*patterns.values()))}
+    return {target for target, own in patterns.items() if own & listed} if listed else set()
 
 
 def patterns_of(host: str, location: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -124,13 +124,10 @@ class CodePool:
             return found
         with self._lock:
             leases = self._leases or self._open()
-            returned, returned_easy = self._returned[""], self._returned["readable"]
-            # Draw a range at once: later requests find theirs at hand, without a lock or a thread.
-            while len(returned) < plain + (keys.RANGE_SIZE // 2 if plain else 0):
-                returned.append(leases.next_code())
-            while len(returned_easy) < easy + (50 if easy else 0):
-                returned_easy.append(leases.next_readable())
-            return Codes([returned.popleft() for _ in range(plain)], [returned_easy.popleft() for _ in range(easy)])
+            return Codes(
+                _drawn(self._returned[""], plain, leases.next_code, ahead=keys.RANGE_SIZE // 2),
+                _drawn(self._returned["readable"], easy, leases.next_readable, ahead=50),
+            )
 
     def _at_hand(self, plain: int, easy: int) -> Codes | None:
         taken = Codes([], [])
@@ -175,3 +172,17 @@ class CodePool:
         if self._source is not None:
             self._source.close()
             self._source = None
+
+
+def _drawn(at_hand: deque[str], count: int, draw: Callable[[], str], *, ahead: int) -> list[str]:
+    """`count` codes, first those at hand. Where any are wanted, `ahead` more are drawn at once: later requests find
+    theirs at hand, without a lock or a thread."""
+    taken: list[str] = []
+    while len(taken) < count:
+        try:
+            taken.append(at_hand.popleft())
+        except IndexError:
+            taken.append(draw())
+    while count and len(at_hand) < ahead:
+        at_hand.append(draw())
+    return taken

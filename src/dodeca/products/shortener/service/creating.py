@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from msgspec import UNSET
@@ -56,6 +57,16 @@ class Made:
         self.manage_token = manage_token
 
 
+@dataclass(slots=True)
+class Wanted:
+    """A link that an account asks for, and what is made of it in the same unit of work."""
+
+    actor: Principal
+    wish: NewLink
+    codes: Codes
+    then: Callable[[WriteSession, Made], Any]
+
+
 # From outside a unit of work
 
 
@@ -80,6 +91,8 @@ async def make_and(
     needed = 0 if wish.alias else 1
     plain, easy = (0, needed) if wish.is_readable else (needed, 0)
     async with shortener.codes.areserved(plain, readable=easy) as codes:
+        if actor is not None and wish.is_plain:
+            return cast(T, await shortener.plain_links.awrite(Wanted(actor, wish, codes, then)))
         return await shortener.db.awrite(
             lambda session: then(session, create(session, shortener, actor, wish, codes, password_hash=password_hash))
         )

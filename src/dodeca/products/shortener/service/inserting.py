@@ -3,7 +3,7 @@ whole request."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -63,6 +63,7 @@ def _unless_blocked(given: Collection[str]) -> Prepared:
 
 
 _insert = Prepared(postgresql.insert(_links).on_conflict_do_nothing())
+_insert_code = Prepared(postgresql.insert(_codes).on_conflict_do_nothing())
 _insert_plain = _unless_blocked(_columns.keys() - _FRESH.keys())
 _insert_other = _unless_blocked(_columns)
 _insert_generated = Prepared(
@@ -108,6 +109,14 @@ def insert_link(session: WriteSession, values: dict[str, Any]) -> bool:
     return _insert.run(session, **{_columns[name]: value for name, value in values.items()}) == 1
 
 
+def insert_all(session: WriteSession, links: Sequence[dict[str, Any]], codes: Sequence[tuple[int, str, int]]) -> bool:
+    """Insert the rows of links, and of their generated codes (domain, code, link); False when an id or a code among
+    them is taken, and some rows are not stored. Blocked targets and equal aliases were asked for before."""
+    rows = [{_columns[name]: value for name, value in values.items()} for values in links]
+    spellings = [_code_row(*code) for code in codes]
+    return _insert.insert_many(session, rows) == len(rows) and _insert_code.insert_many(session, spellings) == len(rows)
+
+
 def insert_unless_blocked(
     session: WriteSession, own: dict[str, Any], others: dict[str, Any], target: Target
 ) -> dict[str, Any] | None:
@@ -119,6 +128,21 @@ def insert_unless_blocked(
         return _FRESH | own if done == 1 else None
     values = _FRESH | own | others
     return values if _insert_other.run(session, **values, **patterns) == 1 else None
+
+
+def insert_code(session: WriteSession, domain_id: int, code: str, link_id: int, alias_key: str | None = None) -> bool:
+    """Insert a code's row; False when it is taken."""
+    return _insert_code.run(session, **_code_row(domain_id, code, link_id, alias_key)) == 1
+
+
+def _code_row(domain_id: int, code: str, link_id: int, alias_key: str | None = None) -> dict[str, Any]:
+    return {
+        "domain_id": domain_id,
+        "short_url_text": code,
+        "alias_key": alias_key,
+        "short_url_id": link_id,
+        "released_at": None,
+    }
 
 
 def insert_generated(session: WriteSession, domain_id: int, code: str, link_id: int) -> bool:

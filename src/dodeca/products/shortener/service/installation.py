@@ -13,12 +13,12 @@ import time
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from dodeca.kernel import clock
 from dodeca.kernel.cache import Cache
 from dodeca.kernel.crypto import Passwords, Signer, TokenDigests
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Gathering, ReadSession, WriteSession
 from dodeca.kernel.geolocation import Geolocation
 from dodeca.kernel.http import Call, InUnit
 from dodeca.kernel.memory import memory_bytes
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
     from dodeca.products.shortener.folding import Folder
     from dodeca.products.shortener.redirect import Entry
+    from dodeca.products.shortener.service.creating import Wanted
 
 _HOSTS_KEY = "all"
 _made: weakref.WeakKeyDictionary[Platform, Shortener] = weakref.WeakKeyDictionary()
@@ -94,6 +95,13 @@ class Shortener:
         from dodeca.products.shortener.folding import Folder
 
         return Folder(self)
+
+    @cached_property
+    def plain_links(self) -> Gathering[Wanted, Any]:
+        """Makes the plain links that are asked for at the same moment."""
+        from dodeca.products.shortener.service.gathering import create_together
+
+        return Gathering(self.db, lambda session, wanted: create_together(session, self, wanted))
 
     @cached_property
     def passwords(self) -> Passwords:

@@ -9,7 +9,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound, Unavailable
 from dodeca.kernel.http import Principal
 from dodeca.products.shortener.models import Link, ShortCode
-from dodeca.products.shortener.service import aliases, blocklist, links
+from dodeca.products.shortener.service import blocklist, inserting, links
 from dodeca.products.shortener.service.codes import Codes
 from dodeca.products.shortener.service.installation import Shortener
 
@@ -63,6 +63,6 @@ def _other_code(session: WriteSession, link: Link, codes: Codes) -> str:
     for _ in range(_ATTEMPTS):
         code = codes.take()
         equal = select(ShortCode.text).where(ShortCode.domain_id == link.domain_id, ShortCode.alias_key == code.lower())
-        if session.scalar(equal) is None and aliases.insert_code(session, link.domain_id, code, link.id):
+        if session.scalar(equal) is None and inserting.insert_code(session, link.domain_id, code, link.id):
             return code
     raise Unavailable("No short code is ready. Try again.")

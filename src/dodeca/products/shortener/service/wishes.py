@@ -69,6 +69,16 @@ class NewLink(LinkChange, kw_only=True, forbid_unknown_fields=True):
         """Whether the code is to be one that can be read aloud."""
         return self.style == "readable"
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but a target is asked for."""
+        if self.alias or self.style or self.domain or self.reuse:
+            return False
+        return all(getattr(self, name) is UNSET for name in _SETTINGS)
+
+
+_SETTINGS = tuple(name for name in LinkChange.__struct_fields__ if name not in ("long_url", "url"))
+
 
 def checked_settings(wish: LinkChange, link: Link | None = None) -> dict[str, Any]:
     """The plain columns that the wish sets, checked. Raises Invalid naming the field."""
