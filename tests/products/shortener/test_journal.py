@@ -23,6 +23,10 @@ def click(number: int = 1) -> Click:
     return Click(number, 1_900_000_000_000 + number, Recorded.VISIT, "203.0.113.7", "Firefox", "https://e.org/", "de")
 
 
+def no_room(file: int, offset: int, length: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def read(directory: Path, name: str = "web", offset: int = 0) -> list[Click]:
     return [record for _, record in JournalReader(directory, name).read(offset)]
 
@@ -215,20 +219,54 @@ def test_threads_do_not_tear_each_others_records(tmp_path: Path) -> None:
 def test_a_full_disk_is_reported_and_recording_goes_on_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journals, "FLUSH_SECONDS", 60.0)  # nobody takes room ahead
     journal = Journal(tmp_path, "web", segment_bytes=100)
     journal.append(click(1))
 
-    def full(file: int, offset: int, length: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as disk:
-        disk.setattr("os.posix_fallocate", full)
+        disk.setattr("os.posix_fallocate", no_room)
         with pytest.raises(Unavailable):
             journal.append(click(2))
     journal.append(click(3))
 
     assert read(tmp_path) == [click(1), click(3)]
     journal.close()
+
+
+def test_room_is_taken_before_it_is_needed_and_given_back_when_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever appends does not wait for the disk: the next segment lies ready."""
+
+    def spare(number: int) -> int:
+        journal.append(click(number))
+        until = time.monotonic() + 20
+        while not (tmp_path / "web.spare").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        return (tmp_path / "web.spare").stat().st_ino
+
+    journal = Journal(tmp_path, "web", segment_bytes=100)
+    ready = spare(1)
+    with monkeypatch.context() as disk:
+        disk.setattr("os.posix_fallocate", no_room)
+        journal.append(click(2))
+    assert journals.list_segments(tmp_path, "web")[-1].path.stat().st_ino == ready
+    spare(3)
+    journal.close()
+
+    assert read(tmp_path) == [click(1), click(2), click(3)]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".journal"] * 3 + [".lock"]
+
+
+def test_room_that_a_killed_writer_left_is_taken_over_empty(tmp_path: Path) -> None:
+    for left in ("web.spare", "web.room"):
+        (tmp_path / left).write_bytes(journals.encode(click(99)) * 5)
+    journal = Journal(tmp_path, "web", segment_bytes=100)
+    for number in range(5):
+        journal.append(click(number))
+    journal.close()
+
+    assert read(tmp_path) == [click(number) for number in range(5)]
 
 
 def test_a_killed_writers_segment_ends_in_zeros_which_are_no_damage(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@
 a killed process loses nothing; a flusher thread calls `fdatasync` within FLUSH_SECONDS, so a power cut loses at most
 that. A system call for each click would cost three times as much as all the rest of a redirect: it lets go of the
 interpreter's lock, and the server's other threads fight over it. Room is taken from the disk a segment at a time, so
-a full disk shows there and not as a fault in the middle of a store.
+a full disk shows there and not as a fault in the middle of a store. The flusher takes it before it is needed, and puts
+away what is full: whoever answers visitors waits for neither.
 
 **Layout.** Each process writes its own journal, named by the caller and locked against a second writer. A
 journal is one endless sequence of bytes with ever-rising offsets, kept in segment files `<name>@<offset of
@@ -121,10 +122,47 @@ def _repaired(click: Click) -> Click:
     return msgspec.structs.replace(click, **texts)
 
 
+class _Room:
+    """A file with room for a segment, mapped."""
+
+    def __init__(self, path: Path, file: int, mapped: mmap.mmap) -> None:
+        self.path = path
+        self.file = file
+        self.map = mapped
+
+    @classmethod
+    def taken(cls, path: Path, size: int) -> _Room:
+        """Room taken from the disk. Raises OSError, and leaves nothing."""
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(file, 0, size)
+            return cls(path, file, mmap.mmap(file, size))
+        except OSError:
+            path.unlink()
+            os.close(file)
+            raise
+
+    def finish(self, size: int) -> None:
+        """Give back what was not needed; what is there survives a power cut. Raises OSError."""
+        self.map.close()
+        os.ftruncate(self.file, size)
+        os.fdatasync(self.file)
+
+    def rename(self, path: Path) -> None:
+        """Give the file its name. Raises OSError."""
+        self.path = self.path.rename(path)
+
+    def remove(self) -> None:
+        """Give all of it back."""
+        self.map.close()
+        os.close(self.file)
+        self.path.unlink(missing_ok=True)
+
+
 class Journal:
     """The writing end. Thread-safe; one per process and name."""
 
-    _file: int
+    _room: _Room
     _map: mmap.mmap
     _base: int
     _size: int
@@ -149,8 +187,9 @@ class Journal:
         self._segment_seconds = segment_seconds
         self._lock_file = _locked(directory, name)
         self._lock = threading.Lock()
-        self._retired: list[int] = []
-        self._dirty = False
+        self._retired: list[tuple[_Room, int]] = []
+        self._spare: _Room | None = None
+        self._dirty = self._is_renamed = False
         self._closed = threading.Event()
         self.sync_failures = 0
         self._open_segment(_first_base(directory, name))
@@ -194,19 +233,24 @@ class Journal:
         """Make everything appended so far survive a power cut. Raises OSError."""
         with self._lock:
             retired, self._retired = self._retired, []
-            current = os.dup(self._file) if self._dirty else None
+            is_renamed, self._is_renamed = self._is_renamed, False
+            current = os.dup(self._room.file) if self._dirty else None
             self._dirty = False
         try:
-            for file in retired:
-                os.fdatasync(file)
+            for room, size in retired:
+                room.finish(size)
             if current is not None:
                 os.fdatasync(current)
+            if is_renamed:
+                _sync_directory(self._directory)
         except OSError:
-            self._dirty = True
+            self._dirty, self._is_renamed = True, self._is_renamed or is_renamed
             raise
         finally:
-            for file in [*retired, *([] if current is None else [current])]:
-                os.close(file)
+            for room, _ in retired:
+                os.close(room.file)
+            if current is not None:
+                os.close(current)
 
     def close(self) -> None:
         """Flush, stop the flusher and give the name free."""
@@ -215,46 +259,51 @@ class Journal:
         self._closed.set()
         self._flusher.join()
         with self._lock:
-            self._finish(self._file, self._map, self._size)
+            self._retired.append((self._room, self._size))
             self._dirty = False
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.remove()
         self.flush()
         os.close(self._lock_file)
 
     def _open_segment(self, base: int) -> None:
-        path = self._directory / f"{self.name}@{base:019d}.journal"
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        room = self._segment_bytes + _FRAME.size + MAX_RECORD_BYTES
+        """Begin a segment, in the room that is ready where there is one. Raises OSError."""
+        room, self._spare = self._spare or self._taken("room"), None
         try:
-            os.posix_fallocate(file, 0, room)
-            self._map = mmap.mmap(file, room)
+            room.rename(self._directory / f"{self.name}@{base:019d}.journal")
         except OSError:
-            path.unlink()
-            os.close(file)
+            room.remove()
             raise
-        self._file = file
+        self._is_renamed = True
+        self._room, self._map = room, room.map
         self._base, self._size, self._opened_at = base, 0, time.monotonic()
-        _sync_directory(self._directory)
+
+    def _taken(self, suffix: str) -> _Room:
+        path = self._directory / f"{self.name}.{suffix}"
+        return _Room.taken(path, self._segment_bytes + _FRAME.size + MAX_RECORD_BYTES)
 
     def _rotate(self) -> None:
-        """Continue in a new segment; the flusher syncs and closes the old one. The lock is held."""
-        finished = self._file, self._map, self._size
+        """Continue in a new segment; the flusher puts the old one away. The lock is held."""
+        finished = self._room, self._size
         try:
             self._open_segment(self._base + self._size)
         except OSError as error:
             raise Unavailable("The click could not be recorded: there is no room for a new journal.") from error
-        self._finish(*finished)
+        self._retired.append(finished)
 
-    def _finish(self, file: int, mapped: mmap.mmap, size: int) -> None:
-        """Give back the room that a segment did not need. The flusher closes it."""
-        mapped.close()
-        os.ftruncate(file, size)
-        self._retired.append(file)
+    def _take_spare(self) -> None:
+        """Have room ready for the next segment, once this one is half full. Only the flusher does."""
+        if self._spare is None and self._size > self._segment_bytes // 2:
+            with contextlib.suppress(OSError):  # a full disk: `_rotate` tries for itself, and tells who asks
+                self._spare = self._taken("spare")
 
     def _flush_until_closed(self) -> None:
         while not self._closed.wait(FLUSH_SECONDS):
             try:
                 if self._dirty or self._retired:
                     self.flush()
+                self._take_spare()
                 self._rotate_if_old()
             except (OSError, Unavailable) as error:
                 self.sync_failures += 1
