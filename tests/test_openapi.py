@@ -31,7 +31,7 @@ CHECKS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
-EXAMPLES = 5
+EXAMPLES = 3
 VISITORS_EXAMPLES = 2
 """The same few examples each time: what is new is looked for by changing these. Most operations answer a visitor
 before they look at the request."""
