@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +59,28 @@ def test_the_process_ends_when_its_last_listener_leaves(tmp_path: Path, long: Pa
 
     assert not kept.files
     assert not list((tmp_path / "growing").iterdir())
+
+
+def test_programs_are_tried_out_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried_in = []
+
+    def noted(*given: Any, **options: Any) -> Any:
+        tried_in.append(threading.current_thread())
+        return run(*given, **options)
+
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", noted)
+    ffmpeg._dying_with_us.cache_clear()
+
+    async def scenario() -> None:
+        listening = ffmpeg.stream(["-f", "lavfi", "-i", "sine=duration=1", "-f", "wav", "pipe:1"])
+        await anext(listening)
+        await listening.aclose()
+
+    asyncio.run(scenario())
+
+    assert threading.main_thread() not in tried_in
+    assert bool(tried_in) == (shutil.which("setpriv") is not None)
 
 
 def test_what_cannot_be_decoded_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

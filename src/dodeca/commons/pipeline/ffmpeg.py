@@ -73,6 +73,11 @@ def command(arguments: Sequence[str], *, interactive: bool = False) -> list[str]
     return [*_dying_with_us(), executable(), "-hide_banner", *quiet, "-nostats", "-y", "-threads", "1", *arguments]
 
 
+async def _command(arguments: Sequence[str], *, interactive: bool = False) -> list[str]:
+    """The same for the event loop: what the programs can do is tried out once, and takes longer than it may wait."""
+    return await asyncio.to_thread(command, arguments, interactive=interactive)
+
+
 @cache
 def _dying_with_us() -> tuple[str, ...]:
     """What starts a program so that Linux ends it with whoever started it, were that by SIGKILL: else a packaging would
@@ -171,7 +176,7 @@ async def stream(arguments: Sequence[str], errors: IO[bytes] | None = None) -> A
     Raises NotDecodable when the process ends with an error, with the reason where a file for `errors` is given.
     """
     process = await asyncio.create_subprocess_exec(
-        *command(["-loglevel", "error", *arguments]),
+        *await _command(["-loglevel", "error", *arguments]),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=errors if errors is not None else asyncio.subprocess.DEVNULL,
@@ -209,7 +214,7 @@ async def converting(arguments: Sequence[str]) -> AsyncGenerator[asyncio.subproc
 
     What it says is thrown away; a source that cannot be decoded shows in that nothing comes out."""
     process = await asyncio.create_subprocess_exec(
-        *command(["-loglevel", "error", *arguments], interactive=True),
+        *await _command(["-loglevel", "error", *arguments], interactive=True),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
