@@ -327,14 +327,11 @@ class SearchIndex:
         if self._parts is None or part is None:
             return []
         holds, source = self._parts.holding(session, part)
-        shown = list(self.fields) if snippet_words else []
-        exact = [self.table.c[f"filter_{name}"] for name in self.filters]
-        texts = [self.table.c[f"field_{field}"] for field in shown]
+        shown, exact, texts = self._told(snippet_words)
         found: Any = select(self.table.c.doc_id, literal(0.0), self.table.c.id, *exact, *texts).select_from(source)
         found = found.where(holds, *self._wanted(filters, visible))
         newest = self._parts.newest if session.dialect == "sqlite" else self.table.c.id.desc()
-        rows = session.execute(found.order_by(newest).limit(limit)).all()
-        return [self._hit(query, row, shown, snippet_words) for row in rows]
+        return self._hits(session, found.order_by(newest).limit(limit), query, shown, snippet_words)
 
     def _search(
         self,
@@ -353,12 +350,10 @@ class SearchIndex:
         misspelt = session.dialect == "sqlite" and any(term.others for term in query.wanted)
         if misspelt:  # weighing some hundred spellings takes FTS5 twice as long as finding them
             rank = literal(0.0)
-        shown = list(self.fields) if snippet_words else []
-        texts = [self.table.c[f"field_{field}"] for field in shown]
         wanted = self._wanted(filters, visible)
         if self._names and not newest and not misspelt and session.dialect == "sqlite":
             return self._best_names(session, query, wanted, limit=limit, offset=offset, snippet_words=snippet_words)
-        exact = [self.table.c[f"filter_{name}"] for name in self.filters]
+        shown, exact, texts = self._told(snippet_words)
         found: Any = select(self.table.c.doc_id, rank.label("rank"), self.table.c.id, *exact).select_from(source)
         found = found.where(matches, *wanted)
         if newest:
@@ -369,8 +364,8 @@ class SearchIndex:
             statement = self._best_of_the_last(found, texts)
         else:
             statement = found.add_columns(*texts).order_by(literal_column("rank").desc(), self.table.c.id.desc())
-        rows = session.execute(statement.limit(limit).offset(min(offset, MAX_OFFSET))).all()
-        return [self._hit(query, row, shown, snippet_words) for row in rows]
+        statement = statement.limit(limit).offset(min(offset, MAX_OFFSET))
+        return self._hits(session, statement, query, shown, snippet_words)
 
     def _wanted(
         self, filters: Mapping[str, str | Sequence[str]], visible: Select[tuple[str]] | None
@@ -410,16 +405,16 @@ class SearchIndex:
         best = naming.ranked(query, weights, rows)
         hits: list[Hit] = []
         for start in range(0, len(best), 2 * most):
-            hits += self._hits(session, query, best[start : start + 2 * most], wanted, snippet_words)
+            hits += self._ranked_hits(session, query, best[start : start + 2 * most], wanted, snippet_words)
             if len(hits) >= most:
                 return hits[offset:most]
         if wanted and len(rows) == naming.MOST_RANKED:
             fitting = last.join(self.table, self.table.c.id == self._fts.c.rowid).where(*wanted)
             best = naming.ranked(query, weights, session.execute(fitting).all())[:most]
-            hits = self._hits(session, query, best, (), snippet_words)
+            hits = self._ranked_hits(session, query, best, (), snippet_words)
         return hits[offset:most]
 
-    def _hits(
+    def _ranked_hits(
         self,
         session: ReadSession,
         query: Query,
@@ -428,9 +423,7 @@ class SearchIndex:
         snippet_words: int,
     ) -> list[Hit]:
         """Of these documents those that fit the filters, in the same order."""
-        shown = list(self.fields) if snippet_words else []
-        texts = [self.table.c[f"field_{field}"] for field in shown]
-        exact = [self.table.c[f"filter_{name}"] for name in self.filters]
+        shown, exact, texts = self._told(snippet_words)
         found: Any = select(self.table.c.id, self.table.c.doc_id, *exact, *texts)
         found = found.where(self.table.c.id.in_([one.number for one in best]), *wanted)
         rows = {number: (doc_id, told) for number, doc_id, *told in session.execute(found)}
@@ -439,6 +432,16 @@ class SearchIndex:
             for number, rank in best
             if number in rows
         ]
+
+    def _told(self, snippet_words: int) -> tuple[list[str], list[Column[Any]], list[Column[Any]]]:
+        """The fields of which there are snippets; the columns of the filters' values, and those of these fields."""
+        shown, columns = list(self.fields) if snippet_words else [], self.table.c
+        return shown, [columns[f"filter_{name}"] for name in self.filters], [columns[f"field_{f}"] for f in shown]
+
+    def _hits(
+        self, session: ReadSession, found: Select[Any], query: Query, shown: Sequence[str], snippet_words: int
+    ) -> list[Hit]:
+        return [self._hit(query, row, shown, snippet_words) for row in session.execute(found)]
 
     def _hit(self, query: Query, row: Sequence[Any], shown: Sequence[str], snippet_words: int) -> Hit:
         """A row of id, rank, number, the filters' values, and the texts of `shown`."""
