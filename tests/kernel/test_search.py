@@ -373,6 +373,35 @@ def test_a_read_session_is_enough(db: Database) -> None:
     assert db.read(asking) == 1
 
 
+def test_lists_of_words_are_joined_where_there_are_many(db: Database) -> None:
+    db.write(places.begin_load)  # so that they are not joined at once
+    for number in range(12):
+        place(db, str(number), f"Harbour {number}")
+    db.write(places.end_load)
+
+    def lists(session: ReadSession) -> int:
+        statement = text(f"SELECT count(DISTINCT segid) FROM {places.companion}_idx")
+        return int(session.scalar(statement) or 0) if session.dialect == "sqlite" else 1
+
+    steps = 0
+    before = db.read(lists)
+    while db.write(places.join_lists):
+        steps += 1
+
+    assert (db.read(lists), steps > 0) == (1, before > 8)
+    assert len(placed(db, "harbour")) == len(placed(db, "arbou")) == 12
+
+
+def test_of_several_words_those_that_are_there_are_taken_as_meant(db: Database) -> None:
+    put(db, "a", "broken thunder")
+    put(db, "b", "broken thunders")
+    put(db, "c", "silver river")
+    put(db, "d", "liver and onions")
+
+    assert found(db, "thunder brokn", loosely=True) == ["a"]
+    assert found(db, "liver silver", loosely=True) == ["c"]  # both are there, nowhere together
+
+
 def test_where_nothing_fits_long_words_may_be_misspelt(db: Database) -> None:
     put(db, "a", "The lighthouse of Alexandria", "a tower")
     put(db, "b", "Something else", "a towel")

@@ -98,6 +98,20 @@ def test_all_followers_hear_of_a_release_some_at_a_time(platform: Platform, make
     assert sorted(told) == sorted(fans)
 
 
+def test_lists_of_words_are_joined_from_time_to_time(platform: Platform, make_song: MakeSong) -> None:
+    index, name = searching.indexes["song"], f"song:{make_song('Harbour').id}"
+    platform.db.write(index.begin_load)  # so that they are not joined at once
+    for _ in range(12):
+        platform.db.write(lambda session: searching.put(session, [name]))
+    platform.db.write(index.end_load)
+
+    platform.db.write(searching.join_lists.enqueue)
+    work(platform)
+
+    assert not platform.db.write(index.join_lists)
+    assert platform.db.read(lambda s: searching.find(s, VISITOR, "arbou", "song", limit=5)) == [int(name[5:])]
+
+
 def test_an_account_with_a_long_history_can_go(session: WriteSession, make: Factory) -> None:
     """More listens than a statement has room for parameters."""
     person = make.account()

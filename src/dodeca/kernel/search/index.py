@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -39,10 +38,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel.db import Bound, Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.db import metadata as all_tables
-from dodeca.kernel.search import naming, queries
-from dodeca.kernel.search.highlights import Snippet, snippet
+from dodeca.kernel.search import lists, naming, queries
+from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments
+from dodeca.kernel.search.highlights import snippet
 from dodeca.kernel.search.parts import PARTS_SUFFIX, Parts, column_of_words, folded_words, part_of
-from dodeca.kernel.search.queries import Query, parsed
+from dodeca.kernel.search.queries import Query, Term, parsed
 from dodeca.kernel.search.vectors import LETTERS, vector, vector_text
 from dodeca.kernel.search.words import words
 
@@ -51,40 +51,6 @@ _SHADOWS: Final = ("", "_config", "_content", "_data", "_docsize", "_idx")
 MAX_OFFSET: Final = 10_000
 MOST_RANKED: Final = 1_000
 """Documents that SQLite ranks for one query. It is bounded, as relevance has to be computed for each."""
-# How many lists there may be before they are joined, and how many bytes of new ones are kept in memory until they are
-# written (https://www.sqlite.org/fts5.html#the_automerge_configuration_option).
-LOADING: Final = {"automerge": 16, "hashsize": 16 * 1024 * 1024}
-NOT_LOADING: Final = {"automerge": 4, "hashsize": 1024 * 1024}
-
-
-class Hit(msgspec.Struct, frozen=True):
-    """A document that was found. `rank` grows with relevance and compares within one answer only; `highlights` has a
-    snippet for each field."""
-
-    doc_id: str
-    rank: float
-    highlights: Mapping[str, Snippet]
-    filters: Mapping[str, str | None] = {}
-    """Its exact values, by the names of the index's filters."""
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A document for `SearchIndex.index_new`; the members are those of `index`."""
-
-    doc_id: str
-    fields: Mapping[str, str]
-    filters: Mapping[str, str] = {}
-    at: datetime | None = None
-
-
-class ReadyDocuments(msgspec.Struct, frozen=True):
-    """Documents for `SearchIndex.index_new` as the tables take them, see `SearchIndex.ready`. SQLite's still have to be
-    numbered."""
-
-    rows: Bound
-    words: Bound
-    folded: Sequence[dict[str, Any]] = ()
-    """The words once more, of an index that has `parts`."""
 
 
 class SearchIndex:
@@ -218,24 +184,26 @@ class SearchIndex:
     def begin_load(self, session: WriteSession) -> None:
         """Before most of an index comes in at once: let FTS5 join its lists of words less often, which is half of its
         work. They are longer, and more, until `end_load`, so that searching takes longer."""
-        self._configure(session, LOADING)
+        self._configure(session, lists.LOADING)
 
     def end_load(self, session: WriteSession) -> None:
         """After `begin_load`, also after one that was broken off."""
-        self._configure(session, NOT_LOADING)
+        self._configure(session, lists.NOT_LOADING)
 
     def is_loading(self, session: ReadSession) -> bool:
         """Whether `end_load` is still to come."""
-        if session.dialect != "sqlite":
-            return False
-        config = table(f"{self.companion}_config", column("k"), column("v"))
-        return session.scalar(select(config.c.v).where(config.c.k == "automerge")) == LOADING["automerge"]
+        return session.dialect == "sqlite" and lists.are_loading(session, self.companion)
+
+    def join_lists(self, session: WriteSession) -> bool:
+        """Join FTS5's lists of words a little where there are many: whatever is looked up is looked for in all of them.
+
+        Says whether there may be more to do. A call holds the writer up for some hundredths of a second."""
+        names = [self.companion, *([self._parts.companion] if self._parts is not None else [])]
+        return session.dialect == "sqlite" and any(lists.join(session, name) for name in names)
 
     def _configure(self, session: WriteSession, options: Mapping[str, int]) -> None:
         if session.dialect == "sqlite":
-            into = table(self.companion, column(self.companion), column("rank"))
-            for name, value in options.items():
-                session.execute(insert(into), {self.companion: name, "rank": value})
+            lists.configure(session, self.companion, options)
 
     def _values(self, document: Document) -> dict[str, Any]:
         """A document as the table's columns."""
@@ -308,9 +276,16 @@ class SearchIndex:
         found = search(query)
         if found or offset or not loosely:
             return found
-        return self._holding(session, text, query, limit, filters or {}, visible, snippet_words) or search(
-            query.with_typos()
-        )
+        found = self._holding(session, text, query, limit, filters or {}, visible, snippet_words)
+        if not found and (right := [term for term in query.wanted if self._is_there(session, term)]):
+            # Each spelling costs a look into the index: a word that is there is taken as meant, as long as that helps.
+            found = search(query.with_typos(right))
+        return found or search(query.with_typos())
+
+    def _is_there(self, session: ReadSession, term: Term) -> bool:
+        """Whether any document, whoever may see it, has what a term asks for."""
+        _, matches, source = self._matching(session, Query((term,)), ())
+        return session.scalar(select(literal(1)).select_from(source).where(matches).limit(1)) is not None
 
     def _holding(
         self,

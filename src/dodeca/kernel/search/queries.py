@@ -7,7 +7,7 @@ it. The last word may be unfinished. Everything else is punctuation.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from string import ascii_lowercase
 from typing import Final
 
@@ -47,10 +47,11 @@ class Query(msgspec.Struct, frozen=True):
         """Whether nothing is asked for (to exclude is not to ask)."""
         return not self.wanted
 
-    def with_typos(self) -> Query:
+    def with_typos(self, right: Collection[Term] = ()) -> Query:
         """The same, where each single word of more than four Latin letters may have one wrong, one too few or too many,
-        or two exchanged."""
-        return msgspec.structs.replace(self, wanted=tuple(map(_with_typos, self.wanted)))
+        or two exchanged; not those that are `right`."""
+        wanted = tuple(term if term in right else _with_typos(term) for term in self.wanted)
+        return msgspec.structs.replace(self, wanted=wanted)
 
 
 def _with_typos(term: Term) -> Term:

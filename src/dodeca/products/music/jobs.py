@@ -20,7 +20,7 @@ from dodeca.products.music.demo import make_demo
 from dodeca.products.music.models import AlbumSong, LibraryFolder, NowPlaying, Preparation, Song, Transcode
 from dodeca.products.music.packaging import QUEUED, package_songs
 from dodeca.products.music.service import folders, loudness, preparing, releases, songs, taste_data
-from dodeca.products.music.service.searching import index_things
+from dodeca.products.music.service.searching import index_things, join_lists
 from dodeca.products.music.service.viewers import PRODUCT
 from dodeca.products.music.settings import MusicSettings
 
@@ -252,6 +252,7 @@ async def tidy(context: JobContext, _payload: Nothing) -> None:
 jobs: list[Job[Any]] = [
     make_demo,
     index_things,
+    join_lists,
     loudness.level_album,
     analyse_song,
     analyse_more,

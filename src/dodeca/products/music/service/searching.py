@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, String, cast, select
 
 from dodeca.kernel.db import ReadSession, WriteSession
-from dodeca.kernel.jobs import JobContext, job
+from dodeca.kernel.jobs import JobContext, Nothing, job
 from dodeca.kernel.search import Document, SearchIndex
 from dodeca.products.music.models import Album, Artist, Playlist, Song, Station
 from dodeca.products.music.service.counting import Touched
@@ -47,6 +47,14 @@ class Changed(msgspec.Struct):
 def index_things(session: WriteSession, _job: JobContext, payload: Changed) -> None:
     """Bring the index up to what these things are called now."""
     put(session, payload.names)
+
+
+@job("music.join_lists", every=3600)
+async def join_lists(context: JobContext, _payload: Nothing) -> None:
+    """Keep each index quick, in small steps, between which others write."""
+    for index in indexes.values():
+        while await context.platform.db.awrite(index.join_lists):
+            pass
 
 
 def later(session: WriteSession, touched: Touched) -> None:

@@ -1,0 +1,47 @@
+"""How FTS5 keeps the lists that say in which documents words are: written one after the other, and joined later.
+
+https://www.sqlite.org/fts5.html#special_insert_commands"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import column, func, insert, select, table
+
+from dodeca.kernel.db import ReadSession, WriteSession
+
+# How many lists there may be before they are joined, and how many bytes of new ones are kept in memory until they are
+# written.
+LOADING: Final = {"automerge": 16, "hashsize": 16 * 1024 * 1024}
+NOT_LOADING: Final = {"automerge": 4, "hashsize": 1024 * 1024}
+MOST: Final = 8
+"""Lists that are left as they are: new documents make new ones all the time."""
+PAGES: Final = 500
+"""Pages of lists that are joined at once."""
+
+
+def configure(session: WriteSession, companion: str, options: Mapping[str, int]) -> None:
+    """Set options of an FTS5 table, which keeps them."""
+    for name, value in options.items():
+        _tell(session, companion, name, value)
+
+
+def are_loading(session: ReadSession, companion: str) -> bool:
+    """Whether `LOADING` is set."""
+    config = table(f"{companion}_config", column("k"), column("v"))
+    return session.scalar(select(config.c.v).where(config.c.k == "automerge")) == LOADING["automerge"]
+
+
+def join(session: WriteSession, companion: str) -> bool:
+    """Join some pages of the lists of an FTS5 table where there are many lists; says whether there were."""
+    lists = select(func.count(column("segid").distinct())).select_from(table(f"{companion}_idx"))
+    many = (session.scalar(lists) or 0) > MOST
+    if many:
+        _tell(session, companion, "merge", -PAGES)
+    return many
+
+
+def _tell(session: WriteSession, companion: str, command: str, value: int) -> None:
+    into = table(companion, column(companion), column("rank"))
+    session.execute(insert(into), {companion: command, "rank": value})
