@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,6 +23,7 @@ from dodeca.kernel.db import (
     Database,
     Model,
     Prepared,
+    PreparedGiven,
     ReadOnlyViolation,
     ReadSession,
     TooManyQueries,
@@ -213,6 +214,27 @@ def test_many_rows_tell_how_many_of_them_went_in(database: Database) -> None:
     assert database.write(lambda session: add.insert_many(session, rows)) == 84
     assert database.write(lambda session: add.insert_many(session, [])) == 0
     assert len(names(database)) == 91
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 64 + 5])
+def test_rows_that_are_given_stand_in_a_statement_as_a_table(database: Database, count: int) -> None:
+    moment, later = datetime(2031, 5, 1, tzinfo=UTC), datetime(2031, 5, 2, tzinfo=UTC)
+    add = Prepared(insert(Seat), columns=["name", "sold_at"])
+    database.write(lambda session: add.insert_many(session, [{"name": f"A{n}", "sold_at": moment} for n in range(100)]))
+    kinds = {"name": Seat.__table__.c.name.type, "sold_at": Seat.__table__.c.sold_at.type}
+    moved = PreparedGiven(
+        kinds, lambda given: update(Seat).where(Seat.name == given.c.name).values(sold_at=given.c.sold_at)
+    )
+    found = PreparedGiven(
+        kinds, lambda given: select(Seat.name, Seat.sold_at, given.c.sold_at).join(given, given.c.name == Seat.name)
+    )
+    wanted = [(f"A{number}", later) for number in range(count)]
+
+    database.write(lambda session: moved.run(session, wanted))
+
+    assert set(database.read(lambda session: found.rows(session, wanted))) == {(n, later, later) for n, _ in wanted}
+    unmoved = database.read(lambda session: session.scalar(select(func.count()).where(Seat.sold_at == moment)))
+    assert unmoved == 100 - count
 
 
 def test_a_budget_of_queries_is_kept(database: Database) -> None:

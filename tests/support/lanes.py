@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
 
 from dodeca.kernel.http.bridge import Lane
 
@@ -36,6 +35,13 @@ def posted(
     lane: Lane, path: str, body: bytes, *, host: str, token: str, headers: Mapping[str, str] | None = None
 ) -> Sent | None:
     """What a lane answers to a program's JSON; None where it leaves it to the routes."""
+    return asyncio.run(aposted(lane, path, body, host=host, token=token, headers=headers))
+
+
+async def aposted(
+    lane: Lane, path: str, body: bytes, *, host: str, token: str, headers: Mapping[str, str] | None = None
+) -> Sent | None:
+    """The same for several at once."""
     given = {
         "host": host,
         "authorization": f"Bearer {token}",
@@ -45,9 +51,5 @@ def posted(
     given |= headers or {}
     scope = SimpleNamespace(method="POST", path=path, query_string="", headers=given, client="127.0.0.1:50000")
     sent = Sent(body)
-
-    async def ask() -> Any:
-        answer = lane.handle(scope, sent)
-        return answer if isinstance(answer, bool) else await answer
-
-    return sent if asyncio.run(ask()) else None
+    answer = lane.handle(scope, sent)
+    return sent if (answer if isinstance(answer, bool) else await answer) else None

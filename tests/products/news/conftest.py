@@ -16,7 +16,7 @@ from dodeca.products.news.invariants import invariants
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import members, posting, voting
 from dodeca.products.news.service.members import Viewer
-from dodeca.products.news.service.voting import VotedItem
+from dodeca.products.news.service.vote_rows import VotedItem
 
 _numbers = itertools.count(1)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import func, select
 from tests.products.news.conftest import News
-from tests.support.lanes import posted
+from tests.support.lanes import aposted, posted
 from tests.support.platform import Client
 
+from dodeca.kernel.db import queries
 from dodeca.products.news.lane import NewsLane
+from dodeca.products.news.models import Item, Vote
 
 
 def vote(
@@ -68,6 +72,34 @@ def test_votes_are_answered_and_counted_as_by_the_routes(client: Client, news: N
         assert ours.body.replace(str(posts[1].id).encode(), str(posts[0].id).encode()) == theirs.content
         assert news.item(posts[1].id).score == news.item(posts[0].id).score
     assert statuses == {200, 201, 400, 404}
+
+
+def test_votes_that_come_at_once_are_cast_together_and_refused_each_alone(news: News) -> None:
+    """A hundred of ten people, one of them the author, and as many on a dead post and on one that is not there."""
+    author = news.account()
+    post, dead = news.post(author), news.post()
+    news.run(lambda session: setattr(session.get_one(Item, dead.id), "state", "dead"))
+    voters = [author, *(news.account() for _ in range(9))]
+    tokens = {voter.username: news.make.token(voter) for voter in voters}
+    lane, host = NewsLane(news.platform), min(news.platform.own_hosts)
+
+    async def cast(name: str, post_id: int) -> int:
+        body = json.dumps({"post_id": post_id, "username": name, "vote_type": "upvote"}).encode()
+        sent = await aposted(lane, "/api/news/vote", body, host=host, token=tokens[name])
+        return 0 if sent is None else sent.status
+
+    async def all_at_once() -> list[int]:
+        ids = (post.id, dead.id, 10**12)
+        return await asyncio.gather(*(cast(name, post_id) for post_id in ids for name in [*tokens] * 10))
+
+    with queries() as sent:
+        statuses = asyncio.run(all_at_once())
+
+    assert statuses == [200] * 100 + [403] * 100 + [404] * 100
+    assert (news.item(post.id).score, news.item(dead.id).score) == (10, 1)
+    votes = news.run(lambda session: session.scalar(select(func.count()).where(Vote.item_id == post.id)))
+    assert votes == 9
+    assert sum("UPDATE news_items SET score" in statement for statement in sent) < 9
 
 
 def test_broken_bodies_are_refused_in_the_words_of_the_route(client: Client, news: News) -> None:

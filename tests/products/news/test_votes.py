@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 from tests.products.news.conftest import News
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import WriteSession
-from dodeca.kernel.errors import Forbidden, NotFound
+from dodeca.kernel.db import WriteSession, queries
+from dodeca.kernel.errors import DodecaError, Forbidden, NotFound
+from dodeca.products.news import ranking
 from dodeca.products.news.models import Member, Vote
 from dodeca.products.news.service import listing, members, moderating, rings, rules, voting
+from dodeca.products.news.service.vote_rows import VotedItem
 
 
 def test_a_vote_moves_score_and_karma_once(session: WriteSession, news: News) -> None:
@@ -38,12 +40,12 @@ def test_the_opposite_vote_replaces_the_first(session: WriteSession, news: News)
 def test_a_vote_can_be_taken_back_for_an_hour(session: WriteSession, news: News) -> None:
     voter, post = news.account(), news.post()
     news.vote(post, voter)
-    assert voting.undo(session, voter.id, post.id).score == 1
+    assert voting.vote(session, voter.id, post.id, 0).score == 1
     news.vote(post, voter)
     clock.advance(3601)
 
     with pytest.raises(voting.VoteStands):
-        voting.undo(session, voter.id, post.id)
+        voting.vote(session, voter.id, post.id, 0)
     with pytest.raises(voting.VoteStands):
         news.vote(post, voter, -1)
 
@@ -120,7 +122,7 @@ def test_any_order_of_votes_and_undoings_keeps_the_sums(
         if own and direction == -1:
             continue
         if direction == 0:
-            voting.undo(session, people[who].id, targets[which].id)
+            voting.vote(session, people[who].id, targets[which].id, 0)
             model.pop((which, who), None)
         else:
             news.vote(targets[which], people[who], direction)
@@ -129,6 +131,81 @@ def test_any_order_of_votes_and_undoings_keeps_the_sums(
     for number, target in enumerate(targets):
         assert target.score == 1 + sum(d for (which, _), d in model.items() if which == number)
     assert news.broken() == {}
+
+
+Outcome = tuple[int, int] | type[Exception]
+
+
+class _World:
+    """Four people, one of them no member yet, and what they vote on."""
+
+    def __init__(self, session: WriteSession, news: News) -> None:
+        self.session = session
+        author = news.account(karma=10)
+        self.people = [author, news.account(karma=10), news.account(karma=0), news.make.account()]
+        posts = [news.post(author) for _ in range(4)]
+        dead = news.post(author)
+        dead.state = "dead"
+        session.flush()
+        poll = news.post(author, title="Which?", options=["This", "That"])
+        option = listing.options_of(session, [poll.id])[poll.id][0]
+        self.targets = [*posts, news.comment(news.post(self.people[1]), author), dead, option]
+
+    def asked(self, steps: list[tuple[int, int, int, str | None]]) -> list[voting.Asked]:
+        """Votes; beyond the targets is an item that is not there."""
+        ids = [*(target.id for target in self.targets), 10**12]
+        return [voting.Asked(self.people[who].id, ids[which], way, None, home) for who, which, way, home in steps]
+
+    def state(self) -> object:
+        """All that votes leave."""
+        numbers = {person.id: number for number, person in enumerate(self.people)}
+        told = []
+        for target in self.targets:
+            self.session.refresh(target)
+            rows = self.session.execute(
+                select(Vote.user_id, Vote.direction, Vote.counted, Vote.suspicion).where(Vote.item_id == target.id)
+            )
+            votes = sorted((numbers[user_id], *rest) for user_id, *rest in rows)
+            is_warm = target.heat == ranking.heat(target.score, target.created_at) or target.type == "pollopt"
+            told.append((target.score, target.counted, is_warm, votes))
+        karma = [self.session.get(Member, person.id, populate_existing=True) for person in self.people]
+        return told, [row and row.karma for row in karma]
+
+
+def _outcomes(results: list[VotedItem | DodecaError]) -> list[Outcome]:
+    return [type(one) if isinstance(one, Exception) else (one.score, one.counted) for one in results]
+
+
+_step = st.tuples(
+    st.integers(0, 3), st.integers(0, 7), st.sampled_from([1, -1, -1, 0]), st.sampled_from([None, "home", "work"])
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(_step, max_size=20))
+def test_votes_that_are_cast_together_are_as_if_one_came_after_the_other(
+    session: WriteSession, news: News, steps: list[tuple[int, int, int, str | None]]
+) -> None:
+    alone, together = _World(session, news), _World(session, news)
+
+    one_by_one = [voting.vote_many(session, [one])[0] for one in alone.asked(steps)]
+    at_once = voting.vote_many(session, together.asked(steps))
+
+    assert _outcomes(at_once) == _outcomes(one_by_one)
+    assert together.state() == alone.state()
+    assert news.broken() == {}
+
+
+def test_many_votes_cost_as_many_statements_as_one(session: WriteSession, news: News) -> None:
+    posts, voters = [news.post() for _ in range(8)], [news.account() for _ in range(8)]
+    asked = [voting.Asked(voter.id, post.id, 1) for voter, post in zip(voters, posts, strict=True)]
+    session.expunge_all()  # what it holds would be read anew
+    with queries(at_most=5) as one:
+        voting.vote_many(session, asked[:1])
+
+    holding_authors = session.dialect == "postgresql"
+    with queries(at_most=len(one) + holding_authors):
+        voting.vote_many(session, asked[1:])
 
 
 def test_upvotes_that_fall_on_a_few_authors_count_no_longer_for_the_rank(news: News) -> None:

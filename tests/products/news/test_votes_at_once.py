@@ -93,7 +93,7 @@ class VoteMachine(RuleBasedStateMachine):
     def undo(self, person: int, on_comment: bool) -> None:
         """Take it back."""
         item_id = self._item(on_comment)
-        self.news.run(lambda session: voting.undo(session, self.people[person].id, item_id))
+        self.news.run(lambda session: voting.vote(session, self.people[person].id, item_id, 0))
         self.votes.pop((person, item_id), None)
 
     @invariant()

@@ -11,6 +11,7 @@ from dodeca.kernel.db.bykey import Finding, Together, detached, values_of
 from dodeca.kernel.db.claims import claiming
 from dodeca.kernel.db.database import Database, open_database
 from dodeca.kernel.db.gathering import Gathering
+from dodeca.kernel.db.given import PreparedGiven
 from dodeca.kernel.db.models import MEDIA, Json, Model, UtcDateTime, metadata
 from dodeca.kernel.db.observe import TooManyQueries, queries
 from dodeca.kernel.db.prepared import Bound, Prepared, PreparedIn
@@ -25,6 +26,7 @@ __all__ = [
     "Json",
     "Model",
     "Prepared",
+    "PreparedGiven",
     "PreparedIn",
     "ReadOnlyViolation",
     "ReadSession",

@@ -11,7 +11,7 @@ from dodeca.kernel.http.cross_origin import open_to_all
 from dodeca.kernel.http.pages import FormState, Page, Redirect
 from dodeca.kernel.http.paging import DEFAULT_LIMIT, Slice, bounded, decode_cursor, encode_cursor, page_of
 from dodeca.kernel.http.plan import converted, read_body
-from dodeca.kernel.http.posting import Post, PostingLane, written
+from dodeca.kernel.http.posting import Post, PostingLane
 from dodeca.kernel.http.requests import AnyBody, ClosedRequest, JSONBody
 from dodeca.kernel.http.routes import delete, get, patch, post, put, route
 
@@ -52,5 +52,4 @@ __all__ = [
     "put",
     "read_body",
     "route",
-    "written",
 ]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from litestar import Request
 
-from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.http import problems
 from dodeca.kernel.http.access import Access, check_access, check_permissions
@@ -39,15 +38,6 @@ class Post:
     answer: Callable[[Call, Any], Awaitable[object]]
     status: int
     access: Access = Access.MEMBER
-
-
-def written(unit: Callable[[WriteSession, Call, Any], object]) -> Callable[[Call, Any], Awaitable[object]]:
-    """An `answer` that is one unit of work."""
-
-    async def answer(call: Call, data: Any) -> object:
-        return await call.platform.db.awrite(lambda session: unit(session, call, data))
-
-    return answer
 
 
 class PostingLane:

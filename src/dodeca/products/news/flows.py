@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dodeca.commons.accounts.public import Account
 from dodeca.kernel.db import WriteSession
+from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.http import Call
 from dodeca.products.news import live
 from dodeca.products.news.acting import address_hash
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import answers, items, posting, searching, suggesting, voting
 from dodeca.products.news.service.members import VISITOR, Viewer
+from dodeca.products.news.service.vote_rows import VotedItem
 from dodeca.products.news.views import comment_views, post_view
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
 
 
 def submit(session: WriteSession, call: Call, account: Account, submission: posting.Submission) -> tuple[Item, bool]:
@@ -35,17 +41,28 @@ def comment(session: WriteSession, call: Call, account: Account, viewer: Viewer,
     return item
 
 
-def vote(
-    session: WriteSession, call: Call, item_id: int, direction: int, *, what: str | None = None
-) -> voting.VotedItem:
-    """Vote up (1), down (-1), or take the vote back (0), as the caller. See `voting.vote` and `voting.undo`."""
-    voter_id = call.member().account_id
-    if direction == 0:
-        item = voting.undo(session, voter_id, item_id, what=what)
-    else:
-        item = voting.vote(session, voter_id, item_id, direction, what=what, address_hash=address_hash(call))
-    live.score_changed(session, call.platform, item)
-    return item
+def asked(call: Call, item_id: int, direction: int, what: str | None = None) -> voting.Asked:
+    """The caller's vote: up (1), down (-1), or the one before taken back (0)."""
+    return voting.Asked(call.member().account_id, item_id, direction, what, address_hash(call))
+
+
+def vote_many(
+    session: WriteSession, platform: Platform, votes: Sequence[voting.Asked]
+) -> list[VotedItem | DodecaError]:
+    """Cast votes. See `voting.vote_many`."""
+    results = voting.vote_many(session, votes)
+    for result in results:
+        if isinstance(result, VotedItem):
+            live.score_changed(session, platform, result)
+    return results
+
+
+def vote(session: WriteSession, call: Call, one: voting.Asked) -> VotedItem:
+    """One vote, as the caller; a refusal is raised."""
+    (result,) = vote_many(session, call.platform, [one])
+    if isinstance(result, DodecaError):
+        raise result
+    return result
 
 
 def accept(session: WriteSession, call: Call, account: Account, viewer: Viewer, comment_id: int) -> Item:

@@ -23,7 +23,7 @@ from dodeca.kernel.http import Call, FormState, Page, PostingLane
 from dodeca.kernel.http.security import PAGE_HEADERS
 from dodeca.kernel.platform import SESSION_COOKIE, THEME_COOKIE, TOAST_COOKIE
 from dodeca.kernel.web.shell import Shell
-from dodeca.products.news.api.voting import POSTS
+from dodeca.products.news.api.voting import GatheredVotes
 from dodeca.products.news.compat.firebase import Refused, value_at
 from dodeca.products.news.member_lists import KnownLooks, SharedList
 from dodeca.products.news.pages.lists import SORTS_OF_PAGES, show_list
@@ -61,7 +61,7 @@ class NewsLane:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._posts = PostingLane(platform, PRODUCT, POSTS)
+        self._posts = PostingLane(platform, PRODUCT, GatheredVotes(platform).posts)
         self._cache = cache_of(platform)
         self._looks = KnownLooks()
         self._lists: Cache[SharedList] = Cache("news-lists", max_bytes=64 * _SHARED_BYTES, size=lambda _: _SHARED_BYTES)

@@ -8,7 +8,7 @@ from dodeca.kernel.db import WriteSession
 from dodeca.products.news import reading
 from dodeca.products.news.models import Item
 from dodeca.products.news.service import items
-from dodeca.products.news.service.voting import VotedItem
+from dodeca.products.news.service.vote_rows import VotedItem
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform

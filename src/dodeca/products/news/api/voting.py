@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from dodeca.kernel.db import WriteSession
+from dodeca.kernel.db import Gathering
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import (
     Access,
@@ -17,12 +19,15 @@ from dodeca.kernel.http import (
     Post,
     delete,
     post,
-    written,
 )
 from dodeca.products.news import flows
 from dodeca.products.news.acting import check_id, check_name, number, require
 from dodeca.products.news.api.posts import Line
 from dodeca.products.news.service import listing, voting
+from dodeca.products.news.service.vote_rows import VotedItem
+
+if TYPE_CHECKING:
+    from dodeca.kernel.platform import Platform
 
 DIRECTIONS = {"upvote": 1, "downvote": -1}
 INVALID = "Invalid input data."
@@ -89,8 +94,8 @@ def _direction(vote_type: str | None) -> int:
     return DIRECTIONS[vote_type]
 
 
-def record(session: WriteSession, call: Call, data: NewVote) -> VoteAnswer:
-    """Vote on what the request names. Raises Invalid, Forbidden, NotFound and what `voting.vote` does."""
+def _wanted(call: Call, data: NewVote) -> voting.Asked:
+    """The vote that a request names. Raises Invalid."""
     message = "Voter ID, target type, target ID, and vote type are required."
     require(
         message,
@@ -102,27 +107,33 @@ def record(session: WriteSession, call: Call, data: NewVote) -> VoteAnswer:
     target_type, vote_type = data.target_type or "", data.vote_type or ""
     if target_type not in voting.TARGETS:
         raise Invalid(INVALID, field="target_type")
-    direction = _direction(vote_type)
-    check_id(session, call, data.voter_id)
-    item = flows.vote(session, call, number(data.target_id), direction, what=target_type)
-    voter_id = call.member().account_id
-    view = VoteView(f"{item.id}-{voter_id}", voter_id, target_type, item.id, vote_type)
-    return VoteAnswer(Recorded().message, view)
+    return flows.asked(call, number(data.target_id), _direction(vote_type), target_type)
 
 
-def record_by_name(session: WriteSession, call: Call, data: NamedVote) -> Recorded:
+def _wanted_by_name(call: Call, data: NamedVote) -> voting.Asked:
     """The same for a post, with the voter's name."""
     require(INVALID, post_id=data.post_id, username=data.username, vote_type=data.vote_type)
-    direction = _direction(data.vote_type)
-    check_name(session, call, data.username or "")
-    flows.vote(session, call, number(data.post_id), direction, what="post")
-    return Recorded()
+    return flows.asked(call, number(data.post_id), _direction(data.vote_type), "post")
+
+
+def _answer(data: NewVote, asked: voting.Asked) -> VoteAnswer:
+    view = VoteView(
+        id=f"{asked.item_id}-{asked.voter_id}",
+        voter_id=asked.voter_id,
+        target_type=data.target_type or "",
+        target_id=asked.item_id,
+        vote_type=data.vote_type or "",
+    )
+    return VoteAnswer(Recorded().message, view)
 
 
 @post("/votes", access=Access.MEMBER)
 def create_vote(session: DbWrite, call: Calling, data: AnyBody[NewVote]) -> VoteAnswer:
     """Vote on a post, a comment or an option of a poll."""
-    return record(session, call, data)
+    asked = _wanted(call, data)
+    check_id(session, call, data.voter_id)
+    flows.vote(session, call, asked)
+    return _answer(data, asked)
 
 
 @delete("/votes", access=Access.MEMBER)
@@ -139,7 +150,7 @@ def delete_vote(
     require("Target type and target ID are required.", target_type=kind, target_id=which)
     if kind not in voting.TARGETS:
         raise Invalid(INVALID, field="target_type")
-    flows.vote(session, call, number(which), 0, what=kind)
+    flows.vote(session, call, flows.asked(call, number(which), 0, kind))
 
 
 @post("/posts/vote", access=Access.MEMBER, status=200)
@@ -148,20 +159,46 @@ def vote_by_title(session: DbWrite, call: Calling, data: AnyBody[TitledVote]) ->
     require(INVALID, post_title=data.post_title, username=data.username, vote_type=data.vote_type)
     direction = _direction(data.vote_type)
     check_name(session, call, data.username or "")
-    flows.vote(session, call, listing.newest_of_title(session, data.post_title or ""), direction, what="post")
+    post_id = listing.newest_of_title(session, data.post_title or "")
+    flows.vote(session, call, flows.asked(call, post_id, direction, "post"))
     return Recorded()
 
 
 @post("/vote", access=Access.MEMBER, status=200)
 def vote_by_name(session: DbWrite, call: Calling, data: AnyBody[NamedVote]) -> Recorded:
     """Vote on a post."""
-    return record_by_name(session, call, data)
+    asked = _wanted_by_name(call, data)
+    check_name(session, call, data.username or "")
+    flows.vote(session, call, asked)
+    return Recorded()
 
 
-POSTS = {
-    "/api/news/votes": Post(NewVote, written(record), 201),
-    "/api/news/vote": Post(NamedVote, written(record_by_name), 200),
-}
-"""What programs post most often: the lane answers it, see `PostingLane`."""
+class GatheredVotes:
+    """What programs post most often, for the lane: votes that wait together are cast by one call."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._db = platform.db
+        self._votes: Gathering[voting.Asked, VotedItem] = Gathering(
+            platform.db, lambda session, votes: flows.vote_many(session, platform, votes)
+        )
+        self.posts = {
+            "/api/news/votes": Post(NewVote, self._cast, 201),
+            "/api/news/vote": Post(NamedVote, self._cast_by_name, 200),
+        }
+
+    async def _cast(self, call: Call, data: NewVote) -> VoteAnswer:
+        asked = _wanted(call, data)
+        if str(data.voter_id) != asked.voter_id:  # a refusal: who else is there has to be looked up
+            await self._db.aread(lambda session: check_id(session, call, data.voter_id))
+        await self._votes.awrite(asked)
+        return _answer(data, asked)
+
+    async def _cast_by_name(self, call: Call, data: NamedVote) -> Recorded:
+        asked, name = _wanted_by_name(call, data), data.username or ""
+        if name.lower() != call.member().username.lower():
+            await self._db.aread(lambda session: check_name(session, call, name))
+        await self._votes.awrite(asked)
+        return Recorded()
+
 
 routes = [create_vote, delete_vote, vote_by_title, vote_by_name]

@@ -21,7 +21,7 @@ from dodeca.products.news.pages.surroundings import ItemId, Line, back_to, is_fr
 from dodeca.products.news.service import items, listing, marks, posting
 from dodeca.products.news.service.members import Viewer
 from dodeca.products.news.service.rules import PRODUCT
-from dodeca.products.news.service.voting import VotedItem
+from dodeca.products.news.service.vote_rows import VotedItem
 
 _VOTES = {"up": 1, "down": -1, "un": 0}
 _MARKS = {"hide": "hide", "fave": "favorite"}
@@ -106,7 +106,7 @@ def _carry_out(
     session: WriteSession, call: Call, account: Account, viewer: Viewer, verb: str, item_id: int, reason: str
 ) -> Acted:
     if verb in _VOTES:
-        item = flows.vote(session, call, item_id, _VOTES[verb])
+        item = flows.vote(session, call, flows.asked(call, item_id, _VOTES[verb]))
         return Acted(item_id, verb, _score(viewer, item), _VOTES[verb] if item.author_id != account.id else 0)
     if verb == "accept":
         flows.accept(session, call, account, viewer, item_id)

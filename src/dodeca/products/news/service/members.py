@@ -20,6 +20,7 @@ from dodeca.products.news.models import Item, Member, TagFilter, Visit
 from dodeca.products.news.service.rules import current
 
 LONGEST_ABOUT = 10_000
+FIRST_KARMA = 1
 KARMA_FOR_TOPCOLOR = 251
 _COLOUR = re.compile(r"[0-9a-f]{6}")
 

@@ -1,28 +1,27 @@
 """Votes: one a person an item, whatever happens at once; vote, score and karma commit together.
 
-A vote is the most frequent write and a handful of reads by key, so it goes by prepared statements past the ORM; what
-the Session holds of the item and its author is read anew.
+A vote is the most frequent write. All that wait at the same moment are cast by one call, one after the other in memory,
+with a statement for all where each would need its own (see `vote_rows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
 
-from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import func, or_, select
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, ReadSession, WriteSession
-from dodeca.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Conflict, DodecaError, Forbidden, Invalid, NotFound, TooMany
 from dodeca.products.news import ranking
-from dodeca.products.news.models import POST_TYPES, Item, Member, Site, SiteSettings, Vote
-from dodeca.products.news.service import items, members
+from dodeca.products.news.models import POST_TYPES, Item, Vote
+from dodeca.products.news.service import items, members, vote_rows
 from dodeca.products.news.service.members import Viewer
-from dodeca.products.news.service.rules import Rules, in_force
+from dodeca.products.news.service.vote_rows import DOWNVOTES_RUNNING, Cast, Pair, VotedItem, Voter
 
-DOWNVOTES_RUNNING = 3
-"""More downvotes in a row on one author do not count: it is about the person then."""
 VOTED_LATELY = timedelta(minutes=1)
 """What was voted on so lately keeps its `voted_at`: days matter there, and to move it in its index costs a page."""
 CLOSED = ("dead", "deleted", "pending")
@@ -34,97 +33,31 @@ class VoteStands(Conflict):
     """The time in which a vote could be changed is over."""
 
 
-class VotedItem(NamedTuple):
-    """What a vote needs to know of an item, under the names of its columns, and what it leaves there."""
+class Asked(NamedTuple):
+    """A vote that somebody wants: up (1), down (-1), or the one before taken back (0).
 
-    id: int
-    type: str
-    state: str
-    author_id: str | None
-    root_id: int | None
-    created_at: datetime
-    pooled_at: datetime | None
-    url: str | None
-    score: int
-    counted: int
-    descendants: int
-    imported_descendants: int
-    flags: int
-    penalty: float
-    penalty_reason: str | None
-    site: str | None
-    rank: float
-    voted_at: datetime
-    site_penalty: float | None
-    site_reason: str | None
-    has_penalised_tags: bool
+    `what` says what the item has to be: post, comment or pollopt."""
 
-
-class _Voter(NamedTuple):
-    """What a vote needs to know of who votes."""
-
-    user_id: str
-    karma: int
-    joined_at: datetime
-    banned_reason: str | None
-
-
-class _Cast(NamedTuple):
-    """A vote that was cast before."""
-
+    voter_id: str
+    item_id: int
     direction: int
-    counted: bool
-    created_at: datetime
+    what: str | None = None
+    address_hash: str | None = None
 
 
-_items, _votes, _members = (cast(Table, table.__table__) for table in (Item, Vote, Member))
-_of_item = [_items.c[name] for name in VotedItem._fields[:-3]]
-_of_voter = [_members.c[name] for name in _Voter._fields]
-# All that does not have to wait for the item's lock comes with it: each statement costs as much as what it finds.
-_item = Prepared(
-    select(*_of_item, Site.penalty, Site.reason, items.HAS_PENALISED_TAGS, *_of_voter, SiteSettings.values)
-    .outerjoin(Site, Site.site == _items.c.site)
-    .outerjoin(_members, _members.c.user_id == bindparam("voter_id"))
-    .outerjoin(SiteSettings, SiteSettings.id == literal_column("1"))
-    .where(_items.c.id == bindparam("item_id"))
-    .with_for_update(of=_items)
-)
-_voter = Prepared(select(*_of_voter).where(_members.c.user_id == bindparam("voter_id")))
-_this_vote = (_votes.c.item_id == bindparam("which_item")) & (_votes.c.user_id == bindparam("which_voter"))
-_of_vote = [_votes.c[name] for name in _Cast._fields]
-_cast = Prepared(select(*_of_vote).where(_this_vote))
-_lately = (
-    select(func.count())
-    .where(_votes.c.user_id == bindparam("which_voter"), _votes.c.created_at > bindparam("since"))
-    .correlate(None)
-    .scalar_subquery()
-)
-_cast_and_lately = Prepared(
-    select(_lately, *_of_vote).select_from(select(literal_column("1")).subquery("one").outerjoin(_votes, _this_vote))
-)
-_same_address = Prepared(
-    select(_votes.c.user_id)
-    .where(_votes.c.item_id == bindparam("item_id"), _votes.c.address_hash == bindparam("address_hash"))
-    .limit(1)
-)
-_last_downvoted = Prepared(
-    select(_votes.c.author_id)
-    .where(_votes.c.user_id == bindparam("voter_id"), _votes.c.direction == literal_column("-1"))
-    .order_by(_votes.c.created_at.desc())
-    .limit(DOWNVOTES_RUNNING)
-)
-_add_vote = Prepared(insert(_votes), columns=[column.name for column in _votes.c])
-_turn_vote = Prepared(update(_votes).where(_this_vote).values(direction=bindparam("to"), created_at=bindparam("at")))
-_remove_vote = Prepared(delete(_votes).where(_this_vote))
-_this_item = update(_items).where(_items.c.id == bindparam("item_id"))
-_moved_columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("score", "counted", "rank", "heat")}
-_move_item = Prepared(_this_item.values(_moved_columns))
-_move_item_and_time = Prepared(_this_item.values({**_moved_columns, "voted_at": bindparam("new_voted_at")}))
-_raise_karma = Prepared(
-    update(_members)
-    .where(_members.c.user_id == bindparam("author_id"))
-    .values(karma=_members.c.karma + bindparam("more", type_=_members.c.karma.type))
-)
+def vote_many(session: WriteSession, asked: Sequence[Asked]) -> list[VotedItem | DodecaError]:
+    """Cast votes in their order; gives for each the item as it leaves it, or why it was refused: NotFound, Forbidden,
+    VoteStands, TooMany, Invalid. A refused one leaves nothing.
+
+    The same vote again changes nothing; the opposite replaces it, and 0 takes it back, within the hour."""
+    votes, results = _Votes(session, asked), list[VotedItem | DodecaError]()
+    for one in asked:
+        try:
+            results.append(votes.cast(one))
+        except DodecaError as error:
+            results.append(error)
+    votes.store()
+    return results
 
 
 def vote(
@@ -136,43 +69,11 @@ def vote(
     what: str | None = None,
     address_hash: str | None = None,
 ) -> VotedItem:
-    """Vote up (1) or down (-1); the same again changes nothing, the opposite replaces it within the hour.
-
-    `what` says what the item has to be: post, comment or pollopt. Raises NotFound, Forbidden, VoteStands, TooMany."""
-    item, who, rules = _locked(session, voter_id, item_id, what)
-    _check_item(item, direction)
-    if item.author_id == voter_id:
-        if direction < 0:
-            raise Forbidden("You cannot vote down what is your own.")
-        return item
-    if item.type == "pollopt" and not _is_open(session, item):
-        raise Forbidden("This cannot be voted on.")
-    who = _acting(session, voter_id, who)
-    if direction < 0:
-        members.need_karma(who.karma, rules.karma_to_downvote, "vote down")
-    before, lately = _vote_and_lately(session, voter_id, item.id)
-    if before is None:
-        _limit(who, lately, rules)
-        suspicion = _suspicion(session, who, item, direction, address_hash)
-        _add(session, voter_id, item, direction, suspicion, address_hash)
-        return _moved(session, item, direction, direction if suspicion is None else 0, rules)
-    if before.direction == direction:
-        return item
-    _check_time(before, rules)
-    _turn_vote.run(session, which_item=item.id, which_voter=voter_id, to=direction, at=clock.now())
-    return _moved(session, item, 2 * direction, 2 * direction if before.counted else 0, rules)
-
-
-def undo(session: WriteSession, voter_id: str, item_id: int, *, what: str | None = None) -> VotedItem:
-    """Take one's vote back within the hour; nothing happens where there is none. Raises NotFound, VoteStands."""
-    item, _, rules = _locked(session, voter_id, item_id, what)
-    row = _cast.first(session, which_item=item.id, which_voter=voter_id)
-    if row is None:
-        return item
-    before = _Cast._make(row)
-    _check_time(before, rules)
-    _remove_vote.run(session, which_item=item.id, which_voter=voter_id)
-    return _moved(session, item, -before.direction, -before.direction if before.counted else 0, rules)
+    """One vote, see `vote_many`, whose refusals are raised."""
+    (result,) = vote_many(session, [Asked(voter_id, item_id, direction, what, address_hash)])
+    if isinstance(result, DodecaError):
+        raise result
+    return result
 
 
 def my_votes(session: ReadSession, viewer: Viewer, item_ids: Iterable[int]) -> dict[int, int]:
@@ -191,20 +92,167 @@ def uncounted(session: ReadSession, item_id: int) -> int:
     return session.scalar(statement) or 0
 
 
-def _locked(
-    session: WriteSession, voter_id: str, item_id: int, what: str | None
-) -> tuple[VotedItem, _Voter | None, Rules]:
-    """The item with its row held until the end of the unit, who votes, if that is a member, and the rules in force.
-    Raises NotFound for what the voter cannot know of."""
-    row = _item.first(session, item_id=item_id, voter_id=voter_id) if 0 < item_id < items.LARGEST_ID else None
-    if row is not None:
-        of_item = len(VotedItem._fields)
-        item = VotedItem._make(row[:of_item])
-        known = item.state in ("live", "flagged", "dead", "deleted") or item.author_id == voter_id
-        if known and (what is None or item.type in TARGETS[what]):
-            voter = row[of_item:-1]
-            return item, _Voter._make(voter) if voter[0] is not None else None, in_force(row[-1])
-    raise NotFound(f"{'Item' if what is None else 'Post' if what == 'post' else 'Comment'} not found.")
+class _Votes:
+    """The votes of one call: what was found, and what those before leave of it. What they leave is stored at the end,
+    or before something is looked up that depends on it."""
+
+    def __init__(self, session: WriteSession, asked: Sequence[Asked]) -> None:
+        self._session = session
+        self._now = clock.now()
+        pairs = sorted({(one.item_id, one.voter_id) for one in asked if 0 < one.item_id < items.LARGEST_ID})
+        found = vote_rows.hold(session, pairs)
+        self._items, self._voters, self._rules = found.items, found.voters, found.rules
+        pairs = [pair for pair in pairs if pair[0] in self._items]
+        self._votes, self._lately = vote_rows.cast_and_lately(session, pairs, clock.ago(hours=1))
+        self._stored = dict(self._votes)
+        self._added: dict[Pair, dict[str, object]] = {}
+        self._moved: set[int] = set()
+        self._karma: Counter[str] = Counter()
+        self._joining: set[str] = set()
+
+    def cast(self, one: Asked) -> VotedItem:
+        """The item as this vote leaves it. Raises what `vote_many` gives."""
+        self._now = clock.now()
+        item = self._known(one)
+        if one.direction == 0:
+            return self._take_back(item, one.voter_id)
+        _check_item(item, one.direction)
+        if item.author_id == one.voter_id:
+            if one.direction < 0:
+                raise Forbidden("You cannot vote down what is your own.")
+            return item
+        if item.type == "pollopt" and not _is_open(self._session, item):
+            raise Forbidden("This cannot be voted on.")
+        who = self._acting(one.voter_id)
+        if one.direction < 0:
+            members.need_karma(who.karma, self._rules.karma_to_downvote, "vote down")
+        before = self._votes.get((item.id, one.voter_id))
+        if before is None:
+            return self._add(item, who, one)
+        if before.direction == one.direction:
+            return item
+        self._check_time(before)
+        self._votes[item.id, one.voter_id] = before._replace(direction=one.direction, created_at=self._now)
+        return self._move(item, 2 * one.direction, 2 * one.direction if before.counted else 0)
+
+    def _known(self, one: Asked) -> VotedItem:
+        """The item. Raises NotFound for what the voter cannot know of."""
+        item = self._items.get(one.item_id)
+        if item is not None:
+            known = item.state in ("live", "flagged", "dead", "deleted") or item.author_id == one.voter_id
+            if known and (one.what is None or item.type in TARGETS[one.what]):
+                return item
+        raise NotFound(f"{'Item' if one.what is None else 'Post' if one.what == 'post' else 'Comment'} not found.")
+
+    def _take_back(self, item: VotedItem, voter_id: str) -> VotedItem:
+        before = self._votes.get((item.id, voter_id))
+        if before is None:
+            return item
+        self._check_time(before)
+        del self._votes[item.id, voter_id]
+        return self._move(item, -before.direction, -before.direction if before.counted else 0)
+
+    def _acting(self, voter_id: str) -> Voter:
+        """Who votes, a member from now on. Raises NotInvited, Banned."""
+        who = self._voters.get(voter_id)
+        if who is None:
+            members.check_open(self._session, voter_id)
+            return Voter(voter_id, members.FIRST_KARMA, self._now, None)
+        members.check_banned(who.banned_reason)
+        return who
+
+    def _check_time(self, before: Cast) -> None:
+        minutes = self._rules.vote_change_minutes
+        if before.created_at < self._now - timedelta(minutes=minutes):
+            raise VoteStands(f"A vote can be changed for {minutes} minutes.")
+
+    def _add(self, item: VotedItem, who: Voter, one: Asked) -> VotedItem:
+        self._check_limit(who)
+        if (item.id, one.voter_id) in self._stored:  # taken back a moment ago
+            self.store()
+        suspicion = self._suspicion(who, item, one)
+        if one.voter_id not in self._voters:
+            self._voters[one.voter_id] = who
+            self._joining.add(one.voter_id)
+        self._lately[one.voter_id] += 1
+        pair = item.id, one.voter_id
+        self._votes[pair] = Cast(one.direction, suspicion is None, self._now)
+        self._added[pair] = {
+            "item_id": item.id,
+            "user_id": one.voter_id,
+            "author_id": item.author_id,
+            "counted": suspicion is None,
+            "suspicion": suspicion,
+            "address_hash": one.address_hash,
+        }
+        return self._move(item, one.direction, one.direction if suspicion is None else 0)
+
+    def _check_limit(self, who: Voter) -> None:
+        young = who.karma < 2 and who.joined_at > self._now - timedelta(days=1)
+        most = self._rules.new_votes_an_hour if young else self._rules.votes_an_hour
+        if self._lately[who.user_id] >= most:
+            raise TooMany(f"That is more than {most} votes an hour. Wait a little.", retry_after=600)
+
+    def _suspicion(self, who: Voter, item: VotedItem, one: Asked) -> str | None:
+        """Why a vote does not count for the rank, if it does not."""
+        if who.karma < 1:
+            return "karma"
+        if who.karma < 2 and one.address_hash is not None:
+            self.store()
+            if vote_rows.is_seen_from(self._session, item.id, one.address_hash):
+                return "address"
+        if one.direction < 0 and item.author_id is not None:
+            self.store()
+            if vote_rows.last_downvoted(self._session, who.user_id) == [item.author_id] * DOWNVOTES_RUNNING:
+                return "downvotes"
+        return None
+
+    def _move(self, item: VotedItem, score: int, counted: int) -> VotedItem:
+        """Change score, points that count and the author's karma."""
+        item = item._replace(score=item.score + score, counted=item.counted + counted)
+        item = item._replace(heat=ranking.heat(item.score, item.created_at))
+        if item.type in POST_TYPES:
+            tags = items.penalised_tags(self._session, item.id) if item.has_penalised_tags else ()
+            standing = items.standing_of(item, item.site_penalty, item.site_reason, tags)
+            item = item._replace(rank=ranking.rank(standing, self._now, self._rules))
+        self._items[item.id] = item
+        self._moved.add(item.id)
+        if item.author_id is not None:
+            self._karma[item.author_id] += score
+            if (author := self._voters.get(item.author_id)) is not None:
+                self._voters[author.user_id] = author._replace(karma=author.karma + score)
+        return item
+
+    def store(self) -> None:
+        """Write what has changed since it was last stored."""
+        if not self._moved:
+            return
+        session = self._session
+        for voter_id in sorted(self._joining):
+            members.member(session, voter_id)
+        self._store_votes()
+        moved = [self._items[item_id] for item_id in sorted(self._moved)]
+        voted = [item.id for item in moved if self._now - item.voted_at >= VOTED_LATELY]
+        vote_rows.move(session, moved, voted, self._now)
+        missing = {item.author_id for item in moved if item.author_id is not None and not item.author_is_member}
+        vote_rows.raise_karma(session, self._karma, missing)
+        for item in moved:
+            at = self._now if item.id in voted else item.voted_at
+            self._items[item.id] = item._replace(voted_at=at, author_is_member=True)
+        self._stored = dict(self._votes)
+        for pending in (self._added, self._moved, self._karma, self._joining):
+            pending.clear()
+
+    def _store_votes(self) -> None:
+        votes, stored = self._votes, self._stored
+        new = [
+            {**row, "direction": votes[pair].direction, "created_at": votes[pair].created_at}
+            for pair, row in self._added.items()
+            if pair in votes and pair not in stored
+        ]
+        vote_rows.add(self._session, new)
+        vote_rows.turn(self._session, {p: votes[p] for p in stored if p in votes and votes[p] != stored[p]})
+        vote_rows.remove(self._session, [pair for pair in stored if pair not in votes])
 
 
 def _check_item(item: VotedItem, direction: int) -> None:
@@ -220,109 +268,6 @@ def _is_open(session: ReadSession, option: VotedItem) -> bool:
     """Whether the poll of an option takes votes."""
     poll = session.get(Item, option.root_id)
     return poll is not None and poll.state not in CLOSED
-
-
-def _acting(session: WriteSession, voter_id: str, known: _Voter | None) -> _Voter:
-    """Who votes, a member from now on. Raises NotInvited, Banned."""
-    if known is None:
-        members.joined(session, voter_id)
-        known = _Voter._make(_voter.first(session, voter_id=voter_id) or ())
-    members.check_banned(known.banned_reason)
-    return known
-
-
-def _vote_and_lately(session: ReadSession, voter_id: str, item_id: int) -> tuple[_Cast | None, int]:
-    """The voter's vote on the item, and how many votes the voter cast in the last hour."""
-    since = clock.ago(hours=1)
-    row = _cast_and_lately.first(session, which_item=item_id, which_voter=voter_id, since=since) or (0, None)
-    return (None if row[1] is None else _Cast._make(row[1:])), row[0]
-
-
-def _check_time(before: _Cast, rules: Rules) -> None:
-    if before.created_at < clock.ago(minutes=rules.vote_change_minutes):
-        raise VoteStands(f"A vote can be changed for {rules.vote_change_minutes} minutes.")
-
-
-def _limit(who: _Voter, lately: int, rules: Rules) -> None:
-    young = who.karma < 2 and who.joined_at > clock.ago(days=1)
-    most = rules.new_votes_an_hour if young else rules.votes_an_hour
-    if lately >= most:
-        raise TooMany(f"That is more than {most} votes an hour. Wait a little.", retry_after=600)
-
-
-def _suspicion(
-    session: ReadSession, who: _Voter, item: VotedItem, direction: int, address_hash: str | None
-) -> str | None:
-    """Why a vote does not count for the rank, if it does not."""
-    if who.karma < 1:
-        return "karma"
-    if who.karma < 2 and address_hash is not None and _seen_from(session, item, address_hash):
-        return "address"
-    if direction < 0 and item.author_id is not None:
-        authors = [author for (author,) in _last_downvoted.rows(session, voter_id=who.user_id)]
-        if authors == [item.author_id] * DOWNVOTES_RUNNING:
-            return "downvotes"
-    return None
-
-
-def _seen_from(session: ReadSession, item: VotedItem, address_hash: str) -> bool:
-    return _same_address.first(session, item_id=item.id, address_hash=address_hash) is not None
-
-
-def _add(
-    session: WriteSession,
-    voter_id: str,
-    item: VotedItem,
-    direction: int,
-    suspicion: str | None,
-    address_hash: str | None,
-) -> None:
-    _add_vote.run(
-        session,
-        item_id=item.id,
-        user_id=voter_id,
-        author_id=item.author_id,
-        direction=direction,
-        counted=suspicion is None,
-        suspicion=suspicion,
-        address_hash=address_hash,
-        created_at=clock.now(),
-    )
-
-
-def _moved(session: WriteSession, item: VotedItem, score: int, counted: int, rules: Rules) -> VotedItem:
-    """Change score, points that count and the author's karma; the item's row is held by the caller."""
-    item = item._replace(score=item.score + score, counted=item.counted + counted)
-    if item.type in POST_TYPES:
-        tags = items.penalised_tags(session, item.id) if item.has_penalised_tags else ()
-        standing = items.standing_of(item, item.site_penalty, item.site_reason, tags)
-        item = item._replace(rank=ranking.rank(standing, clock.now(), rules))
-    values = {
-        "item_id": item.id,
-        "new_score": item.score,
-        "new_counted": item.counted,
-        "new_rank": item.rank,
-        "new_heat": ranking.heat(item.score, item.created_at),
-    }
-    now = clock.now()
-    if now - item.voted_at < VOTED_LATELY:
-        _move_item.run(session, **values)
-    else:
-        _move_item_and_time.run(session, **values, new_voted_at=now)
-    _read_anew(session, Item, item.id)
-    if item.author_id is not None:
-        if not _raise_karma.run(session, author_id=item.author_id, more=score):
-            members.member(session, item.author_id)
-            _raise_karma.run(session, author_id=item.author_id, more=score)
-        _read_anew(session, Member, item.author_id)
-    return item
-
-
-def _read_anew(session: WriteSession, kind: type[Any], key: object) -> None:
-    """What the Session holds of a row that was changed past it."""
-    held = session.identity_map.get((kind, (key,), None))
-    if held is not None:
-        session.refresh(held)
 
 
 def voted_posts(session: ReadSession, account_id: str) -> dict[int, int]:
