@@ -60,6 +60,25 @@ def test_what_is_missing_is_said(as_alice: Client, path: str, body: dict[str, An
     assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
+@pytest.mark.parametrize("word", ["sideways", 1, 1.5, True, [], ["upvote"], {"up": "vote"}])
+def test_what_is_no_word_for_a_vote_is_invalid_input_of_whatever_type(
+    as_alice: Client, alice: Account, news: News, word: object
+) -> None:
+    post = news.post()
+    named = {"username": "alice", "vote_type": word}
+    bodies = {
+        "/vote": {**named, "post_id": post.id},
+        "/posts/vote": {**named, "post_title": post.title},
+        "/votes": {"voter_id": alice.id, "target_type": "post", "target_id": post.id, "vote_type": word},
+    }
+    for path, body in bodies.items():
+        answer = as_alice.post(f"/api/news{path}", json=body)
+        assert (path, answer.status_code, answer.json()["error"]) == (path, 400, "Invalid input data.")
+    of_type = bodies["/votes"] | {"target_type": word, "vote_type": "upvote"}
+    answer = as_alice.post("/api/news/votes", json=of_type)
+    assert (answer.status_code, answer.json()["error"]) == (400, "Invalid input data.")
+
+
 def test_without_login_nothing_is_written(client: Client, alice: Account) -> None:
     for path in ("/posts", "/posts/submit", "/comments", "/votes", "/vote"):
         assert client.post("/api/news" + path, json={"username": "alice"}).status_code == 401

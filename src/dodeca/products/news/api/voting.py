@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -33,13 +33,17 @@ DIRECTIONS = {"upvote": 1, "downvote": -1}
 INVALID = "Invalid input data."
 
 
+Word: TypeAlias = Any
+"""A word out of a few: whatever else comes is refused in the endpoint's own sentence, as another word is."""
+
+
 class NewVote(ClosedRequest):
     """A vote."""
 
     voter_id: str | int | None = None
-    target_type: Line | None = None
+    target_type: Word = None
     target_id: int | str | None = None
-    vote_type: Line | None = None
+    vote_type: Word = None
 
 
 class NamedVote(ClosedRequest):
@@ -47,7 +51,7 @@ class NamedVote(ClosedRequest):
 
     post_id: int | str | None = None
     username: Line | None = None
-    vote_type: Line | None = None
+    vote_type: Word = None
 
 
 class TitledVote(ClosedRequest):
@@ -55,7 +59,7 @@ class TitledVote(ClosedRequest):
 
     post_title: Line | None = None
     username: Line | None = None
-    vote_type: Line | None = None
+    vote_type: Word = None
 
 
 class Target(ClosedRequest):
@@ -88,8 +92,8 @@ class Recorded(msgspec.Struct):
     message: str = "Vote recorded successfully."
 
 
-def _direction(vote_type: str | None) -> int:
-    if vote_type not in DIRECTIONS:
+def _direction(vote_type: object) -> int:
+    if not isinstance(vote_type, str) or vote_type not in DIRECTIONS:
         raise Invalid(INVALID, field="vote_type")
     return DIRECTIONS[vote_type]
 
@@ -104,10 +108,9 @@ def _wanted(call: Call, data: NewVote) -> voting.Asked:
         target_id=data.target_id,
         vote_type=data.vote_type,
     )
-    target_type, vote_type = data.target_type or "", data.vote_type or ""
-    if target_type not in voting.TARGETS:
+    if not isinstance(data.target_type, str) or data.target_type not in voting.TARGETS:
         raise Invalid(INVALID, field="target_type")
-    return flows.asked(call, number(data.target_id), _direction(vote_type), target_type)
+    return flows.asked(call, number(data.target_id), _direction(data.vote_type), data.target_type)
 
 
 def _wanted_by_name(call: Call, data: NamedVote) -> voting.Asked:
@@ -120,9 +123,9 @@ def _answer(data: NewVote, asked: voting.Asked) -> VoteAnswer:
     view = VoteView(
         id=f"{asked.item_id}-{asked.voter_id}",
         voter_id=asked.voter_id,
-        target_type=data.target_type or "",
+        target_type=data.target_type,
         target_id=asked.item_id,
-        vote_type=data.vote_type or "",
+        vote_type=data.vote_type,
     )
     return VoteAnswer(Recorded().message, view)
 

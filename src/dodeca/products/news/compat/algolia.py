@@ -139,7 +139,13 @@ def read_user(session: DbRead, username: FromPath[str]) -> Response[bytes]:
     )
 
 
-@get(["/api/v1", "/api/v1/items", "/api/v1/users", "/api/v1/{path:path}"], access=Access.PUBLIC)
+_BELOW = ("", "/items/{item_id:str}", "/users/{username:str}", "/search", "/search_by_date")
+
+
+@get(
+    ["/api/v1", "/api/v1/items", "/api/v1/users", *(f"/api/v1{place}/{{path:path}}" for place in _BELOW)],
+    access=Access.PUBLIC,
+)
 async def read_unknown() -> None:
     """There is nothing else, which is said in this API's shape."""
     raise NotFound()
