@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import update
 from tests.products.payments.gateway import Shop
 from tests.support.platform import Client, Factory, mails, token_in
 
@@ -12,7 +15,9 @@ from dodeca.commons.accounts.models import Account
 from dodeca.commons.accounts.service import people, reset, verification
 from dodeca.commons.accounts.service.origin import NOWHERE
 from dodeca.commons.accounts.vault import vault_of
+from dodeca.kernel.db import WriteSession
 from dodeca.kernel.platform import Platform
+from dodeca.migrations.versions import payments_0012_earlier_proofs
 from dodeca.products.payments import home
 from dodeca.products.payments.models import Payment
 
@@ -28,6 +33,13 @@ def paid_as_guest(shop: Shop, what: str = "Tea", email: str = ADDRESS, **options
     """An order that somebody pays at its checkout without having signed in."""
     order = shop.order(capture="automatic", description=what)
     return shop.pay(order_id=order.id, email=email, **{"mail_receipt": True, **options})
+
+
+def upgrade(session: WriteSession) -> None:
+    """The migration that looks for older payments."""
+    context = MigrationContext.configure(session.connection())
+    with Operations.context(context):
+        payments_0012_earlier_proofs.upgrade()
 
 
 def prove(platform: Platform, account: Account, address: str = ADDRESS) -> None:
@@ -171,3 +183,17 @@ def test_a_guests_receipt_says_how_it_is_found_again(client: Client, make: Facto
     alone, framed = (client.get(f"{went}{query}").text for query in ("", "?embedded=1"))
 
     assert ["confirm this address" in page for page in (alone, framed)] == [True, False]
+
+
+def test_an_upgrade_finds_the_payments_of_who_had_proven_the_address_before(shop: Shop, make: Factory) -> None:
+    paid_as_guest(shop)
+    paid_as_guest(shop, email="stranger@example.org")
+    reader = make.account(email=ADDRESS.upper(), email_verified=True)
+    stranger = make.account(email="stranger@example.org")
+    shop.work()
+    shop.platform.db.write(lambda session: session.execute(update(Payment).values(claimed_by=None)) and None)
+    assert found_by(shop, reader) == 0
+
+    shop.platform.db.write(upgrade)
+
+    assert (found_by(shop, reader), found_by(shop, stranger)) == (1, 0)
