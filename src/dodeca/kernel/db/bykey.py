@@ -122,10 +122,15 @@ class Together:
     """One row each of several tables in one statement, as objects: what a unit of work is about to look up anyway.
 
     A Session for writing keeps them, so that `get` finds them while it lives. `joined` adds the tables and the
-    condition to a SELECT of all their columns; what an outer join does not find is None."""
+    condition to a SELECT of all their columns; what an outer join does not find is None. A Session for writing locks
+    the rows of the classes `lock`, in their order."""
 
     def __init__(
-        self, *kinds: type, joined: Callable[[Select[Any]], Select[Any]], also: Sequence[ColumnElement[Any]] = ()
+        self,
+        *kinds: type,
+        joined: Callable[[Select[Any]], Select[Any]],
+        also: Sequence[ColumnElement[Any]] = (),
+        lock: Sequence[type] = (),
     ) -> None:
         self._parts: list[tuple[ByKey, slice, int]] = []
         columns: list[Any] = []
@@ -138,15 +143,24 @@ class Together:
             key = quick.names.index(quick.key_names[0])
             self._parts.append((quick, slice(start, len(columns)), start + key))
         self._also = slice(len(columns), None)
-        self._statement = Prepared(joined(select(*columns, *also)), autoflush=False)
+        found = joined(select(*columns, *also))
+        self._locks = tuple(kinds.index(kind) for kind in lock)
+        self._statement = Prepared(found, autoflush=False)
+        self._locking = Prepared(found.with_for_update(of=lock), autoflush=False) if lock else self._statement
 
     def first(self, session: Any, **values: object) -> tuple[Any, ...] | None:
         """The objects of the first row, in the order of the classes, then what is `also` asked; None where there is no
         row."""
-        row = self._statement.first(session, **values)
+        locks = session.writes and bool(self._locks)
+        row = (self._locking if locks else self._statement).first(session, **values)
         if row is None:
             return None
-        found = tuple(None if row[key] is None else quick.made(session, row[part]) for quick, part, key in self._parts)
+        found = tuple(
+            None if row[key] is None else quick.made(session, row[part], refresh=locks)
+            for quick, part, key in self._parts
+        )
+        if locks:
+            session.hold(*(found[place] for place in self._locks))
         if session.writes:
             session.info.setdefault("together", []).append(found)  # its own map of objects holds them weakly
         return found + row[self._also]

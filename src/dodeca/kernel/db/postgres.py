@@ -1,19 +1,24 @@
-"""Units of work on PostgreSQL: each its own transaction, in a pool of threads; reads may go to a replica."""
+"""Units of work on PostgreSQL. Reads, and the writes of threads, have a transaction each, which reads may have on a
+replica; the writes of the event loop are committed in groups (`postgres_groups`), or apart in a pool of threads."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import NullPool
 
-from dodeca.kernel.db import units
+from dodeca.kernel.db import postgres_wire, units
 from dodeca.kernel.db.models import json_text
+from dodeca.kernel.db.postgres_groups import Groups
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
+from dodeca.kernel.db.waiting import Unit, answer, waiting_task
+from dodeca.kernel.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -25,10 +30,12 @@ class PostgresDatabase:
 
     def __init__(self, url: str, *, replica_url: str = "", threads: int = 16) -> None:
         self.url = url
-        self.engine = _engine(url, threads)
-        self._reading = _engine(replica_url, threads) if replica_url else self.engine
+        self.engine = _engine(url, **_pooled(threads))
+        self._reading = _engine(replica_url, **_pooled(threads)) if replica_url else self.engine
         self.around_callbacks: Callable[[], AbstractContextManager[None]] = nullcontext
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self.groups = Groups(_engine(url, poolclass=NullPool), apart=self._apart, tell=self._tell)
+        self._closed = False
 
     def read(self, unit: Callable[[ReadSession], T]) -> T:
         """Run `unit` in a read-only transaction."""
@@ -43,8 +50,27 @@ class PostgresDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.read, unit)
 
     async def awrite(self, unit: Callable[[WriteSession], T]) -> T:
-        """`write` in the pool of threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self.write, unit)
+        """Run `unit` in a transaction, which others may share; return after its commit."""
+        if self._closed:
+            raise Unavailable("The server is shutting down.")
+        waiting, future = waiting_task(unit)
+        self.groups.put(waiting)
+        return await future
+
+    def _tell(self, group: Sequence[Unit]) -> None:
+        answer(group, self.around_callbacks)
+
+    def _apart(self, unit: Unit) -> None:
+        """Give a unit a transaction of its own in the pool of threads."""
+
+        def run() -> None:
+            try:
+                unit.result = self.write(unit.run)
+            except Exception as error:  # noqa: BLE001 - delivered to the caller
+                unit.error = error
+            answer([unit], nullcontext)  # `write` has called back
+
+        self._pool.submit(run)
 
     def _read_once(self, unit: Callable[[ReadSession], T]) -> T:
         with self._reading.connect() as connection:
@@ -55,6 +81,9 @@ class PostgresDatabase:
     def _write_once(self, unit: Callable[[WriteSession], T]) -> T:
         with WriteSession(self.engine, expire_on_commit=False) as session:
             result = unit(session)
+            session.flush()
+            if session.in_transaction():
+                postgres_wire.settle(session.connection())  # a refusal while the transaction is there to be rolled back
             session.commit()
             callbacks = session.committed()
         with self.around_callbacks():
@@ -62,19 +91,30 @@ class PostgresDatabase:
         return result
 
     def close(self) -> None:
-        """Finish running units and close all connections."""
+        """Finish running units and close all connections. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self.groups.close()
         self._pool.shutdown(wait=True)
         self.engine.dispose()
         self._reading.dispose()
 
 
-def _engine(url: str, threads: int) -> Engine:
-    return create_engine(
+def _pooled(threads: int) -> dict[str, Any]:
+    return {"pool_size": threads, "max_overflow": threads, "pool_pre_ping": True, "pool_timeout": 10}
+
+
+def _engine(url: str, **options: Any) -> Engine:
+    engine = create_engine(
         url,
-        pool_size=threads,
-        max_overflow=threads,
-        pool_pre_ping=True,
-        pool_timeout=10,
         json_serializer=json_text,
         json_deserializer=msgspec.json.decode,
+        connect_args={"prepare_threshold": None},
+        **options,
     )
+    event.listen(engine, "connect", postgres_wire.connected)
+    event.listen(engine, "before_cursor_execute", postgres_wire.settle_before)
+    event.listen(engine, "commit", postgres_wire.settle)
+    event.listen(engine, "rollback", postgres_wire.forget)
+    return engine

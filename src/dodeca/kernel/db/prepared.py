@@ -7,16 +7,19 @@ columns' types say. Pending changes of the Session are flushed first, as before 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Float, Numeric, Select, bindparam
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql import Executable
 
 from dodeca.kernel.db import observe
+from dodeca.kernel.db.postgres_wire import Wire, wire_of
+from dodeca.kernel.db.units import as_sqlalchemys
 
 if TYPE_CHECKING:
     from dodeca.kernel.db.sessions import ReadSession
@@ -77,19 +80,39 @@ class Prepared:
         cursor, _form = self._send(session, values)
         return int(cursor.rowcount)
 
+    def put(self, session: ReadSession, values: Mapping[str, object], *, expected: int | None = None) -> None:
+        """`run` for a change whose rows nobody counts, unless they must be `expected`: StaleDataError is raised then.
+
+        PostgreSQL may be told together with the next statement, or at the end of the unit of work: what a constraint
+        has against it is raised there. In a savepoint, which may answer that, it is told at once."""
+        driver, form, connection = self._ready(session)
+        try:
+            if not isinstance(driver, Wire):
+                count = driver.execute(form.sql, form.bind(values)).rowcount
+            elif session.in_nested_transaction():
+                driver.changes += 1
+                count = driver.answer(form.sql, form.bind(values)).rowcount
+            else:
+                driver.send(form.sql, form.bind(values), expected=expected)
+                return
+        except Exception as error:
+            raise as_sqlalchemys(error, form.sql, connection) from error
+        if expected is not None and count != expected:
+            raise StaleDataError(f"Rows are gone: {form.sql[:60]}")
+
     def run_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]]) -> int:
-        """The same statement for each of `rows`, which have the same members, in one call into the driver. Gives the
+        """The same statement for each of `rows`, which have the same members, in few calls into the driver. Gives the
         number of rows that were changed."""
         if not rows:
             return 0
         driver, form, connection = self._ready(session)
         bound = form.bind_many(rows)
-        cursor = driver.cursor()
         try:
-            cursor.executemany(form.sql, bound)
+            if isinstance(driver, Wire):
+                return driver.many(form.sql, bound)
+            return int(driver.executemany(form.sql, bound).rowcount)
         except Exception as error:
-            raise _as_sqlalchemys(error, form.sql, connection) from error
-        return int(cursor.rowcount)
+            raise as_sqlalchemys(error, form.sql, connection) from error
 
     def bound(self, dialect: Dialect, rows: Sequence[Mapping[str, object]]) -> Bound:
         """The parameters of rows for `insert_many`, converted before the unit of work that will hold the writer."""
@@ -103,52 +126,51 @@ class Prepared:
         if not given:
             return 0
         driver, form, connection = self._ready(session)
-        bound = given if isinstance(rows, Bound) else form.bind_many(rows)
-        cursor = driver.cursor()
+        bound: Sequence[Any] = rows.rows if isinstance(rows, Bound) else form.bind_many(rows)
         changed = at = 0
         try:
-            if not form.positional:
-                cursor.executemany(form.sql, bound)
-                return int(cursor.rowcount)
+            if isinstance(driver, Wire):
+                return driver.many(form.sql, bound)
             for size in ROWS_A_STATEMENT:
                 while len(bound) - at >= size and size * len(form.places) <= MOST_PARAMETERS:
                     together = list(chain.from_iterable(bound[at : at + size]))
-                    changed += int(cursor.execute(form.sql_of(size), together).rowcount)
+                    changed += int(driver.execute(form.sql_of(size), together).rowcount)
                     at += size
             for row in bound[at:]:
-                changed += int(cursor.execute(form.sql, row).rowcount)
+                changed += int(driver.execute(form.sql, row).rowcount)
         except Exception as error:
-            raise _as_sqlalchemys(error, form.sql, connection) from error
+            raise as_sqlalchemys(error, form.sql, connection) from error
         return changed
 
     def _send(self, session: ReadSession, values: Mapping[str, object], *, alone: bool = False) -> tuple[Any, _Form]:
         driver, form, connection = self._ready(session, alone=alone)
         try:
-            if form.positional:
-                return driver.execute(form.sql, form.bind(values)), form
-            cursor = driver.cursor()
-            cursor.execute(form.sql, form.bind(values), prepare=True)
+            if isinstance(driver, Wire):
+                driver.changes += not form.only_reads
+                return driver.answer(form.sql, form.bind(values)), form
+            return driver.execute(form.sql, form.bind(values)), form
         except Exception as error:
-            raise _as_sqlalchemys(error, form.sql, connection) from error
-        return cursor, form
+            raise as_sqlalchemys(error, form.sql, connection) from error
 
     def _ready(self, session: ReadSession, *, alone: bool = False) -> tuple[Any, _Form, Connection]:
-        """The driver's connection, in a transaction and with nothing pending, and the statement in its dialect."""
+        """The driver's connection (a `Wire` on PostgreSQL), with nothing pending, and the statement in its dialect."""
         if self._autoflush and session.autoflush and session.has_changes:
             session.flush()
         driver = session.info.get("driver")
         if driver is None:
             connection = session.connection()
-            driver = cast(Any, connection.connection.dbapi_connection)
-            form = self._form(connection.dialect)
+            driver = wire_of(connection)
         else:
             connection = session.info["connection"]
+        if isinstance(driver, Wire):
+            form = self._forms.get("postgresql") or self._form(connection.dialect)
+        else:
             form = self._forms.get("sqlite") or self._form(connection.dialect)
             if not alone and not driver.in_transaction:  # a unit of work sees one snapshot
                 try:
                     driver.execute("BEGIN")
                 except Exception as error:
-                    raise _as_sqlalchemys(error, "BEGIN", connection) from error
+                    raise as_sqlalchemys(error, "BEGIN", connection) from error
         observe.note(form.sql)
         return driver, form, connection
 
@@ -184,21 +206,6 @@ def _all(cursor: Any, form: _Form) -> list[tuple[Any, ...]]:
     return form.convert_many(rows) if form.converts and rows else list(rows)
 
 
-def _as_sqlalchemys(error: Exception, sql: str, connection: Connection) -> BaseException:
-    """The error that SQLAlchemy would raise for the driver's: whoever repeats units or answers a violated constraint
-    knows those only. A broken connection does not go back to the pool."""
-    dialect = cast(Any, connection.dialect)
-    if not isinstance(error, dialect.dbapi.Error):
-        return error
-    broken = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
-    if broken:
-        connection.invalidate(error)
-    raised: BaseException = DBAPIError.instance(
-        sql, None, error, dialect.dbapi.Error, connection_invalidated=broken, dialect=dialect
-    )
-    return raised
-
-
 def _wire_type(kind: Any) -> int | None:
     """PostgreSQL's number of the type that a column's values come in, where SQLAlchemy asks for it (psycopg)."""
     plain = getattr(kind, "impl_instance", kind)
@@ -222,12 +229,22 @@ def _null_kept(convert: Callable[[Any], Any]) -> tuple[Callable[[Any], Any], boo
         return convert, False
 
 
+def _positional(dialect: Dialect) -> Dialect:
+    """The dialect with parameters by their place: SQLite's has them so, libpq's are `$1`, `$2` …"""
+    if dialect.positional:
+        return dialect
+    other: Any = copy.copy(dialect)
+    other.paramstyle, other.positional = "numeric_dollar", True
+    other.identifier_preparer = other.preparer(other)
+    return cast(Dialect, other)
+
+
 class _Form:
     """The statement as one engine takes it."""
 
     def __init__(self, statement: Executable, columns: list[str] | None, dialect: Dialect) -> None:
         compiled: Any = cast(Any, statement).compile(
-            dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
+            dialect=_positional(dialect), column_keys=columns, compile_kwargs={"render_postcompile": True}
         )
         self.sql: str = str(compiled)
         binders: dict[str, Callable[[Any], Any]] = dict(compiled._bind_processors)
@@ -237,17 +254,17 @@ class _Form:
             for name, value in given.items()
             if not compiled.binds[name].required
         }
-        self.positional = bool(compiled.positional)
+        self.only_reads = isinstance(statement, Select)
         self._sql_of: dict[int, str] = {}
-        names = list(compiled.positiontup) if self.positional else list(given)
-        self.places = [(n if self.positional else name, name, binders.get(name)) for n, name in enumerate(names)]
+        names = list(compiled.positiontup)
+        self.places = [(place, name, binders.get(name)) for place, name in enumerate(names)]
         required = [place for place in self.places if place[1] not in self.fixed]
         self.fewest = len({name for _, name, _ in required})
         self.open = [place for place, _, _ in required]
         self.pick = picking([name for _, name, _ in required])
         self.conversions = [(place, _null_kept(convert)) for place, _, convert in required if convert is not None]
-        self.template: Any = [self.fixed.get(name) for name in names] if self.positional else dict(self.fixed)
-        self.is_whole = self.positional and len(required) == len(names)
+        self.template: Any = [self.fixed.get(name) for name in names]
+        self.is_whole = len(required) == len(names)
         result: Any = getattr(compiled, "_result_columns", ())
         converters = [c.type._cached_result_processor(dialect, _wire_type(c.type)) for c in result]
         self.converts = [
@@ -291,8 +308,6 @@ class _Form:
 
     def bind_many(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Any]:
         """The parameters of many rows. Column by column, which takes a quarter of the time of one row after another."""
-        if not self.positional:
-            return [self.bind(row) for row in rows]
         columns: dict[str, list[object]] = {}
         for _place, name, convert in self.places:
             if name in columns:  # one parameter can stand for several columns

@@ -91,7 +91,7 @@ class WriteSession(ReadSession):
             return known
         found = self.get(entity, ident, **LOCKING)
         if found is not None:
-            self._hold(found)
+            self.hold(found)
         return found
 
     def held(self, entity: type[T], ident: Any) -> T | None:
@@ -112,14 +112,14 @@ class WriteSession(ReadSession):
         `add` and `flush`, at a tenth of the cost, and without looking at other objects."""
         for instance in instances:
             store(self, instance)
-        if not self.in_nested_transaction():
+        self.hold(*instances)
+
+    def hold(self, *instances: object) -> None:
+        """These rows are locked or stored by this unit: `get_locked` need not ask for them."""
+        if not self.in_nested_transaction():  # whose end may set them free again
             held = self._held
             for instance in instances:
                 held[instance_state(instance).key] = instance
-
-    def _hold(self, instance: object) -> None:
-        if not self.in_nested_transaction():  # whose end may set it free again
-            self._held[instance_state(instance).key] = instance
 
     @property
     def _held(self) -> dict[Any, Any]:

@@ -10,17 +10,15 @@ others need not pay for.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 import structlog
@@ -30,6 +28,7 @@ from sqlalchemy.pool import NullPool
 from dodeca.kernel.db import units
 from dodeca.kernel.db.models import json_text
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
+from dodeca.kernel.db.waiting import Unit, answer, waiting_task, waiting_thread
 from dodeca.kernel.errors import Unavailable
 
 T = TypeVar("T")
@@ -47,18 +46,6 @@ LONGEST_LOG_PAGES = 16_384
 """Beyond it (64 MiB) the writer copies what is left itself, so that the log begins anew."""
 
 
-@dataclass(slots=True)
-class _Unit:
-    """One caller's unit and where its result goes."""
-
-    run: Callable[[WriteSession], Any]
-    deliver: Callable[[Any, BaseException | None], None]
-    loop: asyncio.AbstractEventLoop | None = None
-    result: Any = None
-    error: BaseException | None = None
-    callbacks: list[Callable[[], None]] = field(default_factory=list)
-
-
 class SqliteDatabase:
     """See the module's text. Safe to use from any thread and from any event loop."""
 
@@ -70,7 +57,7 @@ class SqliteDatabase:
         self._write_engine = _engine(url, readonly=False)
         self._readers = threading.local()
         self._open: list[Connection] = []
-        self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closed = False
         self.around_callbacks: Callable[[], AbstractContextManager[None]] = nullcontext
         self.groups_committed = 0
@@ -124,26 +111,16 @@ class SqliteDatabase:
         if threading.current_thread() is self._writer:
             raise RuntimeError("A unit of work cannot open another: pass its session on.")
         future: Future[T] = Future()
-
-        def deliver(result: T, error: BaseException | None) -> None:
-            future.set_exception(error) if error is not None else future.set_result(result)
-
-        self._put(_Unit(unit, deliver))
+        self._put(waiting_thread(unit, future))
         return future.result()
 
     async def awrite(self, unit: Callable[[WriteSession], T]) -> T:
         """The same for the event loop, which is never blocked by it."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def deliver(result: T, error: BaseException | None) -> None:
-            if not future.done():
-                future.set_exception(error) if error is not None else future.set_result(result)
-
-        self._put(_Unit(unit, deliver, loop))
+        waiting, future = waiting_task(unit)
+        self._put(waiting)
         return await future
 
-    def _put(self, unit: _Unit) -> None:
+    def _put(self, unit: Unit) -> None:
         if self._closed:
             raise Unavailable("The server is shutting down.")
         if self._queue.qsize() >= QUEUE_UNITS:
@@ -168,12 +145,12 @@ class SqliteDatabase:
                     connection.close()
                 connection, session = None, None
                 self._one_by_one(group, error)
-            self._answer(group)
+            answer(group, self.around_callbacks)
         if connection is not None:
             connection.close()
 
     def _commit_group(
-        self, connection: Connection, group: list[_Unit], session: WriteSession | None, *, guarded: bool = False
+        self, connection: Connection, group: list[Unit], session: WriteSession | None, *, guarded: bool = False
     ) -> WriteSession | None:
         """Run and commit `group` (which grows by what arrives meanwhile), where `guarded` with a savepoint around each
         unit. Takes and gives the Session that is kept, see `_run`. Raises if the group as a whole failed."""
@@ -197,7 +174,7 @@ class SqliteDatabase:
         self._checkpoints.note(len(group))
         return session
 
-    def _grows(self, group: list[_Unit], started: float) -> bool:
+    def _grows(self, group: list[Unit], started: float) -> bool:
         """Take one more unit that waits, while the group is neither large nor old."""
         if len(group) >= GROUP_UNITS or time.monotonic() - started >= GROUP_SECONDS:
             return False
@@ -211,7 +188,7 @@ class SqliteDatabase:
         group.append(unit)
         return True
 
-    def _one_by_one(self, group: list[_Unit], cause: Exception) -> None:
+    def _one_by_one(self, group: list[Unit], cause: Exception) -> None:
         """After a failed commit nothing of the group is stored: give each unit its own transaction, so that one
         that cannot be stored does not take the others with it."""
         busy = units.is_repeatable(cause)
@@ -228,23 +205,6 @@ class SqliteDatabase:
                     units.pause(attempt)
                 else:
                     break
-
-    def _answer(self, group: list[_Unit]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop | None, list[_Unit]] = {}
-        with self.around_callbacks():
-            for unit in group:
-                if unit.error is None:
-                    units.call_back(unit.callbacks)
-        for unit in group:
-            by_loop.setdefault(unit.loop, []).append(unit)
-        for loop, answered in by_loop.items():
-            if loop is None:
-                _deliver(answered)
-            else:
-                try:
-                    loop.call_soon_threadsafe(_deliver, answered)
-                except RuntimeError:  # the loop is closed: nobody waits any more
-                    log.debug("database.caller_gone", units=len(answered))
 
     def close(self) -> None:
         """Finish what is queued, then close all connections. Idempotent."""
@@ -305,7 +265,7 @@ class _HalfDoneError(Exception):
 
 
 def _run(
-    connection: Connection, unit: _Unit, kept: WriteSession | None = None, *, guarded: bool = True
+    connection: Connection, unit: Unit, kept: WriteSession | None = None, *, guarded: bool = True
 ) -> WriteSession | None:
     """Run one unit, where `guarded` in a savepoint. Its own error is kept for its caller; an error that ended the whole
     transaction (SQLite rolls everything back when the disk is full) is raised.
@@ -353,11 +313,6 @@ def _write_session(connection: Connection, driver: sqlite3.Connection) -> WriteS
 
 def _driver(connection: Connection) -> sqlite3.Connection:
     return cast(sqlite3.Connection, connection.connection.dbapi_connection)
-
-
-def _deliver(answered: Iterable[_Unit]) -> None:
-    for unit in answered:
-        unit.deliver(unit.result, unit.error)
 
 
 def _engine(url: str, *, readonly: bool) -> Engine:

@@ -14,7 +14,6 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Column, Table, bindparam, insert, update
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.orm.attributes import instance_state
-from sqlalchemy.orm.exc import StaleDataError
 
 from dodeca.kernel.db.bykey import attach, by_key
 from dodeca.kernel.db.prepared import Prepared, picking
@@ -48,7 +47,7 @@ class Storing:
         for name in self.names.difference(values):
             default = self._defaults.get(name)
             values[name] = None if default is None else default()
-        self._insert.run(session, **dict(zip(self._new, self._values(values), strict=True)))
+        self._insert.put(session, dict(zip(self._new, self._values(values), strict=True)))
         attach(session, instance, tuple(values[name] for name in self._key))
 
     def update(self, session: Any, instance: object, state: InstanceState[Any]) -> None:
@@ -61,8 +60,7 @@ class Storing:
             statement = self._updates[changed] = Prepared(update(self._table).where(*mine).values(new), autoflush=False)
         bound = {self._parameters[name]: values[name] for name in changed}
         bound |= {f"key_{name}": values[name] for name in self._key}
-        if statement.run(session, **bound) != 1:
-            raise StaleDataError(f"A row of {self._table.name} is gone.")
+        statement.put(session, bound, expected=1)
         state._commit_all(state.dict, session.identity_map)
 
     def is_plain(self, state: InstanceState[Any]) -> bool:

@@ -6,9 +6,10 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from dodeca.kernel.errors import Unavailable
@@ -65,6 +66,21 @@ def _with_contexts(error: BaseException) -> Iterator[BaseException]:
     while current is not None and isinstance(error, DBAPIError):
         yield current
         current = current.__context__
+
+
+def as_sqlalchemys(error: Exception, sql: str, connection: Connection) -> BaseException:
+    """The error that SQLAlchemy would raise for the driver's: whoever repeats units or answers a violated constraint
+    knows those only. A broken connection does not go back to the pool."""
+    dialect = cast(Any, connection.dialect)
+    if not isinstance(error, dialect.dbapi.Error):
+        return error
+    broken = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+    if broken:
+        connection.invalidate(error)
+    raised: BaseException = DBAPIError.instance(
+        sql, None, error, dialect.dbapi.Error, connection_invalidated=broken, dialect=dialect
+    )
+    return raised
 
 
 def pause(attempt: int) -> None:

@@ -32,7 +32,7 @@ def insert_rows(session: WriteSession, table: Table, rows: Sequence[Mapping[str,
     for start in range(0, len(rows), MOST_ROWS):
         some = rows[start : start + MOST_ROWS]
         statement, names, values = _inserting(table, len(some))
-        statement.run(session, **dict(zip(names, chain.from_iterable(map(values, some)), strict=True)))
+        statement.put(session, dict(zip(names, chain.from_iterable(map(values, some)), strict=True)))
 
 
 def made_once(session: WriteSession, row: T, find: Callable[[], T | None]) -> T:

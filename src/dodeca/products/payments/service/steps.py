@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import and_, bindparam, exists
+from sqlalchemy import Select, and_, bindparam, exists
 
 from dodeca.kernel.db import ReadSession, Together, WriteSession
 from dodeca.kernel.errors import NotFound
@@ -73,36 +73,31 @@ _its = Merchant.account_id == bindparam("account_id")
 _has_webhooks = exists().where(
     Webhook.merchant_id == Merchant.id, Webhook.mode == bindparam("mode"), Webhook.disabled_at.is_(None)
 )
-_and_order = Together(
-    Merchant,
-    Order,
-    also=[_has_webhooks],
-    joined=lambda rows: (
-        rows.select_from(Merchant)
-        .outerjoin(Order, and_(Order.id == bindparam("order_id"), Order.merchant_id == Merchant.id))
-        .where(_its)
-    ),
-)
+
+
+def _with_order(rows: Select[Any]) -> Select[Any]:
+    this = and_(Order.id == bindparam("order_id"), Order.merchant_id == Merchant.id)
+    return rows.select_from(Merchant).join(Order, this).where(_its)
+
+
+def _with_payment(rows: Select[Any]) -> Select[Any]:
+    this = and_(Payment.id == bindparam("payment_id"), Payment.merchant_id == Merchant.id)
+    found = rows.select_from(Merchant).join(Payment, this).join(Order, Order.id == Payment.order_id)
+    return found.outerjoin(Card, Card.id == Payment.card_id).where(_its)
+
+
+_and_order = Together(Merchant, Order, also=[_has_webhooks], joined=_with_order, lock=(Order,))
 _and_payment = Together(
-    Merchant,
-    Payment,
-    Order,
-    Card,
-    also=[_has_webhooks],
-    joined=lambda rows: (
-        rows.select_from(Merchant)
-        .outerjoin(Payment, and_(Payment.id == bindparam("payment_id"), Payment.merchant_id == Merchant.id))
-        .outerjoin(Order, Order.id == Payment.order_id)
-        .outerjoin(Card, Card.id == Payment.card_id)
-        .where(_its)
-    ),
+    Merchant, Payment, Order, Card, also=[_has_webhooks], joined=_with_payment, lock=(Order, Payment)
 )
+"""The order is locked first, as everywhere."""
 
 
 def till_with(
     session: ReadSession, account_id: str, mode: str, *, order_id: str | None = None, payment_id: str | None = None
 ) -> Desk:
-    """The same as `till_of`; an order or a payment that the unit is about to ask for comes with the same statement."""
+    """The same as `till_of`; an order, or a payment with its order, that the unit is about to lock comes with the same
+    statement, locked."""
     row = None
     if payment_id is not None:
         row = _and_payment.first(session, account_id=account_id, payment_id=payment_id, mode=mode)

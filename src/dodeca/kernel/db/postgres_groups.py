@@ -1,0 +1,192 @@
+"""Group commit on PostgreSQL: units of work that wait together share one transaction, one connection and one thread.
+
+Threads that each run a unit fight for the one interpreter, and for the rows that everybody counts in; a transaction a
+unit costs two trips and a synced commit. So units are run one after the other as they come, as on SQLite, and committed
+together. That holds rows longer than a transaction of their own would, so it is only done while nothing speaks against
+it: a group that waits for somebody else's lock for long, that fails, or one of whose units fails after it has changed
+something, is rolled back, and each of its units gets a thread and a transaction of its own. Two processes whose groups
+wait for each other's rows are therefore apart before PostgreSQL looks for deadlocks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from dodeca.kernel.db import units
+from dodeca.kernel.db.postgres_wire import Wire, settle, wire_of
+from dodeca.kernel.db.sessions import WriteSession
+from dodeca.kernel.db.waiting import Unit
+
+log = structlog.get_logger(__name__)
+GROUP_UNITS: Final = 64
+GROUP_SECONDS: Final = 0.02
+LOCK_MILLISECONDS: Final = 100
+"""How long a group waits for somebody else's row; PostgreSQL looks for deadlocks after a second."""
+APART_SECONDS: Final = 1.0
+"""After a group has met somebody else's lock units have transactions of their own for so long."""
+STUCK_SECONDS: Final = 0.1
+"""A unit that runs for so long is not waited for."""
+
+
+class _TroubledError(Exception):
+    """What a unit has done can only be undone together with the group's other units."""
+
+
+class Groups:
+    """See the module's text. `apart` runs a unit by itself, in another thread, and answers its caller; `tell` answers
+    those of a group. Both are called from any thread. Nothing may be given after `close`."""
+
+    def __init__(
+        self, engine: Engine, *, apart: Callable[[Unit], None], tell: Callable[[Sequence[Unit]], None]
+    ) -> None:
+        self._engine = engine
+        self._apart = apart
+        self._tell = tell
+        self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._apart_until = 0.0
+        self._began: float | None = None
+        self.groups_committed = 0
+        self.units_committed = 0
+        self._thread = threading.Thread(target=self._loop, name="database-groups", daemon=True)
+        self._thread.start()
+        event.listen(engine, "connect", _wait_briefly)
+
+    def put(self, unit: Unit) -> None:
+        """Run the unit with those that wait, or apart where that is better now."""
+        now, began = time.monotonic(), self._began
+        if now < self._apart_until:
+            self._apart(unit)
+        elif began is not None and now - began > STUCK_SECONDS:
+            self._apart(unit)
+            self._scatter()
+        else:
+            self._queue.put(unit)
+
+    def close(self) -> None:
+        """Finish what waits."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _scatter(self) -> None:
+        """Those that wait behind a long unit run apart."""
+        while (unit := self._next()) is not None:
+            self._apart(unit)
+
+    def _next(self) -> Unit | None:
+        """A unit that waits; none where nothing does, or the end is near."""
+        try:
+            unit = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if unit is None:
+            self._queue.put(None)
+        return unit
+
+    def _loop(self) -> None:
+        connection: Connection | None = None
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            try:
+                if connection is None or connection.closed or connection.invalidated:
+                    connection = self._engine.connect()
+                self._commit(connection, group)
+            except Exception as error:  # noqa: BLE001 - the loop must live on; each caller is told
+                self._began = None
+                if connection is not None and (connection.invalidated or not isinstance(error, _TroubledError)):
+                    connection.close()
+                    connection = None
+                self._disperse(group, error)
+            else:
+                self._began = None
+                self._tell(group)
+        if connection is not None:
+            connection.close()
+
+    def _commit(self, connection: Connection, group: list[Unit]) -> None:
+        """Run and commit `group`, which grows by what arrives meanwhile. Raises what speaks against it."""
+        wire, started = wire_of(connection), time.monotonic()
+        transaction = connection.begin()
+        session: WriteSession | None = None
+        try:
+            for done in itertools.count():
+                if done == len(group) and not self._grows(group, started):
+                    break
+                self._began = time.monotonic()
+                session = _run(connection, wire, group[done], session)
+            settle(connection)
+            transaction.commit()
+        except BaseException:
+            transaction.rollback()
+            raise
+        self.groups_committed += 1
+        self.units_committed += len(group)
+
+    def _grows(self, group: list[Unit], started: float) -> bool:
+        if len(group) >= GROUP_UNITS or time.monotonic() - started >= GROUP_SECONDS:
+            return False
+        unit = self._next()
+        if unit is not None:
+            group.append(unit)
+        return unit is not None
+
+    def _disperse(self, group: list[Unit], error: Exception) -> None:
+        """Nothing of the group is stored. A unit that was alone has failed by itself, unless it lost a race."""
+        cause = error.__cause__ if isinstance(error, _TroubledError) else error
+        raced = cause is not None and units.is_repeatable(cause)
+        if raced:
+            self._apart_until = time.monotonic() + APART_SECONDS
+        if len(group) == 1 and cause is not None and not raced and not units.is_unavailable(cause):
+            group[0].error, group[0].callbacks = units.translated(cause), []
+            self._tell(group)
+            return
+        log.info("database.group_dispersed", units=len(group), error=str(cause or error)[:200])
+        for unit in group:
+            unit.result, unit.error, unit.callbacks = None, None, []
+            self._apart(unit)
+
+
+def _run(connection: Connection, wire: Wire, unit: Unit, kept: WriteSession | None) -> WriteSession | None:
+    """Run one unit. Gives the Session, emptied, for the next; none after an error, which may have left anything in it.
+
+    The error of a unit that has changed nothing is its caller's alone. Raises _TroubledError for any other."""
+    session = kept if kept is not None else _session(connection, wire)
+    changes = wire.changes
+    try:
+        unit.result = unit.run(session)
+        if session.has_changes:
+            session.flush()
+        unit.callbacks = session.committed()
+    except Exception as error:  # delivered to the caller
+        if isinstance(error, DBAPIError) or wire.changes != changes or wire.is_broken:
+            raise _TroubledError from error
+        unit.error = error
+        session.close()
+        return None
+    if wire.is_broken:
+        raise _TroubledError
+    if session.is_used:
+        session.close()
+    session.info.clear()
+    session.info.update(driver=wire, connection=connection)
+    return session
+
+
+def _session(connection: Connection, wire: Wire) -> WriteSession:
+    session = WriteSession(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+    session.info.update(driver=wire, connection=connection)
+    return session
+
+
+def _wait_briefly(driver: Any, _record: object) -> None:
+    with driver.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{LOCK_MILLISECONDS}ms'")
+    driver.commit()

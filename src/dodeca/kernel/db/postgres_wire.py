@@ -1,0 +1,239 @@
+"""Prepared statements on PostgreSQL, sent without the machinery of a cursor.
+
+A cursor of psycopg makes a query object, a generator and a wait loop for each statement, and costs two and a half times
+what libpq itself does. `Wire` sends what `Prepared` has compiled through psycopg's own binding of libpq
+(https://www.psycopg.org/psycopg3/docs/api/pq.html), with psycopg's conversions of values. A statement whose answer
+nobody reads waits for the next one that has to answer, or for the end of the unit of work, and goes in the same trip:
+libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html).
+
+psycopg itself prepares nothing on these connections (`prepare_threshold`): it would deallocate all prepared statements
+of the session, ours with them, after every ROLLBACK.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dodeca.kernel.db.units import as_sqlalchemys
+
+if TYPE_CHECKING:  # where SQLite serves, the driver is not even loaded
+    import psycopg
+
+MOST_WAITING: Final = 64
+"""Statements in one trip: what they need on the way stays well within the buffers of a connection."""
+
+
+class Waiting(NamedTuple):
+    """A statement that is still to be sent. `expected`: how many rows it must change, where that is certain."""
+
+    sql: str
+    name: bytes
+    values: Sequence[Any]
+    formats: Sequence[Any]
+    expected: int | None = None
+
+
+class Answer:
+    """What a statement gave, as a cursor of DB-API 2 tells it."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows."""
+        return self._rows
+
+
+class Wire:
+    """One connection's prepared statements. Used by one thread at a time, as its connection is.
+
+    `changes` counts what has been sent or waits that may have changed something. Statements wait where whoever owns the
+    connection `waits` for them."""
+
+    def __init__(self, driver: psycopg.Connection[Any], *, waits: bool) -> None:
+        from psycopg import adapt, pq
+
+        self.driver = driver
+        self._most_waiting = MOST_WAITING if waits else 1
+        self.changes = 0
+        self._libpq = driver.pgconn
+        self._pq = pq
+        self._done = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+        self._auto = adapt.PyFormat.AUTO
+        self._values = adapt.Transformer(driver)
+        self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._formats: dict[int, list[Any]] = {}
+        self._waiting: list[Waiting] = []
+
+    def answer(self, sql: str, values: Sequence[Any]) -> Answer:
+        """Send a statement, with all that wait, and give its answer. Raises psycopg's errors and StaleDataError, also
+        for a statement that waited."""
+        self._begin()
+        wanted = self._ready(sql, values, None)
+        if self._waiting:
+            result = self._together([*self._taken(), wanted])[-1]
+        else:
+            result = self._libpq.exec_prepared(wanted.name, wanted.values, wanted.formats)
+            self._check(result)
+        self._values.set_pgresult(result)
+        return Answer(self._values.load_rows(0, result.ntuples, tuple), result.command_tuples or 0)
+
+    def send(self, sql: str, values: Sequence[Any], *, expected: int | None = None) -> None:
+        """Let a statement that changes something wait for the next trip. What is wrong with it is raised there."""
+        self._begin()
+        self.changes += 1
+        self._waiting.append(self._ready(sql, values, expected))
+        if len(self._waiting) >= self._most_waiting:
+            self.settle()
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Send a statement that changes something with each of many rows of values; gives how many rows it changed."""
+        self._begin()
+        self.settle()
+        self.changes += 1
+        changed = 0
+        for start in range(0, len(rows), MOST_WAITING):
+            batch = [self._ready(sql, values, None) for values in rows[start : start + MOST_WAITING]]
+            changed += sum(result.command_tuples or 0 for result in self._together(batch))
+        return changed
+
+    def settle(self) -> None:
+        """Send what waits. Raises as `answer` does."""
+        if self._waiting:
+            self._together(self._taken())
+
+    def forget(self) -> None:
+        """Drop what waits: its unit of work failed, and is rolled back."""
+        self._waiting.clear()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the transaction can only be rolled back."""
+        return bool(self._libpq.transaction_status == self._pq.TransactionStatus.INERROR)
+
+    def _begin(self) -> None:
+        if self.driver.autocommit or self._libpq.transaction_status != self._pq.TransactionStatus.IDLE:
+            return
+        self._check(self._libpq.exec_(b"BEGIN READ ONLY" if self.driver.read_only else b"BEGIN"))
+
+    def _taken(self) -> list[Waiting]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _ready(self, sql: str, values: Sequence[Any], expected: int | None) -> Waiting:
+        """The statement with its values as they travel, prepared for their types when it comes for the first time."""
+        size = len(values)
+        wanted = self._formats.get(size)
+        if wanted is None:
+            wanted = self._formats[size] = [self._auto] * size
+        dumped = self._values.dump_sequence(values, wanted)
+        types = self._values.types or ()
+        name = self._names.get((sql, types))
+        if name is None:
+            name = f"dodeca_{len(self._names)}".encode()
+            self._check(self._libpq.prepare(name, sql.encode(), types))
+            self._names[sql, types] = name
+        return Waiting(sql, name, dumped, self._values.formats or (), expected)
+
+    def _together(self, batch: Sequence[Waiting]) -> list[Any]:
+        """Send them in one trip; gives their results. Raises the error of the first that fails."""
+        libpq = self._libpq
+        libpq.enter_pipeline_mode()
+        try:
+            for one in batch:
+                libpq.send_query_prepared(one.name, one.values, one.formats)
+            libpq.pipeline_sync()
+            results = self._results()
+        finally:
+            if libpq.status == self._pq.ConnStatus.OK:
+                libpq.exit_pipeline_mode()
+        for one, result in zip(batch, results, strict=True):
+            self._check(result)
+            if one.expected is not None and result.command_tuples != one.expected:
+                raise StaleDataError(f"Rows are gone: {one.sql[:60]}")
+        return results
+
+    def _results(self) -> list[Any]:
+        """All results up to the end of the trip, which waits for them without holding the interpreter."""
+        libpq, found = self._libpq, list[Any]()
+        poll = select.poll()
+        while libpq.flush():
+            poll.register(libpq.socket, select.POLLIN | select.POLLOUT)
+            if any(event & select.POLLIN for _, event in poll.poll()):
+                libpq.consume_input()
+        poll.register(libpq.socket, select.POLLIN)
+        while True:
+            while libpq.is_busy():
+                poll.poll()
+                libpq.consume_input()
+            result = libpq.get_result()
+            if result is None:
+                if libpq.status != self._pq.ConnStatus.OK:
+                    raise self._lost()
+                continue
+            if result.status == self._pq.ExecStatus.PIPELINE_SYNC:
+                return found
+            found.append(result)
+
+    def _check(self, result: Any) -> None:
+        if result.status in self._done:
+            return
+        if self._libpq.status != self._pq.ConnStatus.OK:
+            raise self._lost()
+        from psycopg.errors import error_from_result
+
+        raise error_from_result(result, self.driver.info.encoding)
+
+    def _lost(self) -> Exception:
+        from psycopg import OperationalError
+
+        return OperationalError(self._libpq.get_error_message())
+
+
+def connected(driver: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
+    """Give a new connection of an engine of ours its wire; the engine sends what waits on it before all else."""
+    record.info["wire"] = Wire(driver, waits=True)
+
+
+def wire_of(connection: Connection) -> Wire:
+    """The wire of a connection; nothing waits on one of somebody else's engine."""
+    info = connection.info
+    wire: Wire | None = info.get("wire")
+    if wire is None:
+        wire = info["wire"] = Wire(cast(Any, connection.connection.dbapi_connection), waits=False)
+    return wire
+
+
+def settle(connection: Connection) -> None:
+    """Send what waits. Raises SQLAlchemy's errors, StaleDataError."""
+    try:
+        wire_of(connection).settle()
+    except Exception as error:
+        raise as_sqlalchemys(error, "", connection) from error
+
+
+def settle_before(
+    connection: Connection, _cursor: object, statement: str, _values: object, _context: object, _many: bool
+) -> None:
+    """The same when SQLAlchemy is about to send something itself."""
+    wire_of(connection).changes += not statement.startswith("SELECT")
+    settle(connection)
+
+
+def forget(connection: Connection) -> None:
+    """Drop what waits: it is rolled back. A lost connection's wire is lost with it."""
+    if not connection.invalidated:
+        wire_of(connection).forget()

@@ -1,0 +1,75 @@
+"""Units of work that wait to be committed together, and how their callers hear of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+
+from dodeca.kernel.db import units
+from dodeca.kernel.db.sessions import WriteSession
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Unit:
+    """One caller's unit and where its result goes."""
+
+    run: Callable[[WriteSession], Any]
+    deliver: Callable[[Any, BaseException | None], None]
+    loop: asyncio.AbstractEventLoop | None = None
+    result: Any = None
+    error: BaseException | None = None
+    callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+
+def waiting_thread(unit: Callable[[WriteSession], T], future: Future[T]) -> Unit:
+    """The unit of a thread that waits for `future`."""
+
+    def deliver(result: T, error: BaseException | None) -> None:
+        future.set_exception(error) if error is not None else future.set_result(result)
+
+    return Unit(unit, deliver)
+
+
+def waiting_task(unit: Callable[[WriteSession], T]) -> tuple[Unit, asyncio.Future[T]]:
+    """The unit of a task of the running event loop, and what the task waits for; it may stop waiting."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def deliver(result: T, error: BaseException | None) -> None:
+        if not future.done():
+            future.set_exception(error) if error is not None else future.set_result(result)
+
+    return Unit(unit, deliver, loop), future
+
+
+def answer(group: Sequence[Unit], around_callbacks: Callable[[], AbstractContextManager[None]]) -> None:
+    """Run what was to happen after the commit, then tell all callers; those of one event loop in one call."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[Unit]] = {}
+    with around_callbacks():
+        for unit in group:
+            if unit.error is None:
+                units.call_back(unit.callbacks)
+    for unit in group:
+        by_loop.setdefault(unit.loop, []).append(unit)
+    for loop, answered in by_loop.items():
+        if loop is None:
+            _deliver(answered)
+        else:
+            try:
+                loop.call_soon_threadsafe(_deliver, answered)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                log.debug("database.caller_gone", units=len(answered))
+
+
+def _deliver(answered: Iterable[Unit]) -> None:
+    for unit in answered:
+        unit.deliver(unit.result, unit.error)
