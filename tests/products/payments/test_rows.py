@@ -55,6 +55,7 @@ def test_a_subscription_is_seen_changed_and_ended_by_its_merchant_and_by_nobody_
     assert (made.status_code, made.json()["status"]) == (201, "created")
     path = f"/subscriptions/{made.json()['id']}"
     assert "/payments/s/" in made.json()["checkout_url"]
+    assert anna.ask("GET", path + "/preview").json()["amount"] == 30_000
     agree(make, anna, made.json()["id"])
     assert anna.ask("GET", path).json()["status"] == "active"
     assert anna.ask("GET", path + "/preview").json()["amount"] == 30_000

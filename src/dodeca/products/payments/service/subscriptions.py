@@ -305,7 +305,10 @@ def by_code(session: ReadSession, code: str) -> Subscription:
 
 def preview(session: ReadSession, row: Subscription) -> dict[str, Any] | None:
     """The next invoice as it stands now; None where none will come."""
-    if row.charge_at is None or row.status not in ("created", "authenticated", "active", "pending"):
+    charge_at = row.charge_at
+    if charge_at is None and row.status == "created":
+        charge_at = row.start_at or now_of(session, row)  # when its payer agrees
+    if charge_at is None or row.status not in ("created", "authenticated", "active", "pending"):
         return None
     terms = _next_terms(session, row)
     lines = [(terms.item.name, terms.item.amount, terms.quantity)]
@@ -313,7 +316,7 @@ def preview(session: ReadSession, row: Subscription) -> dict[str, Any] | None:
     total = sum(amount * quantity for _name, amount, quantity in lines)
     used = min(row.credit, total)
     return {
-        "charge_at": clock.rfc3339(row.charge_at),
+        "charge_at": clock.rfc3339(charge_at),
         "currency": terms.item.currency,
         "lines": [{"name": n, "amount": a, "quantity": q} for n, a, q in lines],
         "credit": used,
