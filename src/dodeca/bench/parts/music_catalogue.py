@@ -61,6 +61,8 @@ def add_songs(platform: Platform, count: int, generator: random.Random, *, sampl
 
     for start in range(0, count, AT_ONCE):
         platform.db.write(lambda session, start=start: batch(session, start))  # type: ignore[misc]
+    while platform.db.write(searching.indexes["song"].join_lists):  # as an hourly job of a server does
+        pass
     return kept
 
 
