@@ -40,3 +40,10 @@ class ReadyDocuments(msgspec.Struct, frozen=True):
     words: Bound
     folded: Sequence[dict[str, Any]] = ()
     """The words once more, of an index that has `parts`."""
+
+
+def storable(text: str) -> str:
+    """Without what no database stores: zero characters and halves of surrogate pairs."""
+    if text.isascii():
+        return text.replace("\0", " ")
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()

@@ -39,7 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dodeca.kernel.db import Bound, Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.db import metadata as all_tables
 from dodeca.kernel.search import lists, naming, queries
-from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments
+from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments, storable
 from dodeca.kernel.search.highlights import snippet
 from dodeca.kernel.search.parts import PARTS_SUFFIX, Parts, column_of_words, folded_words, part_of
 from dodeca.kernel.search.queries import Query, Term, parsed
@@ -135,7 +135,7 @@ class SearchIndex:
         filters = filters or {}
         if unknown := (fields.keys() - self.fields.keys()) | (filters.keys() - set(self.filters)):
             raise ValueError(f"The index {self.name} has no {', '.join(sorted(unknown))}.")
-        texts = {field: _storable(fields.get(field, "")) for field in self.fields}
+        texts = {field: storable(fields.get(field, "")) for field in self.fields}
         values: dict[str, Any] = {
             "at": at,
             **{f"filter_{name}": filters.get(name) for name in self.filters},
@@ -212,7 +212,7 @@ class SearchIndex:
         return row | {f"field_{field}": value for field, value in self._stored(document).items()}
 
     def _stored(self, document: Document) -> dict[str, str]:
-        return {field: _storable(document.fields.get(field, "")) for field in self.fields}
+        return {field: storable(document.fields.get(field, "")) for field in self.fields}
 
     def _words_of_parts(self, texts: Mapping[str, str]) -> dict[str, str]:
         """The column of PostgreSQL's that parts are looked for in."""
@@ -488,13 +488,6 @@ def is_companion(table_name: str | None) -> bool:
     name = (table_name or "").removeprefix("ix_")
     ends = tuple(suffix + shadow for suffix in _SUFFIXES for shadow in _SHADOWS)
     return name.startswith("search_") and name.endswith(ends)
-
-
-def _storable(text: str) -> str:
-    """Without what no database stores: zero characters and halves of surrogate pairs."""
-    if text.isascii():
-        return text.replace("\0", " ")
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
 def _upsert(statement: Any, doc_id: str, values: Mapping[str, Any]) -> Any:

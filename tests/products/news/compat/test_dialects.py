@@ -225,7 +225,17 @@ def test_the_search_api_gives_items_with_their_tree_and_users(client: Client, ne
     assert item["children"][0]["parent_id"] == post.id
     user = client.get("/news/api/v1/users/Poster").json()
     assert (user["submission_count"], user["comment_count"]) == (1, 1)
-    for missing in ("items/999999", "items/x", "users/nobody", "nothing", "items", "search/more", "items/1/more", "users/a/b/c", ""):
+    for missing in (
+        "items/999999",
+        "items/x",
+        "users/nobody",
+        "nothing",
+        "items",
+        "search/more",
+        "items/1/more",
+        "users/a/b/c",
+        "",
+    ):
         answer = client.get(f"/news/api/v1/{missing}".rstrip("/"))
         assert (answer.status_code, answer.json()) == (404, {"status": 404, "error": "Not Found"})
 
