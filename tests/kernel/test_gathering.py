@@ -91,10 +91,11 @@ def test_one_that_is_refused_is_told_so_alone(wishes: Wishes) -> None:
 def test_one_that_breaks_the_call_is_left_alone_with_it(wishes: Wishes) -> None:
     """A constraint or a defect of ours: the others are stored all the same, and once."""
     answers = asyncio.run(wishes.ask("a", "crash", "b", "a"))
-    assert answers[0] == "A"
     assert answers[2] == "B"
     assert isinstance(answers[1], RuntimeError)
-    assert type(answers[3]).__name__ == "IntegrityError"
+    twice = [answers[0], answers[3]]  # of two who want the same, either may come first
+    assert [answer for answer in twice if isinstance(answer, str)] == ["A"]
+    assert [type(answer).__name__ for answer in twice if not isinstance(answer, str)] == ["IntegrityError"]
     assert wishes.stored() == ["a", "b"]
 
 
