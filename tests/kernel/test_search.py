@@ -373,15 +373,32 @@ def test_a_read_session_is_enough(db: Database) -> None:
     assert db.read(asking) == 1
 
 
+def lists(session: ReadSession) -> int:
+    """How many lists of words the engine has; PostgreSQL has one."""
+    statement = text(f"SELECT count(DISTINCT segid) FROM {places.companion}_idx")
+    return int(session.scalar(statement) or 0) if session.dialect == "sqlite" else 1
+
+
+def test_no_document_waits_until_what_a_load_left_is_joined(db: Database) -> None:
+    """At a million documents that takes seconds, in which nobody could write."""
+    db.write(places.begin_load)
+    for number in range(14):
+        place(db, str(number), f"Harbour {number}")
+    db.write(places.end_load)
+    before = db.read(lists)
+
+    for number in range(14, 20):
+        place(db, str(number), f"Harbour {number}")
+
+    assert db.read(lists) >= before
+    assert len(placed(db, "harbour")) == 20
+
+
 def test_lists_of_words_are_joined_where_there_are_many(db: Database) -> None:
     db.write(places.begin_load)  # so that they are not joined at once
     for number in range(12):
         place(db, str(number), f"Harbour {number}")
     db.write(places.end_load)
-
-    def lists(session: ReadSession) -> int:
-        statement = text(f"SELECT count(DISTINCT segid) FROM {places.companion}_idx")
-        return int(session.scalar(statement) or 0) if session.dialect == "sqlite" else 1
 
     steps = 0
     before = db.read(lists)

@@ -8,6 +8,7 @@ database's locale. What people type (`queries`) is data: there is no input that 
 from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments
 from dodeca.kernel.search.highlights import Snippet
 from dodeca.kernel.search.index import MOST_RANKED, SearchIndex, is_companion
+from dodeca.kernel.search.lists import join_all
 from dodeca.kernel.search.queries import Query, parsed
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "SearchIndex",
     "Snippet",
     "is_companion",
+    "join_all",
     "parsed",
 ]

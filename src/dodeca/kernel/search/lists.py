@@ -4,17 +4,21 @@ https://www.sqlite.org/fts5.html#special_insert_commands"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import column, func, insert, select, table
 
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Database, ReadSession, WriteSession
 
-# How many lists there may be before they are joined, and how many bytes of new ones are kept in memory until they are
-# written.
-LOADING: Final = {"automerge": 16, "hashsize": 16 * 1024 * 1024}
-NOT_LOADING: Final = {"automerge": 4, "hashsize": 1024 * 1024}
+if TYPE_CHECKING:
+    from dodeca.kernel.search.index import SearchIndex
+
+# How many lists there may be before they are joined, by and by and at once; and how many bytes of new ones are kept in
+# memory until they are written. What a load leaves is never joined at once: the next small document would hold the
+# writer up for seconds. `join` does it step by step.
+LOADING: Final = {"automerge": 16, "crisismerge": 64, "hashsize": 16 * 1024 * 1024}
+NOT_LOADING: Final = {"automerge": 4, "crisismerge": 64, "hashsize": 1024 * 1024}
 MOST: Final = 8
 """Lists that are left as they are: new documents make new ones all the time."""
 PAGES: Final = 500
@@ -40,6 +44,13 @@ def join(session: WriteSession, companion: str) -> bool:
     if many:
         _tell(session, companion, "merge", -PAGES)
     return many
+
+
+async def join_all(database: Database, indexes: Iterable[SearchIndex]) -> None:
+    """Keep indexes quick, in small steps, between which others write. For a job that runs from time to time."""
+    for index in indexes:
+        while await database.awrite(index.join_lists):
+            pass
 
 
 def _tell(session: WriteSession, companion: str, command: str, value: int) -> None:

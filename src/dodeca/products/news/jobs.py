@@ -20,7 +20,7 @@ from dodeca.products.news.models import Item, ItemTag, RankPlace, Site, Tag
 from dodeca.products.news.service import items, listing, rings
 from dodeca.products.news.service.members import VISITOR, insert_for
 from dodeca.products.news.service.rules import PRODUCT, Rules, current
-from dodeca.products.news.service.searching import index_item
+from dodeca.products.news.service.searching import index_item, join_lists
 from dodeca.products.news.service.telling import tell_author
 
 CANDIDATE_DAYS = 4
@@ -182,4 +182,4 @@ def forget_places(session: WriteSession, _job: JobContext, _payload: Nothing) ->
     session.execute(delete(RankPlace).where(RankPlace.at < clock.ago(days=HISTORY_DAYS)))
 
 
-jobs: list[Job[Any]] = [refresh_ranks, release, find_rings, forget_places, index_item]
+jobs: list[Job[Any]] = [refresh_ranks, release, find_rings, forget_places, index_item, join_lists]

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, String, cast, select
 
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.jobs import JobContext, Nothing, job
-from dodeca.kernel.search import Document, SearchIndex
+from dodeca.kernel.search import Document, SearchIndex, join_all
 from dodeca.products.music.models import Album, Artist, Playlist, Song, Station
 from dodeca.products.music.service.counting import Touched
 from dodeca.products.music.service.folding import folded
@@ -51,10 +51,8 @@ def index_things(session: WriteSession, _job: JobContext, payload: Changed) -> N
 
 @job("music.join_lists", every=3600)
 async def join_lists(context: JobContext, _payload: Nothing) -> None:
-    """Keep each index quick, in small steps, between which others write."""
-    for index in indexes.values():
-        while await context.platform.db.awrite(index.join_lists):
-            pass
+    """Keep each index quick."""
+    await join_all(context.platform.db, indexes.values())
 
 
 def later(session: WriteSession, touched: Touched) -> None:

@@ -14,8 +14,8 @@ from dodeca.commons.accounts.public import account_by_id
 from dodeca.commons.discussion import plain_text
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
-from dodeca.kernel.jobs import JobContext, job
-from dodeca.kernel.search import MOST_RANKED, Document, Hit, SearchIndex
+from dodeca.kernel.jobs import JobContext, Nothing, job
+from dodeca.kernel.search import MOST_RANKED, Document, Hit, SearchIndex, join_all
 from dodeca.products.news.models import Item, ItemTag
 from dodeca.products.news.service.members import Viewer, may_see
 
@@ -39,6 +39,12 @@ def index_item(session: WriteSession, _job: JobContext, payload: ItemRef) -> Non
     item = session.get(Item, payload.item_id)
     if item is not None:
         put(session, item)
+
+
+@job("news.join_lists", every=3600)
+async def join_lists(context: JobContext, _payload: Nothing) -> None:
+    """Keep the index quick: an import leaves many long lists of words."""
+    await join_all(context.platform.db, [index])
 
 
 def put(session: WriteSession, item: Item) -> None:
