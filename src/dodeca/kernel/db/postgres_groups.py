@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from dodeca.kernel.db import units
 from dodeca.kernel.db.postgres_wire import Wire, settle, wire_of
 from dodeca.kernel.db.sessions import WriteSession
-from dodeca.kernel.db.waiting import Unit
+from dodeca.kernel.db.waiting import Unit, next_of
 
 log = structlog.get_logger(__name__)
 GROUP_UNITS: Final = 64
@@ -78,18 +78,8 @@ class Groups:
 
     def _scatter(self) -> None:
         """Those that wait behind a long unit run apart."""
-        while (unit := self._next()) is not None:
+        while (unit := next_of(self._queue)) is not None:
             self._apart(unit)
-
-    def _next(self) -> Unit | None:
-        """A unit that waits; none where nothing does, or the end is near."""
-        try:
-            unit = self._queue.get_nowait()
-        except queue.Empty:
-            return None
-        if unit is None:
-            self._queue.put(None)
-        return unit
 
     def _loop(self) -> None:
         connection: Connection | None = None
@@ -133,7 +123,7 @@ class Groups:
     def _grows(self, group: list[Unit], started: float) -> bool:
         if len(group) >= GROUP_UNITS or time.monotonic() - started >= GROUP_SECONDS:
             return False
-        unit = self._next()
+        unit = next_of(self._queue)
         if unit is not None:
             group.append(unit)
         return unit is not None

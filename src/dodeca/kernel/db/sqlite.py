@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 from dodeca.kernel.db import units
 from dodeca.kernel.db.models import json_text
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
-from dodeca.kernel.db.waiting import Unit, answer, waiting_task, waiting_thread
+from dodeca.kernel.db.waiting import Unit, answer, next_of, waiting_task, waiting_thread
 from dodeca.kernel.errors import Unavailable
 
 T = TypeVar("T")
@@ -178,15 +178,10 @@ class SqliteDatabase:
         """Take one more unit that waits, while the group is neither large nor old."""
         if len(group) >= GROUP_UNITS or time.monotonic() - started >= GROUP_SECONDS:
             return False
-        try:
-            unit = self._queue.get_nowait()
-        except queue.Empty:
-            return False
-        if unit is None:
-            self._queue.put(None)
-            return False
-        group.append(unit)
-        return True
+        unit = next_of(self._queue)
+        if unit is not None:
+            group.append(unit)
+        return unit is not None
 
     def _one_by_one(self, group: list[Unit], cause: Exception) -> None:
         """After a failed commit nothing of the group is stored: give each unit its own transaction, so that one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -49,6 +50,17 @@ def waiting_task(unit: Callable[[WriteSession], T]) -> tuple[Unit, asyncio.Futur
             future.set_exception(error) if error is not None else future.set_result(result)
 
     return Unit(unit, deliver, loop), future
+
+
+def next_of(waiting: queue.SimpleQueue[Unit | None]) -> Unit | None:
+    """A unit that waits; none where nothing does, or the end, a None that stays there, is all that is left."""
+    try:
+        unit = waiting.get_nowait()
+    except queue.Empty:
+        return None
+    if unit is None:
+        waiting.put(None)
+    return unit
 
 
 def answer(group: Sequence[Unit], around_callbacks: Callable[[], AbstractContextManager[None]]) -> None:
