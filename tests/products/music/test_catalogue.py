@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, select
 from tests.products.music.conftest import MakeSong, viewer
 from tests.support.platform import Factory
 
@@ -13,8 +15,9 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Forbidden, NotFound
 from dodeca.kernel.platform import Platform
+from dodeca.migrations.versions import music_0012_albums_of_genres
 from dodeca.products.music import invariants
-from dodeca.products.music.models import Album, Artist
+from dodeca.products.music.models import Album, AlbumGenre, Artist
 from dodeca.products.music.service import catalogue, likes, searching, songs
 from dodeca.products.music.service.songs import Audio, SameAudio
 from dodeca.products.music.service.tags import Tags
@@ -95,6 +98,43 @@ def test_retagging_moves_a_song_and_can_be_undone(session: WriteSession, make: F
     songs.revert(session, viewer(owner), song.id, 1)
     assert (song.artist_name, song.version) == ("Wrong", 3)
     assert [row.version for row in songs.versions(session, song)] == [3, 2, 1]
+    assert broken(session) == {}
+
+
+def test_a_genre_has_the_albums_with_a_song_of_it_that_everybody_sees(
+    session: WriteSession, make: Factory, make_song: MakeSong
+) -> None:
+    owner = make.account()
+    first = make_song("One", by=owner, album="Mixed", genres=["Rock", "Folk"])
+    second = make_song("Two", by=owner, album="Mixed", genres=["Jazz"], visibility="private")
+
+    def shown() -> list[str]:
+        assert broken(session) == {}
+        statement = select(AlbumGenre.genre_key).where(AlbumGenre.album_id == first.album_id)
+        return list(session.scalars(statement.order_by(AlbumGenre.genre_key)))
+
+    assert shown() == ["folk", "rock"]
+    songs.publish(session, viewer(owner), second.id, visibility="public")
+    assert shown() == ["folk", "jazz", "rock"]
+    songs.retag(session, viewer(owner), first.id, {"genres": ["Folk"]})
+    assert shown() == ["folk", "jazz"]
+    songs.remove(session, viewer(owner), second.id)
+    assert shown() == ["folk"]
+
+
+def test_albums_of_an_older_installation_get_their_genres(
+    session: WriteSession, make: Factory, make_song: MakeSong
+) -> None:
+    make_song("One", album="Mixed", genres=["Rock", "Folk"])
+    make_song("Two", album="Mixed", genres=["Rock"])
+    make_song("Three", album="Mixed", genres=["Jazz"], visibility="private")
+    session.flush()
+
+    with Operations.context(MigrationContext.configure(session.connection())):
+        music_0012_albums_of_genres.downgrade()
+        music_0012_albums_of_genres.upgrade()
+
+    assert session.scalar(select(func.count()).select_from(AlbumGenre)) == 2
     assert broken(session) == {}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Prepared, WriteSession
-from dodeca.products.music.models import Album, AlbumArtist, Song
+from dodeca.products.music.models import Album, AlbumArtist, AlbumGenre, Genre, Song
 from dodeca.products.music.service import catalogue, folding, places, searching
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ WORDS: Final = (
     "slow", "blue", "distant", "copper", "harbour", "letter", "summer", "quiet", "broken", "golden", "mirror", "hollow",
     "thunder", "meadow", "lantern", "shadow", "velvet", "cinder",
 )  # fmt: skip
+
+
+GENRES: Final = ("folk", "jazz", "rock", "techno")
+FIRST_YEAR, YEARS = 1960, 60
 
 
 def add_songs(platform: Platform, count: int, generator: random.Random, *, sample: int) -> list[str]:
@@ -66,12 +70,15 @@ def add_songs(platform: Platform, count: int, generator: random.Random, *, sampl
     return kept
 
 
-def add_albums(platform: Platform, made: int, wanted: int) -> None:
-    """Add albums to those that are there, until there are so many."""
+def add_albums(platform: Platform, count: int) -> None:
+    """Fill an empty catalogue with so many albums, all of them heard and rated, each of one genre."""
+    now = clock.now()
 
     def batch(session: WriteSession, start: int) -> None:
+        if not start:
+            session.execute(insert(Genre), [{"key": key, "name": key, "songs": 0, "albums": 0} for key in GENRES])
         artist = catalogue.artist_for(session, f"Artist {start}")
-        numbers = range(start, min(start + 1000, wanted))
+        numbers = range(start, min(start + 1000, count))
         rows = [
             {
                 "id": number + 1,
@@ -82,8 +89,15 @@ def add_albums(platform: Platform, made: int, wanted: int) -> None:
                 "artist_key": artist.sort_key,
                 "artists_key": str(artist.id),
                 "artist_id": artist.id,
+                "year": FIRST_YEAR + number % YEARS,
+                "year_key": FIRST_YEAR + number % YEARS,
+                "genre_key": GENRES[number % len(GENRES)],
                 "public_songs": 1,
-                "created_at": clock.now(),
+                "play_count": 1 + number % 1000,
+                "rating_sum": 5,
+                "rating_count": 1,
+                "recent_at": now,
+                "created_at": now,
             }
             for number in numbers
         ]
@@ -91,7 +105,9 @@ def add_albums(platform: Platform, made: int, wanted: int) -> None:
         session.execute(
             insert(AlbumArtist), [{"album_id": n + 1, "position": 0, "artist_id": artist.id} for n in numbers]
         )
+        shown = [{"album_id": row["id"], "genre_key": row["genre_key"], "sort_key": row["sort_key"]} for row in rows]
+        session.execute(insert(AlbumGenre), shown)
         places.catalogue_changed(session)
 
-    for start in range(made, wanted, 1000):
+    for start in range(0, count, 1000):
         platform.db.write(lambda session, start=start: batch(session, start))  # type: ignore[misc]

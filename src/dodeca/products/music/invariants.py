@@ -12,6 +12,7 @@ from dodeca.kernel.db import ReadSession
 from dodeca.kernel.manifest import Invariant
 from dodeca.products.music.models import (
     Album,
+    AlbumGenre,
     AlbumSong,
     Artist,
     Comment,
@@ -107,6 +108,17 @@ def catalogue_is_counted(session: ReadSession) -> Sequence[object]:
     ]
 
 
+def albums_show_by_genre(session: ReadSession) -> Sequence[object]:
+    """A list of a genre holds the albums with a song of it that everybody may see, under their names."""
+    heard = select(AlbumSong.album_id, SongGenre.genre_key).join(SongGenre, SongGenre.song_id == AlbumSong.song_id)
+    heard = heard.join(Song, Song.id == AlbumSong.song_id).where(Song.listed)
+    shown = select(AlbumGenre.album_id, AlbumGenre.genre_key).join(Album, Album.id == AlbumGenre.album_id)
+    shown = shown.where(AlbumGenre.sort_key == Album.sort_key)
+    held = select(AlbumGenre.album_id, AlbumGenre.genre_key)
+    either = (heard.except_(shown), held.except_(heard))
+    return [f"album {row[0]} under {row[1]}" for one in either for row in session.execute(one.limit(100))]
+
+
 def listens_are_one(session: ReadSession) -> Sequence[object]:
     """No two listens of an account to the same song begin in the same second."""
     same = select(func.min(Listen.id)).where(Listen.song_id.is_not(None))
@@ -131,6 +143,7 @@ invariants: Mapping[str, Invariant] = {
     "plays_are_counted": plays_are_counted,
     "playlists_are_counted": playlists_are_counted,
     "catalogue_is_counted": catalogue_is_counted,
+    "albums_show_by_genre": albums_show_by_genre,
     "listens_are_one": listens_are_one,
     "shows_do_not_overlap": shows_do_not_overlap,
 }

@@ -4,6 +4,7 @@ from dodeca.products.music.models.apps import ChatMessage, RadioLink
 from dodeca.products.music.models.catalogue import (
     Album,
     AlbumArtist,
+    AlbumGenre,
     AlbumSong,
     Artist,
     Catalogue,
@@ -42,6 +43,7 @@ from dodeca.products.music.models.stations import Show, Station, StationListener
 __all__ = [
     "Album",
     "AlbumArtist",
+    "AlbumGenre",
     "AlbumSong",
     "AppPassword",
     "Artist",

@@ -114,6 +114,19 @@ class AlbumArtist(Model):
     artist_id: Mapped[int] = mapped_column(ForeignKey("music_artists.id"), index=True)
 
 
+class AlbumGenre(Model):
+    """A genre of a song that everybody may see on an album (primary key). `sort_key` is the album's: the index holds
+    the albums of a genre in the order of their names."""
+
+    __tablename__ = "music_album_genres"
+
+    album_id: Mapped[int] = mapped_column(ForeignKey("music_albums.id"), primary_key=True)
+    genre_key: Mapped[str] = mapped_column(ForeignKey("music_genres.key"), primary_key=True)
+    sort_key: Mapped[str]
+
+    __table_args__ = (Index("ix_music_album_genres_name", "genre_key", "sort_key", "album_id"),)
+
+
 class Song(Model):
     """A recording: its tags, its file and its counters.
 

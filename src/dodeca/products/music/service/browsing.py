@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.http import Slice, page_of
 from dodeca.kernel.http.paging import bounded
 from dodeca.products.music.models import Album, AlbumSong, Artist, Genre, Song, SongCredit, SongGenre
+from dodeca.products.music.service import drawing
 from dodeca.products.music.service.folding import folded
 from dodeca.products.music.service.viewers import Viewer, albums_for, artists_for, songs_for
 
@@ -37,12 +38,17 @@ def albums(
     """A page of albums. Raises Invalid."""
     if sort not in ALBUM_SORTS:
         raise Invalid(f"sort is one of {', '.join(ALBUM_SORTS)}.", field="sort")
-    statement = select(Album).where(albums_for(viewer))
+    held = None
     if genre is not None:
         held = select(AlbumSong.album_id).join(SongGenre, SongGenre.song_id == AlbumSong.song_id)
-        statement = statement.where(Album.id.in_(held.where(SongGenre.genre_key == folded(genre))))
+        held = held.where(SongGenre.genre_key == folded(genre))
     if sort == "random":
-        return Slice(list(session.scalars(statement.order_by(func.random()).limit(bounded(limit)))), None)
+        ids = drawing.drawn(session, Album, albums_for(viewer), count=bounded(limit), within=held)
+        rows = {album.id: album for album in session.scalars(select(Album).where(Album.id.in_(ids)))}
+        return Slice([rows[number] for number in ids], None)
+    statement = select(Album).where(albums_for(viewer))
+    if held is not None:
+        statement = statement.where(Album.id.in_(held))
     column, descending = _KEYS[sort]
     return page_of(session, statement, order=[column, Album.id], limit=limit, cursor=cursor, descending=descending)
 

@@ -7,10 +7,20 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, case, delete, func, select, update
+from sqlalchemy import Table, bindparam, case, delete, func, insert, select, update
 
 from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
-from dodeca.products.music.models import Album, AlbumArtist, AlbumSong, Artist, Genre, Song, SongCredit, SongGenre
+from dodeca.products.music.models import (
+    Album,
+    AlbumArtist,
+    AlbumGenre,
+    AlbumSong,
+    Artist,
+    Genre,
+    Song,
+    SongCredit,
+    SongGenre,
+)
 from dodeca.products.music.service import loudness, places
 
 _artists: Final = cast(Table, Artist.__table__)
@@ -39,17 +49,9 @@ _move_genre: Final = Prepared(
 )
 
 _album_genre: Final = Prepared(
-    select(Album.genre_key, Album.public_songs > 0)
+    select(Album.genre_key, Album.public_songs > 0, Album.sort_key)
     .where(Album.id == bindparam("album_id"))
     .with_for_update(key_share=True)  # songs that others put on the album meanwhile refer to it
-)
-_main_genre: Final = Prepared(
-    select(SongGenre.genre_key)
-    .join(AlbumSong, AlbumSong.song_id == SongGenre.song_id)
-    .where(AlbumSong.album_id == bindparam("album_id"))
-    .group_by(SongGenre.genre_key)
-    .order_by(func.count().desc(), SongGenre.genre_key)
-    .limit(1)
 )
 
 
@@ -57,6 +59,21 @@ def _of_listed(value: Any) -> Any:
     return case((Song.listed, value))
 
 
+_genres_of_album: Final = Prepared(
+    select(SongGenre.genre_key, func.count(_of_listed(Song.id)))
+    .join(AlbumSong, AlbumSong.song_id == SongGenre.song_id)
+    .join(Song, Song.id == SongGenre.song_id)
+    .where(AlbumSong.album_id == bindparam("album_id"))
+    .group_by(SongGenre.genre_key)
+    .order_by(func.count().desc(), SongGenre.genre_key)
+)
+_shown_under: Final = Prepared(select(AlbumGenre.genre_key).where(AlbumGenre.album_id == bindparam("album_id")))
+_show_under: Final = Prepared(insert(cast(Table, AlbumGenre.__table__)), columns=["album_id", "genre_key", "sort_key"])
+_hide_under: Final = Prepared(
+    delete(AlbumGenre).where(
+        AlbumGenre.album_id == bindparam("album_id"), AlbumGenre.genre_key == bindparam("genre_key")
+    )
+)
 _on_album: Final = Prepared(
     select(
         func.count(),
@@ -154,19 +171,31 @@ def recount(session: WriteSession, touched: Touched) -> None:
 def _count_album(session: WriteSession, album_id: int, genres: Counter[str]) -> None:
     """Count an album anew; notes in `genres` by how much they have more albums, or less."""
     before = _album_genre.first(session, album_id=album_id)  # whoever holds the row counts alone
-    if before is not None and before[0] is not None and before[1]:
+    if before is None:
+        return
+    if before[0] is not None and before[1]:
         genres[before[0]] -= 1
     counted = _on_album.first(session, album_id=album_id)
     songs, listed, duration_ms, plays, measured = map(int, counted or (0, 0, 0, 0, 0))
+    found = _genres_of_album.rows(session, album_id=album_id)
+    _show_by_genre(session, album_id, before[2], {key for key, shown in found if shown})
     if not songs:
         _forget_artists.run(session, album_id=album_id)
         _forget_album.run(session, album_id=album_id)
         return
     if measured:
         loudness.level_later(session, album_id)
-    found = _main_genre.first(session, album_id=album_id)
-    genre_key = found[0] if found is not None else None
+    genre_key = found[0][0] if found else None
     if genre_key is not None and listed:
         genres[genre_key] += 1
     values = {"public_songs": listed, "duration_ms": duration_ms, "play_count": plays, "genre_key": genre_key}
     _set_album.run(session, album_id=album_id, **{f"new_{name}": value for name, value in values.items()})
+
+
+def _show_by_genre(session: WriteSession, album_id: int, sort_key: str, wanted: set[str]) -> None:
+    """Bring an album into the lists of these genres, and out of others."""
+    shown = {row[0] for row in _shown_under.rows(session, album_id=album_id)}
+    for key in sorted(shown - wanted):
+        _hide_under.run(session, album_id=album_id, genre_key=key)
+    for key in sorted(wanted - shown):
+        _show_under.run(session, album_id=album_id, genre_key=key, sort_key=sort_key)

@@ -7,7 +7,8 @@ as it was then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -36,10 +37,15 @@ STEP: Final = 200
 """Rows between two remembered keys."""
 LIVELY_SECONDS: Final = 10
 """How long the keys of an order stay that changes with each listen."""
+MOST_ASKED: Final = 64
+"""Of how many genres, or stretches of years, the keys are remembered."""
 
 ZERO: Final[ColumnElement[int]] = literal_column("0")
 """Not a parameter: with it, conditions are those of the indexes, which then answer alone."""
 Key = tuple[Any, ...]
+Given = Mapping[str, Any]
+"""The values of the parameters in an order's rules, by name."""
+NOTHING_GIVEN: Final[Given] = MappingProxyType({})
 _version = Prepared(select(Catalogue.version).where(Catalogue.id == 1))
 
 
@@ -54,14 +60,22 @@ class _Known(NamedTuple):
 class Order:
     """Rows that fit `rules`, ordered by `columns`, of which the last is unique; an index has them in this order.
 
-    `lively` is for orders by what changes without the catalogue's version."""
+    `lively` is for orders by what changes without the catalogue's version. Rules may have parameters, whose values are
+    `given` with each page. `beginning` is one that every row after one that fits it fits too: of two limits of one
+    column SQLite would look up either, and from a known row on there is but one to look up."""
 
     def __init__(
-        self, *columns: Any, rules: Sequence[ColumnElement[bool]], descending: bool = False, lively: bool = False
+        self,
+        *columns: Any,
+        rules: Sequence[ColumnElement[bool]],
+        beginning: Sequence[ColumnElement[bool]] = (),
+        descending: bool = False,
+        lively: bool = False,
     ) -> None:
-        self._columns, self._rules, self._descending, self._lively = columns, rules, descending, lively
+        self._columns, self._rules, self._beginning = columns, rules, beginning
+        self._descending, self._lively = descending, lively
         self.ordering = self._ordered(columns)
-        self._known: WeakKeyDictionary[Platform, _Known] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Platform, dict[Key, _Known]] = WeakKeyDictionary()
         self._first = Prepared(self._keys().limit(1))
         self._next = Prepared(self._keys(following=True).limit(1).offset(STEP))
         self._ids = Prepared(self.page(following=False)), Prepared(self.page(following=True))
@@ -72,16 +86,20 @@ class Order:
         rows = self._keys(following=following).limit(size).offset(offset).subquery()
         return select(list(rows.c)[-1])
 
-    def ids(self, session: ReadSession, platform: Platform, size: int, offset: int) -> list[int]:
+    def ids(
+        self, session: ReadSession, platform: Platform, size: int, offset: int, given: Given = NOTHING_GIVEN
+    ) -> list[int]:
         """The last column of a page."""
-        place = self.before(session, platform, offset)
+        place = self.before(session, platform, offset, given)
         if place is None:
-            rows = self._ids[0].rows(session, size=size, offset=offset)
+            rows = self._ids[0].rows(session, size=size, offset=offset, **given)
         else:
-            rows = self._ids[1].rows(session, size=size, offset=place[1], **place[0])
+            rows = self._ids[1].rows(session, size=size, offset=place[1], **place[0], **given)
         return [row[0] for row in rows]
 
-    def before(self, session: ReadSession, platform: Platform, offset: int) -> tuple[dict[str, Any], int] | None:
+    def before(
+        self, session: ReadSession, platform: Platform, offset: int, given: Given = NOTHING_GIVEN
+    ) -> tuple[dict[str, Any], int] | None:
         """The key from which to read, as parameters, and how many rows lie between it and the page.
 
         None where the rows from the beginning are as near."""
@@ -89,21 +107,26 @@ class Order:
             return None
         row = _version.first(session)
         version = (row[0] if row is not None else 0, int(clock.timestamp()) // LIVELY_SECONDS if self._lively else 0)
-        known = self._known.get(platform)
+        others, asked = self._known.get(platform, {}), tuple(given.values())
+        known = others.get(asked)
         if known is None or known.version != version:
             known = _Known(version)
         place = offset // STEP
         if place >= len(known.keys) and not known.all:
-            known = self._known[platform] = self._learned(session, known, place)
+            known = self._learned(session, known, place, given)
+            kept = [(one, keys) for one, keys in others.items() if one != asked and keys.version == version]
+            self._known[platform] = {**dict(kept[1 - MOST_ASKED :]), asked: known}
         if not known.keys:
             return None
         nearest = min(place, len(known.keys) - 1)
         return _bound(known.keys[nearest]), offset - nearest * STEP
 
-    def _learned(self, session: ReadSession, known: _Known, place: int) -> _Known:
+    def _learned(self, session: ReadSession, known: _Known, place: int, given: Given) -> _Known:
         keys = list(known.keys)
         while len(keys) <= place:
-            row = self._next.first(session, **_bound(keys[-1])) if keys else self._first.first(session)
+            row = (
+                self._next.first(session, **_bound(keys[-1]), **given) if keys else self._first.first(session, **given)
+            )
             if row is None:
                 return _Known(known.version, tuple(keys), all=True)
             keys.append(row)
@@ -120,7 +143,7 @@ class Order:
         the beginning of rows that are alike but for their ids."""
         keys = select(*self._columns).where(*self._rules)
         if not following:
-            return keys
+            return keys.where(*self._beginning)
         *before, last = [bindparam(f"key_{place}", type_=column.type) for place, column in enumerate(self._columns)]
         alike = [column == key for column, key in zip(self._columns[:-1], before, strict=True)]
         place, start = (

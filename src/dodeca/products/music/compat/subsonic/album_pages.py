@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, bindparam, select
 
 from dodeca.kernel.db import Prepared, ReadSession
-from dodeca.products.music.models import Album, AlbumArtist, Artist, Like, Rating, Song
-from dodeca.products.music.service.places import ZERO, Order
+from dodeca.products.music.models import Album, AlbumArtist, AlbumGenre, Artist, Like, Rating, Song
+from dodeca.products.music.service.places import NOTHING_GIVEN, ZERO, Given, Order
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -58,25 +58,43 @@ class Page(NamedTuple):
 class _List:
     """The statements of one order of albums: from the beginning, and from a known place on."""
 
-    def __init__(self, *columns: Any, rules: Sequence[ColumnElement[bool]] = (), **options: bool) -> None:
-        self._order = Order(*columns, rules=(Album.public_songs > ZERO, *rules), **options)
+    def __init__(self, order: Order, ordering: Sequence[Any]) -> None:
+        self._order = order
         shown = [getattr(Album, name) for name in AlbumRow._fields]
         self._first, self._later = (
-            Prepared(
-                select(*shown)
-                .where(Album.id.in_(self._order.page(following=following)))
-                .order_by(*self._order.ordering)
-            )
+            Prepared(select(*shown).where(Album.id.in_(order.page(following=following))).order_by(*ordering))
             for following in (False, True)
         )
 
-    def page(self, session: ReadSession, platform: Platform, size: int, offset: int) -> list[AlbumRow]:
-        place = self._order.before(session, platform, offset)
+    def page(self, session: ReadSession, platform: Platform, size: int, offset: int, given: Given) -> list[AlbumRow]:
+        place = self._order.before(session, platform, offset, given)
         if place is None:
-            rows = self._first.rows(session, size=size, offset=offset)
+            rows = self._first.rows(session, size=size, offset=offset, **given)
         else:
-            rows = self._later.rows(session, size=size, offset=place[1], **place[0])
+            rows = self._later.rows(session, size=size, offset=place[1], **place[0], **given)
         return [AlbumRow._make(row) for row in rows]
+
+    def ids(self, session: ReadSession, platform: Platform, size: int, offset: int, given: Given) -> list[int]:
+        return self._order.ids(session, platform, size, offset, given)
+
+
+def _of_albums(*columns: Any, rules: Sequence[ColumnElement[bool]] = (), **options: Any) -> _List:
+    """An order by albums' own columns."""
+    order = Order(*columns, rules=(Album.public_songs > ZERO, *rules), **options)
+    return _List(order, order.ordering)
+
+
+def _of_genre() -> _List:
+    """The albums of `genre_key` by name."""
+    rules = [AlbumGenre.genre_key == bindparam("genre_key")]
+    return _List(Order(AlbumGenre.sort_key, AlbumGenre.album_id, rules=rules), (Album.sort_key, Album.id))
+
+
+def _of_years(*, descending: bool) -> _List:
+    """The albums from `first_year` to `last_year`."""
+    since, until = Album.year_key >= bindparam("first_year"), Album.year_key <= bindparam("last_year")
+    rule, beginning = (since, until) if descending else (until, since)
+    return _of_albums(Album.year_key, Album.id, rules=[rule], beginning=[beginning], descending=descending)
 
 
 class _Beside:
@@ -99,14 +117,20 @@ class _Beside:
         return {f"id_{place}": ids[min(place, len(ids) - 1)] for place in range(self.most)}
 
 
+FROM_THE_LAST_YEAR: Final = "byYear from the last"
+_LIVELY: Final = {"descending": True, "lively": True}
 ORDERS: Final = {
-    "newest": _List(Album.created_at, Album.id, descending=True),
-    "frequent": _List(Album.play_count, Album.id, rules=[Album.play_count > ZERO], descending=True, lively=True),
-    "recent": _List(Album.recent_at, Album.id, rules=[Album.recent_at.is_not(None)], descending=True, lively=True),
-    "highest": _List(Album.rating_sum, Album.id, rules=[Album.rating_count > ZERO], descending=True, lively=True),
-    "alphabeticalByName": _List(Album.sort_key, Album.id),
-    "alphabeticalByArtist": _List(Album.artist_key, Album.sort_key, Album.id),
+    "newest": _of_albums(Album.created_at, Album.id, descending=True),
+    "frequent": _of_albums(Album.play_count, Album.id, rules=[Album.play_count > ZERO], **_LIVELY),
+    "recent": _of_albums(Album.recent_at, Album.id, rules=[Album.recent_at.is_not(None)], **_LIVELY),
+    "highest": _of_albums(Album.rating_sum, Album.id, rules=[Album.rating_count > ZERO], **_LIVELY),
+    "alphabeticalByName": _of_albums(Album.sort_key, Album.id),
+    "alphabeticalByArtist": _of_albums(Album.artist_key, Album.sort_key, Album.id),
+    "byGenre": _of_genre(),
+    "byYear": _of_years(descending=False),
+    FROM_THE_LAST_YEAR: _of_years(descending=True),
 }
+"""By Subsonic's names; `byGenre` and both of years have parameters."""
 _beside: Final = [_Beside(most) for most in (20, 100, 500)]
 _hidden = Prepared(select(Song.id).where(Song.uploader_id == bindparam("account_id"), ~Song.listed).limit(1))
 
@@ -116,17 +140,33 @@ def has_hidden_songs(session: ReadSession, account_id: str) -> bool:
     return _hidden.first(session, account_id=account_id) is not None
 
 
-def read(session: ReadSession, platform: Platform, account_id: str, order: str, *, size: int, offset: int) -> Page:
+def ids(
+    session: ReadSession, platform: Platform, order: str, *, size: int, offset: int, given: Given = NOTHING_GIVEN
+) -> list[int]:
+    """The ids of a page of the albums that everybody sees, in one of `ORDERS`."""
+    return ORDERS[order].ids(session, platform, size, offset, given)
+
+
+def read(
+    session: ReadSession,
+    platform: Platform,
+    account_id: str,
+    order: str,
+    *,
+    size: int,
+    offset: int,
+    given: Given = NOTHING_GIVEN,
+) -> Page:
     """A page of the albums that everybody sees, in one of `ORDERS`."""
-    albums = ORDERS[order].page(session, platform, size, offset)
+    albums = ORDERS[order].page(session, platform, size, offset, given)
     artists: dict[int, list[ArtistRow]] = {}
     liked: dict[int, datetime] = {}
     rated: dict[int, int] = {}
     if albums:
         beside = next(one for one in _beside if one.most >= len(albums))
-        ids = beside.bound([album.id for album in albums])
-        for album_id, *named in beside.artists.rows(session, **ids):
+        own = beside.bound([album.id for album in albums])
+        for album_id, *named in beside.artists.rows(session, **own):
             artists.setdefault(album_id, []).append(ArtistRow(*named))
-        liked = {row[0]: row[1] for row in beside.liked.rows(session, account_id=account_id, **ids)}
-        rated = {row[0]: row[1] for row in beside.rated.rows(session, account_id=account_id, **ids)}
+        liked = {row[0]: row[1] for row in beside.liked.rows(session, account_id=account_id, **own)}
+        rated = {row[0]: row[1] for row in beside.rated.rows(session, account_id=account_id, **own)}
     return Page(albums, artists, liked, rated)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 
 from dodeca.commons.accounts.public import accounts_by_ids
 from dodeca.kernel import clock
@@ -14,9 +14,9 @@ from dodeca.products.music.compat.subsonic import album_pages, schema, shapes
 from dodeca.products.music.compat.subsonic.asking import MALFORMED, MISSING, Asked, Refused, reading
 from dodeca.products.music.compat.subsonic.schema import Node, node
 from dodeca.products.music.models import Album, AlbumSong, Artist, Like, Song, SongGenre
-from dodeca.products.music.service import browsing, listens, searching, songs
+from dodeca.products.music.service import browsing, drawing, listens, searching, songs
 from dodeca.products.music.service.folding import folded
-from dodeca.products.music.service.places import ZERO, Order
+from dodeca.products.music.service.places import NOTHING_GIVEN, ZERO, Order
 from dodeca.products.music.service.viewers import albums_for, artists_for, songs_for
 
 MOST_ALBUMS: Final = 500
@@ -40,10 +40,14 @@ def _sees_what_all_see(session: ReadSession, asked: Asked) -> bool:
     return not album_pages.has_hidden_songs(session, asked.account_id)
 
 
-def _by_year(statement: Any, asked: Asked) -> Any:
+def _years(asked: Asked) -> tuple[int, int]:
     for name in ("fromYear", "toYear"):
         asked.required(name)
-    first, last = asked.number("fromYear", 0, 0, 9999), asked.number("toYear", 0, 0, 9999)
+    return asked.number("fromYear", 0, 0, 9999), asked.number("toYear", 0, 0, 9999)
+
+
+def _by_year(statement: Any, asked: Asked) -> Any:
+    first, last = _years(asked)
     statement = statement.where(Album.year_key.between(min(first, last), max(first, last)))
     if first > last:
         return statement.order_by(Album.year_key.desc(), Album.id.desc())
@@ -62,7 +66,6 @@ def _starred(statement: Any, asked: Asked) -> Any:
 
 
 _ORDERS: Final[dict[str, Callable[[Any, Asked], Any]]] = {
-    "random": lambda statement, _: statement.order_by(func.random()),
     "newest": lambda statement, _: statement.order_by(Album.created_at.desc(), Album.id.desc()),
     "frequent": lambda s, _: s.where(Album.play_count > 0).order_by(Album.play_count.desc(), Album.id.desc()),
     "recent": lambda s, _: s.where(Album.recent_at.is_not(None)).order_by(Album.recent_at.desc(), Album.id.desc()),
@@ -73,18 +76,47 @@ _ORDERS: Final[dict[str, Callable[[Any, Asked], Any]]] = {
     "byYear": _by_year,
     "byGenre": _by_genre,
 }
+_TYPES: Final = ("random", *_ORDERS)
 
 
 def _listed_albums(session: ReadSession, asked: Asked) -> list[Album]:
     """A page of albums in one of the ten orders. Places are found in the index alone, rows fetched afterwards."""
-    kind = asked.required("type")
-    if kind not in _ORDERS:
-        raise Refused(MALFORMED, f"type is one of {', '.join(_ORDERS)}.")
-    size, offset = _page(asked)
-    ordered = _ORDERS[kind](select(Album.id).where(_albums_seen(session, asked)), asked)
-    ids = list(session.scalars(ordered.limit(size).offset(offset)))
+    ids = _listed_ids(session, asked)
     rows = {album.id: album for album in session.scalars(select(Album).where(Album.id.in_(ids)))}
     return [rows[number] for number in ids if number in rows]
+
+
+def _listed_ids(session: ReadSession, asked: Asked) -> list[int]:
+    kind, (size, offset) = asked.required("type"), _page(asked)
+    if (order := _everybodys(session, asked)) is not None:
+        return album_pages.ids(session, asked.call.platform, order.name, size=size, offset=offset, given=order.given)
+    seen = _albums_seen(session, asked)
+    if kind == "random":
+        return drawing.drawn(session, Album, seen, count=size)
+    return list(session.scalars(_ORDERS[kind](select(Album.id).where(seen), asked).limit(size).offset(offset)))
+
+
+class _Everybodys(NamedTuple):
+    """One of `album_pages.ORDERS`, and what it is given."""
+
+    name: str
+    given: Mapping[str, object] = NOTHING_GIVEN
+
+
+def _everybodys(session: ReadSession, asked: Asked) -> _Everybodys | None:
+    """The order asked for, where its pages are the same for the caller as for everybody."""
+    kind = asked.required("type")
+    if kind not in _TYPES:
+        raise Refused(MALFORMED, f"type is one of {', '.join(_TYPES)}.")
+    if kind in {"random", "starred"} or not _sees_what_all_see(session, asked):
+        return None
+    if kind == "byGenre":
+        return _Everybodys(kind, {"genre_key": folded(asked.required("genre"))})
+    if kind == "byYear":
+        first, last = _years(asked)
+        years = {"first_year": min(first, last), "last_year": max(first, last)}
+        return _Everybodys(album_pages.FROM_THE_LAST_YEAR if first > last else kind, years)
+    return _Everybodys(kind)
 
 
 @reading("getAlbumList")
@@ -96,10 +128,10 @@ def album_list(session: ReadSession, asked: Asked) -> Node:
 @reading("getAlbumList2")
 def album_list_2(session: ReadSession, asked: Asked) -> Node:
     """Albums by their tags."""
-    kind = asked.required("type")
-    if kind in album_pages.ORDERS and _sees_what_all_see(session, asked):
+    if (order := _everybodys(session, asked)) is not None:
         size, offset = _page(asked)
-        page = album_pages.read(session, asked.call.platform, asked.account_id, kind, size=size, offset=offset)
+        platform, who = asked.call.platform, asked.account_id
+        page = album_pages.read(session, platform, who, order.name, size=size, offset=offset, given=order.given)
         show = shapes.album_json if asked.text("f") == "json" else shapes.album_node
         made = [
             show(row, tuple(page.artists.get(row.id, ())), page.liked.get(row.id), page.rated.get(row.id, 0))
@@ -116,15 +148,14 @@ def _page(asked: Asked) -> tuple[int, int]:
 @reading("getRandomSongs")
 def random_songs(session: ReadSession, asked: Asked) -> Node:
     """Songs by chance, of a genre or some years."""
-    statement = select(Song.id).where(songs_for(asked.viewer))
+    rules, held = [songs_for(asked.viewer)], None
     if asked.text("genre"):
         held = select(SongGenre.song_id).where(SongGenre.genre_key == folded(asked.text("genre")))
-        statement = statement.where(Song.id.in_(held))
     if (first := asked.maybe_number("fromYear", 0, 9999)) is not None:
-        statement = statement.where(Song.year >= first)
+        rules.append(Song.year >= first)
     if (last := asked.maybe_number("toYear", 0, 9999)) is not None:
-        statement = statement.where(Song.year <= last)
-    ids = list(session.scalars(statement.order_by(func.random()).limit(asked.number("size", 10, 0, MOST_SONGS))))
+        rules.append(Song.year <= last)
+    ids = drawing.drawn(session, Song, *rules, count=asked.number("size", 10, 0, MOST_SONGS), within=held)
     found = songs.find_all(session, asked.viewer, ids)
     return node(randomSongs=node(song=shapes.songs(session, asked, found)))
 
