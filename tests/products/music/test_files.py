@@ -44,6 +44,20 @@ def test_listens_go_out_and_come_back_once(platform: Platform, make: Factory, tm
     assert sorted(theirs) == [f"Aria {n}" for n in range(5)]
 
 
+def test_listens_go_out_oldest_first_page_after_page(
+    platform: Platform, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = make.account("ada")
+    moments = [clock.ago(hours=hours) for hours in (1, 5, 3, 3, 9)]  # a service lost its connection for a while
+    reports = [Report(artist_name="Bach", track_name=f"Aria {n}", listened_at=at) for n, at in enumerate(moments)]
+    platform.db.write(lambda s: listens.record(s, ada.id, reports))
+    monkeypatch.setattr(importers, "PAGE", 2)
+
+    lines = b"".join(importers.export_listens(platform, owner="ada")).splitlines()
+
+    assert [msgspec.json.decode(line)["track_metadata"]["track_name"][-1] for line in lines] == list("41230")
+
+
 def test_an_account_takes_everything_of_its_own_along(session: WriteSession, make: Factory) -> None:
     ada, bob = make.account(), make.account()
     mine = songs.add(session, ada.id, Tags(title="Mine", artist="Ada"))

@@ -5,10 +5,11 @@ Listens go in by hundreds, each hundred a unit of work; sending a file again add
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from dodeca.commons.accounts.public import Account, account_by_login, holders
 from dodeca.kernel.db import ReadSession
@@ -130,18 +131,20 @@ def take_lists(platform: Platform, path: Path, progress: Progress, owner: str = 
 def export_listens(platform: Platform, owner: str = "", **_options: object) -> Iterator[bytes]:
     """An account's listens, oldest first, as ListenBrainz' JSON Lines."""
     account_id = platform.db.read(lambda session: _owner(session, owner).id)
-    after = 0
+    place = tuple_(Listen.listened_at, Listen.id)
+    mine = select(Listen).where(Listen.user_id == account_id).order_by(*place).limit(PAGE)
+    after: tuple[datetime, int] | None = None
     while True:
 
-        def page(session: ReadSession, after: int = after) -> list[tuple[int, ListenRow]]:
-            mine = select(Listen).where(Listen.user_id == account_id, Listen.id > after).order_by(Listen.id)
-            return [(row.id, listen_row(row)) for row in session.scalars(mine.limit(PAGE))]
+        def page(session: ReadSession, after: tuple[datetime, int] | None = after) -> list[tuple[int, ListenRow]]:
+            later = mine if after is None else mine.where(place > tuple_(*after))
+            return [(row.id, listen_row(row)) for row in session.scalars(later)]
 
         rows = platform.db.read(page)
         if not rows:
             return
         yield from listen_lines.write(row for _id, row in rows)
-        after = rows[-1][0]
+        after = rows[-1][1].listened_at, rows[-1][0]
 
 
 importers = {"": run, "listens": take_listens, "playlist": take_lists, "itunes": take_lists}
