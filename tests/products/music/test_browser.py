@@ -224,7 +224,14 @@ def silence_ms(sound: NDArray[np.float64], place: int) -> float:
     return float((np.diff(loud).max() - 1) * 3)
 
 
-def test_what_is_kept_plays_without_a_connection(somebody: BrowserContext, ids: dict[str, str]) -> None:
+QUEUED = "(localStorage.getItem('music-plays') || '[]')"
+TIMES_HEARD = """fetch('/api/music/users/alice/history').then(a => a.json())
+  .then(a => a.plays.filter(play => play.title === 'Satz 1').length)"""
+
+
+def test_what_is_kept_plays_without_a_connection_and_is_told_once(
+    somebody: BrowserContext, ids: dict[str, str]
+) -> None:
     page = signed_in(somebody)
     page.goto(f"/music/albums/{ids['album']}")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
@@ -234,12 +241,24 @@ def test_what_is_kept_plays_without_a_connection(somebody: BrowserContext, ids: 
     page.click("main [data-do=keep]")
     expect(page.locator("body")).to_contain_text("3 songs are on this device.")
 
+    before = page.evaluate(TIMES_HEARD)
+
     somebody.set_offline(True)
     page.goto("/music/offline")
     page.click("offline-songs .song__play >> nth=0")
 
     until(page, f"{PLAYING} && {POSITION} > 0.3")
+    expect(page.locator(TITLE)).to_have_text("Satz 2")
+    until(page, f"JSON.parse{QUEUED}.length > 0")
+    waiting = page.evaluate(QUEUED)
     somebody.set_offline(False)
+    page.goto("/music/offline")
+    until(page, f"JSON.parse{QUEUED}.length === 0")
+    assert page.evaluate(TIMES_HEARD) == before + 1
+    page.evaluate("waiting => localStorage.setItem('music-plays', waiting)", waiting)  # as if no answer had come
+    page.reload()
+    until(page, f"JSON.parse{QUEUED}.length === 0")
+    assert page.evaluate(TIMES_HEARD) == before + 1
 
 
 def test_two_browsers_hear_a_party_in_step(
