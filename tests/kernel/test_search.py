@@ -419,6 +419,13 @@ def test_of_several_words_those_that_are_there_are_taken_as_meant(db: Database) 
     assert found(db, "liver silver", loosely=True) == ["c"]  # both are there, nowhere together
 
 
+def test_nothing_is_spelt_otherwise_where_a_word_is_nowhere_and_too_short_for_it(db: Database) -> None:
+    put(db, "a", "The lighthouse of Alexandria", "a tower")
+
+    with queries(at_most=4):  # all words, one of them, and the last by itself and as a beginning
+        assert found(db, "lighthouse elze", loosely=True) == []
+
+
 def test_where_nothing_fits_long_words_may_be_misspelt(db: Database) -> None:
     put(db, "a", "The lighthouse of Alexandria", "a tower")
     put(db, "b", "Something else", "a towel")

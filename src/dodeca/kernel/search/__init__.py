@@ -5,9 +5,10 @@ accents do not matter, scripts without spaces are matched by sequences of charac
 database's locale. What people type (`queries`) is data: there is no input that an engine could take for syntax.
 """
 
+from dodeca.kernel.search.companions import is_companion
 from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments
 from dodeca.kernel.search.highlights import Snippet
-from dodeca.kernel.search.index import MOST_RANKED, SearchIndex, is_companion
+from dodeca.kernel.search.index import MOST_RANKED, SearchIndex
 from dodeca.kernel.search.lists import join_all
 from dodeca.kernel.search.queries import Query, parsed
 

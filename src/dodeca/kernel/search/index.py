@@ -39,15 +39,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dodeca.kernel.db import Bound, Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.db import metadata as all_tables
 from dodeca.kernel.search import lists, naming, queries
+from dodeca.kernel.search.companions import WORDS_SUFFIX
 from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments, storable
 from dodeca.kernel.search.highlights import snippet
-from dodeca.kernel.search.parts import PARTS_SUFFIX, Parts, column_of_words, folded_words, part_of
+from dodeca.kernel.search.parts import Parts, column_of_words, folded_words, part_of
 from dodeca.kernel.search.queries import Query, Term, parsed
 from dodeca.kernel.search.vectors import LETTERS, vector, vector_text
 from dodeca.kernel.search.words import words
 
-_SUFFIXES: Final = ("_fts", PARTS_SUFFIX)
-_SHADOWS: Final = ("", "_config", "_content", "_data", "_docsize", "_idx")
 MAX_OFFSET: Final = 10_000
 MOST_RANKED: Final = 1_000
 """Documents that SQLite ranks for one query. It is bounded, as relevance has to be computed for each."""
@@ -103,7 +102,7 @@ class SearchIndex:
             postgresql_using="gin",
             sqlite_where=self.table.c.document.is_not(None),
         )
-        self.companion = f"search_{name}{_SUFFIXES[0]}"
+        self.companion = f"search_{name}{WORDS_SUFFIX}"
         self._fts = table(self.companion, column("rowid", Integer()), *(column(field, Text()) for field in self.fields))
         self._parts = Parts(self.table, self._fts, parts) if parts is not None else None
         columns = [column.name for column in self.table.columns if column.name not in ("document", "parts")]
@@ -277,15 +276,25 @@ class SearchIndex:
         if found or offset or not loosely:
             return found
         found = self._holding(session, text, query, limit, filters or {}, visible, snippet_words)
-        if not found and (right := [term for term in query.wanted if self._is_there(session, term)]):
+        if found:
+            return found
+        right = [term for term in query.wanted if self._is_there(session, term)]
+        spelt = query.with_typos(right)
+        if any(not term.others for term in spelt.wanted if term not in right):
+            return []  # what is nowhere, and too short to be misspelt
+        if right and spelt != query:
             # Each spelling costs a look into the index: a word that is there is taken as meant, as long as that helps.
-            found = search(query.with_typos(right))
+            found = search(spelt)
         return found or search(query.with_typos())
 
     def _is_there(self, session: ReadSession, term: Term) -> bool:
         """Whether any document, whoever may see it, has what a term asks for."""
-        _, matches, source = self._matching(session, Query((term,)), ())
-        return session.scalar(select(literal(1)).select_from(source).where(matches).limit(1)) is not None
+        # Of a beginning FTS5 reads whole lists before it tells one row. Mostly the word itself is there.
+        for one in [Term(term.words), term] if term.prefix else [term]:
+            _, matches, source = self._matching(session, Query((one,)), ())
+            if session.scalar(select(literal(1)).select_from(source).where(matches).limit(1)) is not None:
+                return True
+        return False
 
     def _holding(
         self,
@@ -481,13 +490,6 @@ class SearchIndex:
             self._parts.drop(connection)
         if connection.dialect.name == "sqlite":
             connection.execute(text(f"DROP TABLE IF EXISTS {self.companion}"))
-
-
-def is_companion(table_name: str | None) -> bool:
-    """Whether a table in the database is FTS5's own, which migrations do not know."""
-    name = (table_name or "").removeprefix("ix_")
-    ends = tuple(suffix + shadow for suffix in _SUFFIXES for shadow in _SHADOWS)
-    return name.startswith("search_") and name.endswith(ends)
 
 
 def _upsert(statement: Any, doc_id: str, values: Mapping[str, Any]) -> Any:
