@@ -19,6 +19,7 @@ from tests.support import postgres
 from dodeca.kernel.db import Model, Prepared, ReadSession, WriteSession, claiming, open_database
 from dodeca.kernel.db.postgres import PostgresDatabase
 from dodeca.kernel.db.postgres_groups import STUCK_SECONDS
+from dodeca.kernel.db.postgres_wire import wire_of
 from dodeca.kernel.errors import Conflict, Invalid
 
 MANY = 12
@@ -266,3 +267,42 @@ def test_prepared_statements_outlive_what_was_rolled_back(database: PostgresData
     database.write(lambda s: _put.run(s, name="kept", coins=1, seen_at=None))
 
     assert database.read(coins) == {"kept": 1}
+
+
+@in_a_loop
+async def test_what_was_handed_over_of_a_failed_unit_is_gone_with_it(database: PostgresDatabase) -> None:
+    """The first unit's row is on its way already when the second fails."""
+    await database.awrite(lambda session: make(session, "taken"))
+
+    def half_done(session: WriteSession) -> None:
+        make(session, "half")
+        raise Invalid("no")
+
+    found = await asyncio.gather(
+        *(
+            database.awrite(unit)
+            for unit in (lambda s: make(s, "a"), half_done, lambda s: make(s, "taken"), lambda s: make(s, "b"))
+        ),
+        return_exceptions=True,
+    )
+
+    assert [found[0], type(found[1]), type(found[2]), found[3]] == ["a", Invalid, IntegrityError, "b"]
+    assert sorted(database.read(coins)) == ["a", "b", "taken"]
+    assert await database.awrite(lambda session: make(session, "next")) == "next"
+
+
+@in_a_loop
+async def test_a_connection_that_is_lost_under_what_was_handed_over_is_made_anew(database: PostgresDatabase) -> None:
+    def unit(session: WriteSession) -> str:
+        made = make(session, "pushed")
+        wire_of(session.connection()).push()
+        if not lost:
+            lost.append(True)
+            theirs = "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ends = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity {theirs}"
+            database.read(lambda reading: reading.execute(text(ends)).all())
+        return made
+
+    lost: list[bool] = []
+    assert await database.awrite(unit) == "pushed"
+    assert database.read(coins) == {"pushed": 0}

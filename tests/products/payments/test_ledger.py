@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from dodeca.kernel.db import Database, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid
@@ -51,6 +52,45 @@ def test_a_repeated_key_moves_nothing_more(books: Database) -> None:
     deposit(books, 500)
 
     assert available(books, ANNA) == 500
+
+
+def test_what_is_known_to_be_the_first_of_its_key_is_refused_when_it_is_not(books: Database) -> None:
+    deposit(books, 500)
+
+    with pytest.raises(IntegrityError):
+        books.write(lambda s: ledger.post_first(s, "in", [Entry(BANK, ANNA, 500, "deposit")]))
+
+    assert available(books, ANNA) == 500
+
+
+def test_money_that_came_in_this_unit_of_work_can_be_spent_in_it(books: Database) -> None:
+    deposit(books, 1)
+
+    def unit(session: WriteSession, number: int) -> int:
+        ledger.post_first(session, f"in{number}", [Entry(BANK, ANNA, 300, "deposit")])
+        seen = ledger.balance(session, ANNA).available
+        ledger.post_first(session, f"more{number}", [Entry(BANK, ANNA, 50, "deposit")])
+        ledger.post(session, f"out{number}", [Entry(ANNA, BERT, seen + 50, "transfer")])
+        return seen
+
+    assert [books.write(lambda s, n=n: unit(s, n)) for n in range(2)] == [301, 300]  # type: ignore[misc]
+    assert (available(books, ANNA), available(books, BERT)) == (0, 701)
+
+
+def test_twenty_captures_at_once_all_arrive(books: Database) -> None:
+    deposit(books, 1)
+
+    async def run() -> None:
+        await asyncio.gather(
+            *(
+                books.awrite(lambda s, n=n: ledger.post_first(s, f"{n}", [Entry(BANK, ANNA, n, "deposit")]).key)  # type: ignore[misc]
+                for n in range(1, 21)
+            )
+        )
+
+    asyncio.run(run())
+
+    assert available(books, ANNA) == 211
 
 
 def test_reserved_money_cannot_be_spent_twice(books: Database) -> None:

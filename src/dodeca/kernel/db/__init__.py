@@ -14,11 +14,12 @@ from dodeca.kernel.db.gathering import Gathering
 from dodeca.kernel.db.given import PreparedGiven
 from dodeca.kernel.db.models import MEDIA, Json, Model, UtcDateTime, metadata
 from dodeca.kernel.db.observe import TooManyQueries, queries
-from dodeca.kernel.db.prepared import Bound, Prepared, PreparedIn
+from dodeca.kernel.db.prepared import Asked, Bound, Prepared, PreparedIn
 from dodeca.kernel.db.sessions import ReadOnlyViolation, ReadSession, WriteSession
 
 __all__ = [
     "MEDIA",
+    "Asked",
     "Bound",
     "Database",
     "Finding",

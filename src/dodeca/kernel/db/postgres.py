@@ -17,7 +17,7 @@ from dodeca.kernel.db import postgres_wire, units
 from dodeca.kernel.db.models import json_text
 from dodeca.kernel.db.postgres_groups import Groups
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
-from dodeca.kernel.db.waiting import Unit, answer, waiting_task
+from dodeca.kernel.db.waiting import Unit, answer, end, waiting_task
 from dodeca.kernel.errors import Unavailable
 
 T = TypeVar("T")
@@ -81,6 +81,8 @@ class PostgresDatabase:
     def _write_once(self, unit: Callable[[WriteSession], T]) -> T:
         with WriteSession(self.engine, expire_on_commit=False) as session:
             result = unit(session)
+            session.flush()
+            end(session, session.endings())
             session.flush()
             if session.in_transaction():
                 postgres_wire.settle(session.connection())  # a refusal while the transaction is there to be rolled back

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from dodeca.kernel.db import units
 from dodeca.kernel.db.postgres_wire import Wire, settle, wire_of
 from dodeca.kernel.db.sessions import WriteSession
-from dodeca.kernel.db.waiting import Unit, next_of
+from dodeca.kernel.db.waiting import Unit, ending, next_of
 
 log = structlog.get_logger(__name__)
 GROUP_UNITS: Final = 64
@@ -112,6 +112,12 @@ class Groups:
                     break
                 self._began = time.monotonic()
                 session = _run(connection, wire, group[done], session)
+                wire.push()
+            last = ending(group)
+            if last is not None:
+                _run(connection, wire, last, session)
+                if last.error is not None:
+                    raise last.error
             settle(connection)
             transaction.commit()
         except BaseException:
@@ -135,12 +141,13 @@ class Groups:
         if raced:
             self._apart_until = time.monotonic() + APART_SECONDS
         if len(group) == 1 and cause is not None and not raced and not units.is_unavailable(cause):
-            group[0].error, group[0].callbacks = units.translated(cause), []
+            group[0].reset()
+            group[0].error = units.translated(cause)
             self._tell(group)
             return
         log.info("database.group_dispersed", units=len(group), error=str(cause or error)[:200])
         for unit in group:
-            unit.result, unit.error, unit.callbacks = None, None, []
+            unit.reset()
             self._apart(unit)
 
 
@@ -154,7 +161,7 @@ def _run(connection: Connection, wire: Wire, unit: Unit, kept: WriteSession | No
         unit.result = unit.run(session)
         if session.has_changes:
             session.flush()
-        unit.callbacks = session.committed()
+        unit.keep(session)
     except Exception as error:  # delivered to the caller
         if isinstance(error, DBAPIError) or wire.changes != changes or wire.is_broken:
             raise _TroubledError from error

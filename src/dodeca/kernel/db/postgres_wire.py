@@ -3,8 +3,9 @@
 A cursor of psycopg makes a query object, a generator and a wait loop for each statement, and costs two and a half times
 what libpq itself does. `Wire` sends what `Prepared` has compiled through psycopg's own binding of libpq
 (https://www.psycopg.org/psycopg3/docs/api/pq.html), with psycopg's conversions of values. A statement whose answer
-nobody reads waits for the next one that has to answer, or for the end of the unit of work, and goes in the same trip:
-libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html).
+nobody reads yet waits for the next one that has to answer, or for the end of the unit of work, and goes in the same
+trip: libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html). PostgreSQL can work on
+what is `pushed` while the interpreter goes on.
 
 psycopg itself prepares nothing on these connections (`prepare_threshold`): it would deallocate all prepared statements
 of the session, ours with them, after every ROLLBACK.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from sqlalchemy import Connection
@@ -30,13 +32,15 @@ MOST_WAITING: Final = 64
 
 
 class Waiting(NamedTuple):
-    """A statement that is still to be sent. `expected`: how many rows it must change, where that is certain."""
+    """A statement without its answer. `expected`: how many rows it must change, where that is certain. `pending`: who
+    will read the answer."""
 
     sql: str
     name: bytes
     values: Sequence[Any]
     formats: Sequence[Any]
     expected: int | None = None
+    pending: Pending | None = None
 
 
 class Answer:
@@ -55,6 +59,22 @@ class Answer:
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows."""
         return self._rows
+
+
+class Pending:
+    """An answer that comes with the next trip."""
+
+    __slots__ = ("_wire", "result")
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.result: Any = None
+
+    def answer(self) -> Answer:
+        """What the statement gave; makes the trip where none was made since. Raises as `Wire.answer` does."""
+        if self.result is None:
+            self._wire.settle()
+        return self._wire.read(self.result)
 
 
 class Wire:
@@ -77,27 +97,37 @@ class Wire:
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self._formats: dict[int, list[Any]] = {}
         self._waiting: list[Waiting] = []
+        self._sent: list[Waiting] = []
 
     def answer(self, sql: str, values: Sequence[Any]) -> Answer:
         """Send a statement, with all that wait, and give its answer. Raises psycopg's errors and StaleDataError, also
         for a statement that waited."""
         self._begin()
-        wanted = self._ready(sql, values, None)
-        if self._waiting:
-            result = self._together([*self._taken(), wanted])[-1]
-        else:
-            result = self._libpq.exec_prepared(wanted.name, wanted.values, wanted.formats)
-            self._check(result)
+        wanted = self._ready(sql, values)
+        if self._waiting or self._sent:
+            self._waiting.append(wanted)
+            return self.read(self._together()[-1])
+        result = self._libpq.exec_prepared(wanted.name, wanted.values, wanted.formats)
+        self._check(result)
+        return self.read(result)
+
+    def read(self, result: Any) -> Answer:
+        """What a result of libpq holds, as Python's values."""
         self._values.set_pgresult(result)
         return Answer(self._values.load_rows(0, result.ntuples, tuple), result.command_tuples or 0)
+
+    def ask(self, sql: str, values: Sequence[Any]) -> Pending:
+        """Let a statement wait whose answer is read later, so that several go in one trip."""
+        self._begin()
+        pending = Pending(self)
+        self._wait(self._ready(sql, values, pending=pending))
+        return pending
 
     def send(self, sql: str, values: Sequence[Any], *, expected: int | None = None) -> None:
         """Let a statement that changes something wait for the next trip. What is wrong with it is raised there."""
         self._begin()
         self.changes += 1
-        self._waiting.append(self._ready(sql, values, expected))
-        if len(self._waiting) >= self._most_waiting:
-            self.settle()
+        self._wait(self._ready(sql, values, expected=expected))
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
         """Send a statement that changes something with each of many rows of values; gives how many rows it changed."""
@@ -106,18 +136,30 @@ class Wire:
         self.changes += 1
         changed = 0
         for start in range(0, len(rows), MOST_WAITING):
-            batch = [self._ready(sql, values, None) for values in rows[start : start + MOST_WAITING]]
-            changed += sum(result.command_tuples or 0 for result in self._together(batch))
+            self._waiting += [self._ready(sql, values) for values in rows[start : start + MOST_WAITING]]
+            changed += sum(result.command_tuples or 0 for result in self._together())
         return changed
 
     def settle(self) -> None:
-        """Send what waits. Raises as `answer` does."""
+        """Send what waits, and hear of all that was sent. Raises as `answer` does."""
+        if self._waiting or self._sent:
+            self._together()
+
+    def push(self) -> None:
+        """Send what waits and go on: PostgreSQL works on it meanwhile. What is wrong with it is raised by the next
+        trip."""
         if self._waiting:
-            self._together(self._taken())
+            self._hand_over()
+            self._libpq.flush()
 
     def forget(self) -> None:
         """Drop what waits: its unit of work failed, and is rolled back."""
+        from psycopg import Error
+
         self._waiting.clear()
+        if self._sent:
+            with suppress(Error):  # of a lost connection: the rollback itself tells
+                self._results()
 
     @property
     def is_broken(self) -> bool:
@@ -129,11 +171,14 @@ class Wire:
             return
         self._check(self._libpq.exec_(b"BEGIN READ ONLY" if self.driver.read_only else b"BEGIN"))
 
-    def _taken(self) -> list[Waiting]:
-        waiting, self._waiting = self._waiting, []
-        return waiting
+    def _wait(self, statement: Waiting) -> None:
+        self._waiting.append(statement)
+        if len(self._waiting) + len(self._sent) >= self._most_waiting:
+            self._together()
 
-    def _ready(self, sql: str, values: Sequence[Any], expected: int | None) -> Waiting:
+    def _ready(
+        self, sql: str, values: Sequence[Any], *, expected: int | None = None, pending: Pending | None = None
+    ) -> Waiting:
         """The statement with its values as they travel, prepared for their types when it comes for the first time."""
         size = len(values)
         wanted = self._formats.get(size)
@@ -143,30 +188,49 @@ class Wire:
         types = self._values.types or ()
         name = self._names.get((sql, types))
         if name is None:
+            if self._sent:
+                self._together()
             name = f"dodeca_{len(self._names)}".encode()
             self._check(self._libpq.prepare(name, sql.encode(), types))
             self._names[sql, types] = name
-        return Waiting(sql, name, dumped, self._values.formats or (), expected)
+        return Waiting(sql, name, dumped, self._values.formats or (), expected, pending)
 
-    def _together(self, batch: Sequence[Waiting]) -> list[Any]:
-        """Send them in one trip; gives their results. Raises the error of the first that fails."""
+    def _hand_over(self) -> None:
+        """Give libpq what waits."""
         libpq = self._libpq
-        libpq.enter_pipeline_mode()
-        try:
-            for one in batch:
-                libpq.send_query_prepared(one.name, one.values, one.formats)
-            libpq.pipeline_sync()
-            results = self._results()
-        finally:
-            if libpq.status == self._pq.ConnStatus.OK:
-                libpq.exit_pipeline_mode()
-        for one, result in zip(batch, results, strict=True):
+        if not self._sent:
+            libpq.enter_pipeline_mode()
+        for one in self._waiting:
+            libpq.send_query_prepared(one.name, one.values, one.formats)
+        self._sent += self._waiting
+        self._waiting.clear()
+
+    def _together(self) -> list[Any]:
+        """Send what waits, and give the results of all that was sent since the last trip. Raises the error of the first
+        that failed."""
+        self._hand_over()
+        sent = list(self._sent)
+        results = self._results()
+        for one, result in zip(sent, results, strict=True):
             self._check(result)
             if one.expected is not None and result.command_tuples != one.expected:
                 raise StaleDataError(f"Rows are gone: {one.sql[:60]}")
+            if one.pending is not None:
+                one.pending.result = result
         return results
 
     def _results(self) -> list[Any]:
+        """End the trip: the results of all that was sent."""
+        libpq = self._libpq
+        try:
+            libpq.pipeline_sync()
+            return self._received()
+        finally:
+            self._sent.clear()
+            if libpq.status == self._pq.ConnStatus.OK:
+                libpq.exit_pipeline_mode()
+
+    def _received(self) -> list[Any]:
         """All results up to the end of the trip, which waits for them without holding the interpreter."""
         libpq, found = self._libpq, list[Any]()
         poll = select.poll()

@@ -18,7 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql import Executable
 
 from dodeca.kernel.db import observe
-from dodeca.kernel.db.postgres_wire import Wire, wire_of
+from dodeca.kernel.db.postgres_wire import Pending, Wire, wire_of
 from dodeca.kernel.db.units import as_sqlalchemys
 
 if TYPE_CHECKING:
@@ -74,6 +74,17 @@ class Prepared:
         cursor, form = self._send(session, values, alone=True)
         row = cursor.fetchone()
         return None if row is None else form.convert(row)
+
+    def ask(self, session: ReadSession, **values: object) -> Asked:
+        """Ask now and read the answer later: several questions go to PostgreSQL in one trip."""
+        driver, form, connection = self._ready(session)
+        try:
+            if isinstance(driver, Wire):
+                driver.changes += not form.only_reads
+                return Asked(driver.ask(form.sql, form.bind(values)), form, connection)
+            return Asked(driver.execute(form.sql, form.bind(values)).fetchall(), form, connection)
+        except Exception as error:
+            raise as_sqlalchemys(error, form.sql, connection) from error
 
     def run(self, session: ReadSession, **values: object) -> int:
         """The number of rows that were changed."""
@@ -179,6 +190,30 @@ class Prepared:
             return self._forms[dialect.name]
         except KeyError:
             return self._forms.setdefault(dialect.name, _Form(self._statement, self._columns, dialect))
+
+
+class Asked:
+    """A question whose answer is read later, in the same unit of work."""
+
+    __slots__ = ("_connection", "_form", "_found")
+
+    def __init__(self, found: Pending | list[tuple[Any, ...]], form: _Form, connection: Connection) -> None:
+        self._found = found
+        self._form = form
+        self._connection = connection
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All rows of the answer. Raises what is wrong with any statement that went with it."""
+        if isinstance(self._found, Pending):
+            try:
+                self._found = self._found.answer().fetchall()
+            except Exception as error:
+                raise as_sqlalchemys(error, self._form.sql, self._connection) from error
+        return self._form.convert_many(self._found) if self._form.converts and self._found else self._found
+
+    def first(self) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        return next(iter(self.rows()), None)
 
 
 class PreparedIn:

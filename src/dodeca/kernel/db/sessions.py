@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 from sqlalchemy import event
@@ -15,6 +15,8 @@ from dodeca.kernel.db.bykey import by_key
 from dodeca.kernel.db.storing import change, made, store
 
 T = TypeVar("T")
+Ending = tuple[Callable[["WriteSession", Sequence[Any]], None], Any]
+"""What `before_commit` was given."""
 LOCKING = {"with_for_update": True, "populate_existing": True}
 
 
@@ -125,6 +127,18 @@ class WriteSession(ReadSession):
     def _held(self) -> dict[Any, Any]:
         held: dict[Any, Any] = self.info.setdefault("held", {})
         return held
+
+    def before_commit(self, work: Callable[[WriteSession, Sequence[T]], None], item: T) -> None:
+        """Have `work` done right before the commit, once for all units that are committed together, with the items of
+        all. For rows that everybody counts in: they are written once a commit, and held for a moment only.
+
+        An error in it fails as the commit itself would: each unit is then tried in a transaction of its own."""
+        self.info.setdefault("before_commit", []).append((work, item))
+
+    def endings(self) -> list[Ending]:
+        """What is to be done before the commit so far; the database does it."""
+        found: list[Ending] = self.info.pop("before_commit", [])
+        return found
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run `callback` after the commit, before the caller is answered. A crash may lose it, so it is only

@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 from dodeca.kernel.db import units
 from dodeca.kernel.db.models import json_text
 from dodeca.kernel.db.sessions import ReadSession, WriteSession
-from dodeca.kernel.db.waiting import Unit, answer, next_of, waiting_task, waiting_thread
+from dodeca.kernel.db.waiting import Unit, answer, ending, next_of, waiting_task, waiting_thread
 from dodeca.kernel.errors import Unavailable
 
 T = TypeVar("T")
@@ -161,6 +161,7 @@ class SqliteDatabase:
                 if done == len(group) and not self._grows(group, started):
                     break
                 session = _run(connection, group[done], session, guarded=guarded)
+            session = _end(connection, group, session, guarded=guarded)
             transaction.commit()
         except _HalfDoneError:
             transaction.rollback()
@@ -188,11 +189,11 @@ class SqliteDatabase:
         that cannot be stored does not take the others with it."""
         busy = units.is_repeatable(cause)
         for unit in group:
-            unit.result, unit.error, unit.callbacks = None, None, []
+            unit.reset()
             for attempt in range(units.ATTEMPTS if busy else 1):
                 try:
                     with self._write_engine.connect() as connection, connection.begin():
-                        _run(connection, unit)
+                        _end(connection, [unit], _run(connection, unit))
                 except Exception as error:  # noqa: BLE001 - delivered to the caller
                     unit.error = units.translated(error)
                     if not units.is_repeatable(error):
@@ -281,7 +282,7 @@ def _run(
             session.flush()
         if guarded:
             driver.execute("RELEASE unit")
-        unit.callbacks = session.committed()
+        unit.keep(session)
     except BaseException as error:
         if units.is_repeatable(error) or units.is_unavailable(error) or not driver.in_transaction:
             raise
@@ -297,6 +298,19 @@ def _run(
             session.close()
         session.info.clear()
         session.info.update(driver=driver, connection=connection)
+    return session
+
+
+def _end(
+    connection: Connection, group: list[Unit], session: WriteSession | None, *, guarded: bool = True
+) -> WriteSession | None:
+    """Do what the units want to be done before their commit, as `_run` does. Raises what is wrong with it."""
+    last = ending(group)
+    if last is None:
+        return session
+    session = _run(connection, last, session, guarded=guarded)
+    if last.error is not None:
+        raise last.error
     return session
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from dodeca.kernel.db import units
-from dodeca.kernel.db.sessions import WriteSession
+from dodeca.kernel.db.sessions import Ending, WriteSession
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -29,6 +29,15 @@ class Unit:
     result: Any = None
     error: BaseException | None = None
     callbacks: list[Callable[[], None]] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
+
+    def keep(self, session: WriteSession) -> None:
+        """Keep what the unit, which has succeeded, wants to be done around the commit."""
+        self.endings, self.callbacks = session.endings(), session.committed()
+
+    def reset(self) -> None:
+        """Nothing of it is stored: it will be run again."""
+        self.result, self.error, self.callbacks, self.endings = None, None, [], []
 
 
 def waiting_thread(unit: Callable[[WriteSession], T], future: Future[T]) -> Unit:
@@ -50,6 +59,29 @@ def waiting_task(unit: Callable[[WriteSession], T]) -> tuple[Unit, asyncio.Futur
             future.set_exception(error) if error is not None else future.set_result(result)
 
     return Unit(unit, deliver, loop), future
+
+
+def end(session: WriteSession, endings: Iterable[Ending]) -> None:
+    """Do what was to be done before the commit."""
+    items: dict[Callable[[WriteSession, Sequence[Any]], None], list[Any]] = {}
+    for work, item in endings:
+        items.setdefault(work, []).append(item)
+    for work in sorted(items, key=lambda work: (work.__module__, work.__qualname__)):  # in everybody's order
+        work(session, items[work])
+
+
+def ending(group: Sequence[Unit]) -> Unit | None:
+    """A unit that does that for all of a group; None where there is nothing to be done."""
+    wanted = [one for unit in group if unit.error is None for one in unit.endings]
+    if not wanted:
+        return None
+    first = next(unit for unit in group if unit.error is None)
+
+    def run(session: WriteSession) -> None:
+        end(session, wanted)
+        first.callbacks += session.committed()
+
+    return Unit(run, lambda _result, _error: None)
 
 
 def next_of(waiting: queue.SimpleQueue[Unit | None]) -> Unit | None:

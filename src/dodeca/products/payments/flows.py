@@ -81,6 +81,7 @@ async def _followed(
     """Follow the steps from `begin` on; gives the last, and what `show` makes of the payment."""
 
     def unit(session: WriteSession) -> tuple[Step, T | None]:
+        acquirers.expect(session)
         step = immediately(session, begin(session), card)
         return step, show(session, step.work.payment) if step.kind == "done" and step.work is not None else None
 

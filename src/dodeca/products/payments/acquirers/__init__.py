@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
+from sqlalchemy import select
 
-from dodeca.kernel.db import Finding, ReadSession, WriteSession
+from dodeca.kernel.db import Asked, Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Capabilities
 from dodeca.products.payments.acquirers.simulators import Simulator, SimulatorSettings
@@ -21,21 +22,35 @@ SIMULATORS: Mapping[str, Capabilities] = {
 }
 
 
-_settings = Finding(AcquirerSetting, autoflush=False)
+_settings = Prepared(select(AcquirerSetting.name, AcquirerSetting.settings, AcquirerSetting.enabled), autoflush=False)
+Settings = Mapping[str, tuple[Mapping[str, object], bool]]
+"""By acquirer, what was set and whether it is enabled; those that nobody has set are not in it."""
+
+
+def expect(session: WriteSession) -> None:
+    """This unit of work will look acquirers up: their settings come with what it asks first."""
+    session.info["acquirers"] = _settings.ask(session)
+
+
+def _all_settings(session: ReadSession) -> Settings:
+    expected: Asked | None = session.info.get("acquirers")
+    rows = (expected or _settings.ask(session)).rows()
+    return {name: (settings, enabled) for name, settings, enabled in rows}
 
 
 def installed(session: ReadSession, mode: str) -> dict[str, tuple[Acquirer, bool]]:
     """The acquirers of a mode by name, and whether each is enabled. Simulators take test money only."""
     if mode != "test":
         return {}
-    rows = {row.name: row for row in _settings.all(session)}
-    return {name: _made(name, rows.get(name)) for name in SIMULATORS}
+    known = _all_settings(session)
+    return {name: _made(name, known) for name in SIMULATORS}
 
 
-def _made(name: str, row: AcquirerSetting | None) -> tuple[Acquirer, bool]:
-    if row is None:
+def _made(name: str, known: Settings) -> tuple[Acquirer, bool]:
+    if name not in known:
         return _simulator(name, SimulatorSettings()), True
-    return _simulator(name, msgspec.convert(row.settings, SimulatorSettings)), row.enabled
+    settings, enabled = known[name]
+    return _simulator(name, msgspec.convert(settings, SimulatorSettings)), enabled
 
 
 @lru_cache
@@ -47,7 +62,7 @@ def acquirer(session: ReadSession, name: str) -> Acquirer:
     """The acquirer of a name with its present settings. Raises NotFound."""
     if name not in SIMULATORS:
         raise NotFound(f"There is no acquirer {name[:40]}.")
-    return _made(name, session.get(AcquirerSetting, name))[0]
+    return _made(name, _all_settings(session))[0]
 
 
 def configure(session: WriteSession, name: str, changes: Mapping[str, object], enabled: bool | None) -> None:
@@ -66,3 +81,5 @@ def configure(session: WriteSession, name: str, changes: Mapping[str, object], e
     row.settings = merged
     if enabled is not None:
         row.enabled = enabled
+    session.flush()
+    session.info.pop("acquirers", None)

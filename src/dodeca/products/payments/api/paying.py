@@ -213,8 +213,14 @@ def dry_run(session: DbRead, desk: Till, data: JSONBody[DryRun]) -> dict[str, An
     facts = {"amount": amount_of(data.amount, data.currency), "currency": data.currency, "method": data.method}
     if any(not 0 <= rate <= 1 for rate in (data.success_rate or {}).values()):
         raise Invalid("A success rate is from 0 to 1.", field="success_rate")
+    seen = routing.seen(routing.ask_seen(session, data.method, "", data.currency))
     found = routing.decide(
-        session, desk.merchant, acquirers.installed(session, desk.mode), facts, explore=False, assumed=data.success_rate
+        desk.merchant,
+        acquirers.installed(session, desk.mode),
+        facts,
+        seen,
+        explore=False,
+        assumed=data.success_rate,
     )
     chosen = found.order[0] if found.order else None
     return {"chosen": chosen, "rule": found.rule, "candidates": [c.shown() for c in found.candidates], "attempts": []}

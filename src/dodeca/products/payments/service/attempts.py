@@ -137,7 +137,6 @@ def _record(session: WriteSession, work: Work, answer: Answer) -> Step:
             network,
             payment.currency,
             success=isinstance(result, Approved),
-            seen=work.seen.get(attempt.acquirer),
         )
     return step
 

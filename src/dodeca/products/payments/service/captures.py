@@ -125,12 +125,12 @@ def _book(session: WriteSession, work: Work) -> list[Split]:
     if payment.hold_id is not None:
         ledger.post_pending(session, key, payment.hold_id, also=also)
     elif to_purse:
-        ledger.post(
+        ledger.post_first(
             session, key, [Entry(_owed(payment), earned_by(work), payment.amount, "deposit")], payment_id=payment.id
         )
     else:
         fee = Fee(0, 0) if _is_to_own_bank(work) else fee_of(payment.amount, payment.currency)
-        ledger.post(session, key, [*_earned(work, fee), *also], payment_id=payment.id)
+        ledger.post_first(session, key, [*_earned(work, fee), *also], payment_id=payment.id)
     payment.fee, payment.tax = fee.total, fee.tax
     if not to_purse and not _is_to_own_bank(work):
         payment.unsettled_since = payment.captured_at

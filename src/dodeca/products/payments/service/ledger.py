@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
-from sqlalchemy import BigInteger, Table, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Table, and_, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 
 import dodeca.products.payments.triggers  # noqa: F401 - the triggers come with the tables
@@ -38,6 +38,8 @@ from dodeca.products.payments.service.rows import insert_rows
 
 PLATFORM = "platform"
 FOLD_ROWS = 2000
+MOST_KNOWN = 10_000
+"""Accounts that are remembered to be there; then they are forgotten, and asked for again."""
 
 
 class InsufficientFunds(PaymentRequired):
@@ -112,6 +114,15 @@ def post(session: WriteSession, key: str, entries: Sequence[Entry], *, payment_i
     rows = [_Row(entry, "posted") for entry in entries]
     journal = _open(session, key, rows, payment_id)
     return _first(session, key) if journal is None else _fill(session, journal, rows)
+
+
+def post_first(session: WriteSession, key: str, entries: Sequence[Entry], *, payment_id: str | None = None) -> Journal:
+    """The same where a row that the caller has locked says that this is the first time, so that nobody is asked; the
+    database refuses a second."""
+    rows = [_Row(entry, "posted") for entry in entries]
+    values = _opened_with(key, rows, payment_id)
+    _insert_new_journal.put(session, values)
+    return _fill(session, session.fresh(Journal, **values), rows, later=True)
 
 
 def hold(session: WriteSession, key: str, entry: Entry, *, payment_id: str | None = None) -> str:
@@ -189,6 +200,12 @@ def _write(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: st
 
 def _open(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: str | None) -> Journal | None:
     """A new journal for `rows`; None where there is one of this key. Raises Invalid."""
+    values = _opened_with(key, rows, payment_id)
+    return session.fresh(Journal, **values) if _insert_journal.run(session, **values) else None
+
+
+def _opened_with(key: str, rows: Sequence[_Row], payment_id: str | None) -> dict[str, Any]:
+    """The columns of a new journal for `rows`, which get their ids. Raises Invalid."""
     if not rows:
         raise ValueError("A journal has transfers.")
     for row in rows:
@@ -196,11 +213,11 @@ def _open(session: WriteSession, key: str, rows: Sequence[_Row], payment_id: str
     values = {"id": ids.new_id(), "key": key, "payment_id": payment_id, "created_at": clock.now()}
     for number, row in enumerate(rows):
         row.id = f"{values['id']}-{number:03}"
-    return session.fresh(Journal, **values) if _insert_journal.run(session, **values) else None
+    return values
 
 
-def _fill(session: WriteSession, journal: Journal, rows: Sequence[_Row]) -> Journal:
-    _move(session, rows)
+def _fill(session: WriteSession, journal: Journal, rows: Sequence[_Row], *, later: bool = False) -> Journal:
+    _move(session, rows, later=later)
     insert_rows(session, _transfers, [_transfer(row, journal) for row in rows])
     tails = [tail for row in rows for tail in _tails(row)]
     if tails:
@@ -251,6 +268,7 @@ _transfers = cast(Table, Transfer.__table__)
 _tails_table = cast(Table, LedgerTail.__table__)
 # `on_conflict_do_nothing` is written alike in both dialects; SQLAlchemy renders PostgreSQL's for SQLite too.
 _insert_journal = Prepared(postgresql.insert(cast(Table, Journal.__table__)).on_conflict_do_nothing(), autoflush=False)
+_insert_new_journal = Prepared(insert(Journal), columns=("id", "key", "payment_id", "created_at"), autoflush=False)
 _insert_account = Prepared(postgresql.insert(_accounts).on_conflict_do_nothing(), autoflush=False)
 _spendable = _accounts.c.credits_posted - _accounts.c.debits_posted - _accounts.c.debits_pending
 _taken = bindparam("dp", type_=BigInteger) + bindparam("dn", type_=BigInteger) - bindparam("cp", type_=BigInteger)
@@ -277,8 +295,9 @@ _bump = Prepared(
 before, as a refused statement would end the whole transaction on PostgreSQL."""
 
 
-def _move(session: WriteSession, rows: Sequence[_Row]) -> None:
-    """Change the counters of all accounts, in the order of their ids: net, so that order inside a journal is free."""
+def _move(session: WriteSession, rows: Sequence[_Row], *, later: bool) -> None:
+    """Change the counters of all accounts, in the order of their ids: net, so that order inside a journal is free.
+    `later`: what accounts only get more of may be written with the commit."""
     changes: dict[Place, list[int]] = {}
     for row in rows:
         posted, pending = row.deltas()
@@ -287,28 +306,95 @@ def _move(session: WriteSession, rows: Sequence[_Row]) -> None:
         credit = changes.setdefault(row.entry.credit, [0, 0, 0, 0])
         credit[1], credit[3] = credit[1] + posted, credit[3] + pending
     for place in sorted(changes, key=lambda place: place.id):
+        known = _is_known(session, place)
         if place.is_hot:
-            _open_once(session, place)
-        elif not _change(session, place, changes[place]):
+            if not known:
+                open_account(session, place)
+                _know(session, place)
+        elif known and later and _only_gets(changes[place]):
+            dp, cp, dn, cn = changes[place]
+            credited = Credit(place.id, dp, cp, dn, cn)
+            session.info.setdefault("credits", []).append(credited)
+            session.before_commit(_write_credits, credited)
+        elif not _change(session, place, changes[place], known=known):
             open_account(session, place)
-            if not _change(session, place, changes[place]):
+            if not _change(session, place, changes[place], known=False):
                 raise InsufficientFunds("There is not enough money for this.", field="amount")
 
 
-_opened: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-"""By engine, hot accounts whose rows were committed by this process: accounts are never removed."""
+@dataclass(slots=True)
+class Credit:
+    """What an account's counters grow by with the commit, unless this unit of work asks for the account before."""
+
+    account: str
+    dp: int
+    cp: int
+    dn: int
+    cn: int
+    is_written: bool = False
 
 
-def _open_once(session: WriteSession, place: Place) -> None:
-    known = _opened.setdefault(session.get_bind().engine, set())
-    if place.id not in known:
-        open_account(session, place)
-        session.after_commit(lambda: known.add(place.id))
+def _write_credits(session: WriteSession, credits: Sequence[Credit]) -> None:
+    """In the order of the accounts, and each account once: a shop's payments that are committed together want the same
+    row."""
+    sums: dict[str, list[int]] = {}
+    for one in credits:
+        if not one.is_written:
+            so_far = sums.get(one.account, (0, 0, 0, 0))
+            sums[one.account] = [a + b for a, b in zip(so_far, (one.dp, one.cp, one.dn, one.cn), strict=True)]
+            one.is_written = True
+    for account in sorted(sums):
+        _bump.put(session, _bumped(account, sums[account]), expected=1)
 
 
-def _change(session: WriteSession, place: Place, change: Sequence[int]) -> bool:
-    dp, cp, dn, cn = change
-    return bool(_bump.run(session, account=place.id, dp=dp, cp=cp, dn=dn, cn=cn))
+def _write_own_credits(session: ReadSession) -> None:
+    """What this unit of work has still to credit is needed now."""
+    credits: list[Credit] = session.info.pop("credits", [])
+    if isinstance(session, WriteSession):
+        _write_credits(session, credits)
+
+
+def _only_gets(change: Sequence[int]) -> bool:
+    """Whether at least as much can be taken of an account afterwards as before, so that no rule speaks against it."""
+    dp, cp, dn, _ = change
+    return dp + dn <= cp
+
+
+def _bumped(account: str, change: Sequence[int]) -> dict[str, object]:
+    return {"account": account, **dict(zip(("dp", "cp", "dn", "cn"), change, strict=True))}
+
+
+_committed: WeakKeyDictionary[Any, dict[str, None]] = WeakKeyDictionary()
+"""By engine, accounts whose rows were committed, as this process knows: accounts are never removed."""
+
+
+def _is_known(session: WriteSession, place: Place) -> bool:
+    return place.id in _committed.get(session.get_bind().engine, ())
+
+
+def _know(session: WriteSession, place: Place) -> None:
+    known = _committed.setdefault(session.get_bind().engine, {})
+
+    def keep() -> None:
+        if len(known) >= MOST_KNOWN:
+            known.clear()
+        known[place.id] = None
+
+    session.after_commit(keep)
+
+
+def _change(session: WriteSession, place: Place, change: Sequence[int], *, known: bool) -> bool:
+    """Change an account's counters; false where that may not be or there is no such row. What an account that is known
+    to be there only gets more of needs no answer."""
+    _write_own_credits(session)
+    if known and _only_gets(change):
+        _bump.put(session, _bumped(place.id, change), expected=1)
+        return True
+    if not _bump.run(session, **_bumped(place.id, change)):
+        return False
+    if not known:
+        _know(session, place)
+    return True
 
 
 def open_account(session: WriteSession, place: Place) -> None:
@@ -345,6 +431,7 @@ def balances_of(session: ReadSession, owner: str, code: str, mode: str) -> dict[
 
 
 def _balances(session: ReadSession, these: Any, tails: Any) -> dict[Place, Balance]:
+    _write_own_credits(session)
     rows = session.execute(select(LedgerAccount.id, *(getattr(LedgerAccount, c) for c in COUNTERS)).where(these))
     sums = {row[0]: [int(value) for value in row[1:]] for row in rows}
     later = select(LedgerTail.account_id, *(func.sum(getattr(LedgerTail, c)) for c in COUNTERS))
@@ -371,7 +458,7 @@ def fold(session: WriteSession) -> int:
         before = sums.setdefault(name, [0, 0, 0, 0])
         sums[name] = [a + b for a, b in zip(before, change, strict=True)]
     for name in sorted(sums):
-        _change(session, place_of(name), sums[name])
+        _change(session, place_of(name), sums[name], known=False)
     return len(tails)
 
 

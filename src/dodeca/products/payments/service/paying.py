@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Asked, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.payments import acquirers, ids, outside
 from dodeca.products.payments.models import Card, Customer, Order, Payment, RoutingDecision
@@ -61,7 +61,7 @@ def begin(session: WriteSession, desk: Desk, request: PayRequest) -> Step:
         desk.find(session, Customer, request.customer_id)
     order = _order_to_pay(session, desk, request)
     card = _card(session, desk, request)
-    facts = _facts(session, desk, request, card)
+    facts, seen = _facts(session, desk, request, card)
     work = Work(desk, _payment(session, desk, request, order, card), order, card)
     payment = work.payment
     payment.risk = risk.assess(session, desk.merchant, desk.mode, facts)
@@ -75,7 +75,7 @@ def begin(session: WriteSession, desk: Desk, request: PayRequest) -> Step:
         return attempts.fail(session, work, "risk_blocked")
     if request.method == "wallet" and request.wallet == PURSE:
         return _from_purse(session, work)
-    return _route(session, work, facts)
+    return _route(session, work, facts, seen)
 
 
 def _payment(session: WriteSession, desk: Desk, request: PayRequest, order: Order | None, card: Card | None) -> Payment:
@@ -115,14 +115,13 @@ def _payment(session: WriteSession, desk: Desk, request: PayRequest, order: Orde
     )
 
 
-def _route(session: WriteSession, work: Work, facts: Mapping[str, Any]) -> Step:
+def _route(session: WriteSession, work: Work, facts: Mapping[str, Any], seen: Asked) -> Step:
     """Choose whom to ask, and keep why."""
     desk, card = work.desk, work.card
     installed = acquirers.installed(session, desk.mode)
     holding = frozenset(card.vault) if card is not None and card.vault else None
-    decision = routing.decide(session, desk.merchant, installed, facts, holding=holding)
+    decision = routing.decide(desk.merchant, installed, facts, routing.seen(seen), holding=holding)
     chosen = decision.order[0] if decision.order else None
-    work.seen = decision.seen
     work.decision = session.fresh(
         RoutingDecision,
         payment_id=work.payment.id,
@@ -175,9 +174,11 @@ def _card(session: WriteSession, desk: Desk, request: PayRequest) -> Card | None
     return cards.kept(session, desk, request.card, request.vaults)
 
 
-def _facts(session: ReadSession, desk: Desk, request: PayRequest, card: Card | None) -> dict[str, Any]:
-    pace = risk.velocity(session, desk.merchant.id, card.fingerprint if card else None)
-    return {
+def _facts(session: ReadSession, desk: Desk, request: PayRequest, card: Card | None) -> tuple[dict[str, Any], Asked]:
+    """What rules may look at, and the question how acquirers did lately: both are asked in one trip."""
+    pace = risk.ask_velocity(session, desk.merchant.id, card.fingerprint if card else None)
+    seen = routing.ask_seen(session, request.method, card.network if card else "", request.currency)
+    facts = {
         "amount": request.amount,
         "currency": request.currency,
         "method": request.method,
@@ -191,8 +192,9 @@ def _facts(session: ReadSession, desk: Desk, request: PayRequest, card: Card | N
         "customer": {"email": request.email, "contact": request.contact, "id": request.customer_id or ""},
         "ip": request.ip or "",
         "country": outside.country(request.ip),
-        "velocity": pace,
+        "velocity": risk.velocity(pace),
     }
+    return facts, seen
 
 
 def _from_purse(session: WriteSession, work: Work) -> Step:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, literal, li
 from sqlalchemy.orm import aliased
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, ReadSession, UtcDateTime, WriteSession
+from dodeca.kernel.db import Asked, Prepared, ReadSession, UtcDateTime, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.products.payments.models import Merchant, Payment
 from dodeca.products.payments.service import rules
@@ -45,12 +45,16 @@ def _counted(*where: ColumnElement[bool]) -> ScalarSelect[int]:
 _velocity = Prepared(select(_counted(), _counted(Payment.status == literal_column("'failed'"))), autoflush=False)
 
 
-def velocity(session: ReadSession, merchant_id: str, fingerprint: str | None) -> dict[str, int]:
-    """What a card did at this merchant within the hour; neither number exceeds MOST_COUNTED."""
+def ask_velocity(session: ReadSession, merchant_id: str, fingerprint: str | None) -> Asked | None:
+    """Ask what a card did at this merchant within the hour; there is nothing to ask without a card."""
     if fingerprint is None:
-        return {"card_hour": 0, "declines_hour": 0}
-    since = clock.ago(hours=1)
-    row = _velocity.first(session, merchant_id=merchant_id, fingerprint=fingerprint, since=since) or (0, 0)
+        return None
+    return _velocity.ask(session, merchant_id=merchant_id, fingerprint=fingerprint, since=clock.ago(hours=1))
+
+
+def velocity(asked: Asked | None) -> dict[str, int]:
+    """What it did; neither number exceeds MOST_COUNTED."""
+    row = (asked.first() if asked is not None else None) or (0, 0)
     return {"card_hour": int(row[0]), "declines_hour": int(row[1])}
 
 

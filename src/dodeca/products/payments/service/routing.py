@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from sqlalchemy import Float, Table, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import Asked, Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.kernel.money import share
 from dodeca.products.payments import acquirers
@@ -84,25 +84,23 @@ class Decision:
     rule: str | None
     explored: bool
     propensity: float
-    seen: Mapping[str, Seen] = field(default_factory=dict)
 
 
 def decide(
-    session: ReadSession,
     merchant: Merchant,
     installed: Mapping[str, tuple[Acquirer, bool]],
     facts: Mapping[str, Any],
+    seen: Mapping[str, Seen],
     *,
     explore: bool = True,
     assumed: Mapping[str, float] | None = None,
     holding: frozenset[str] | None = None,
 ) -> Decision:
-    """Rank the acquirers (`acquirers.installed`) for a payment.
+    """Rank the acquirers (`acquirers.installed`) for a payment by how they did lately (`seen`).
 
     `assumed` success rates replace the observed ones, for dry runs. `holding`:
     whose vaults hold the card, where it is a kept one."""
     strategy = merchant.routing.get("strategy", "expected_value")
-    seen = _seen(session, facts["method"], facts.get("card", {}).get("network", ""), facts["currency"])
     rates = {name: counts.rate for name, counts in seen.items()} | dict(assumed or {})
     ranked = sorted(
         (
@@ -116,13 +114,13 @@ def decide(
         wanted = [name for name in rule["then"] if name in eligible]
         if wanted and rules.holds(rule["when"], facts):
             order = [*wanted, *(e for e in eligible if e not in wanted)]
-            return Decision(order, ranked, strategy, f"rule {number + 1}", False, 1.0, seen)
+            return Decision(order, ranked, strategy, f"rule {number + 1}", False, 1.0)
     if explore and len(eligible) > 1 and secrets.randbelow(10_000) < EXPLORATION * 10_000:
         other = eligible[1 + secrets.randbelow(len(eligible) - 1)]
         order = [other, *(e for e in eligible if e != other)]
-        return Decision(order, ranked, strategy, None, True, EXPLORATION / (len(eligible) - 1), seen)
+        return Decision(order, ranked, strategy, None, True, EXPLORATION / (len(eligible) - 1))
     propensity = 1.0 if len(eligible) < 2 else 1 - EXPLORATION
-    return Decision(eligible, ranked, strategy, None, False, propensity, seen)
+    return Decision(eligible, ranked, strategy, None, False, propensity)
 
 
 def _candidate(
@@ -154,10 +152,10 @@ _table = cast(Table, AcquirerStat.__table__)
 _here = and_(*(_table.c[name] == bindparam(name) for name in ("method", "network", "currency")))
 _this = and_(_table.c.acquirer == bindparam("acquirer"), _here)
 _stats = Prepared(select(_table.c.acquirer, *(_table.c[f.name] for f in fields(Seen))).where(_here), autoflush=False)
-_seen_last = Prepared(select(_table.c.at).where(_this).with_for_update(), autoflush=False)
+_counted_at = Prepared(select(_table.c.at).where(_this).with_for_update(), autoflush=False)
 _count = Prepared(
     update(_table)
-    .where(_this, _table.c.at == bindparam("seen", type_=_table.c.at.type))
+    .where(_this)
     .values(
         successes=_table.c.successes * bindparam("weight", type_=Float) + bindparam("good", type_=Float),
         failures=_table.c.failures * bindparam("weight", type_=Float) + bindparam("bad", type_=Float),
@@ -169,40 +167,52 @@ _count = Prepared(
 _first = Prepared(postgresql.insert(_table).on_conflict_do_nothing(), autoflush=False)
 
 
-def _seen(session: ReadSession, method: str, network: str, currency: str) -> dict[str, Seen]:
-    rows = _stats.rows(session, method=method, network=network, currency=currency)
-    return {acquirer: Seen(*counts) for acquirer, *counts in rows}
+def ask_seen(session: ReadSession, method: str, network: str, currency: str) -> Asked:
+    """Ask how acquirers did lately with such payments."""
+    return _stats.ask(session, method=method, network=network, currency=currency)
+
+
+def seen(asked: Asked) -> dict[str, Seen]:
+    """How they did, by acquirer."""
+    return {acquirer: Seen(*counts) for acquirer, *counts in asked.rows()}
 
 
 def _decay(since: datetime, now: datetime) -> float:
     return math.exp(-max(0.0, (now - since).total_seconds()) / DECAY_SECONDS)
 
 
-def observe(
-    session: WriteSession,
-    acquirer: str,
-    method: str,
-    network: str,
-    currency: str,
-    *,
-    success: bool,
-    seen: Seen | None = None,
-) -> None:
-    """Count an outcome. Called last in a unit of work: the row is everybody's. `seen`: the row as this unit read it."""
-    now, good = clock.now(), float(success)
-    key = {"acquirer": acquirer, "method": method, "network": network, "currency": currency}
+class Outcome(NamedTuple):
+    """What an acquirer has made of a payment."""
 
-    def counted(since: datetime) -> bool:
-        weight = _decay(since, now)
-        return _count.run(session, **key, seen=since, weight=weight, good=good, bad=1 - good, now=now) == 1
+    acquirer: str
+    method: str
+    network: str
+    currency: str
+    success: bool
+    at: datetime
 
-    if seen is not None and counted(seen.at):
-        return
-    if _first.run(session, **key, successes=good, failures=1 - good, at=now):
-        return
-    last = _seen_last.first(session, **key)  # somebody else has counted since this unit looked
-    if last is None or not counted(last[0]):
-        raise LookupError("The row was there a moment ago.")
+
+def observe(session: WriteSession, acquirer: str, method: str, network: str, currency: str, *, success: bool) -> None:
+    """Count an outcome, with the others of the same commit: the row is everybody's."""
+    session.before_commit(_observed, Outcome(acquirer, method, network, currency, success, clock.now()))
+
+
+def _observed(session: WriteSession, outcomes: Sequence[Outcome]) -> None:
+    by_row: dict[tuple[str, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        by_row.setdefault(outcome[:4], []).append(outcome)
+    for row, those in sorted(by_row.items()):  # always in the same order: nobody waits in a circle
+        good, now = float(sum(outcome.success for outcome in those)), max(outcome.at for outcome in those)
+        key = dict(zip(("acquirer", "method", "network", "currency"), row, strict=True))
+        last = _counted_at.first(session, **key)
+        if last is None:
+            if _first.run(session, **key, successes=good, failures=len(those) - good, at=now):
+                continue
+            last = _counted_at.first(session, **key)  # somebody else's came first
+        if last is None:
+            raise LookupError("The row was there a moment ago.")
+        weight, bad = _decay(last[0], now), len(those) - good
+        _count.put(session, {**key, "weight": weight, "good": good, "bad": bad, "now": now}, expected=1)
 
 
 def rules_of(merchant: Merchant) -> dict[str, Any]:

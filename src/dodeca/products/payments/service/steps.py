@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +14,6 @@ from dodeca.products.payments.acquirers.protocol import Acquirer, Ask
 from dodeca.products.payments.models import Attempt, Card, Merchant, Order, Payment, RoutingDecision, Webhook
 from dodeca.products.payments.service.desk import Desk, desk_by_id, till_of
 from dodeca.products.payments.service.ledger import Place
-from dodeca.products.payments.service.routing import Seen
 
 PURSE, BANK = "purse", "bank"
 OWN = (PURSE, BANK)
@@ -33,8 +31,6 @@ class Work:
     card: Card | None = None
     decision: RoutingDecision | None = None
     attempt: Attempt | None = None
-    seen: Mapping[str, Seen] = field(default_factory=dict)
-    """The counts of acquirers that the decision was made by, where it was made in this unit."""
 
     def store(self, session: WriteSession) -> None:
         """Write what has changed, in the order of the foreign keys. Before others are told of it, and at the end."""
