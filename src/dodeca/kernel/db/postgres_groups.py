@@ -121,7 +121,8 @@ class Groups:
             settle(connection)
             transaction.commit()
         except BaseException:
-            transaction.rollback()
+            if transaction.is_active:  # a Session whose flush failed has rolled it back
+                transaction.rollback()
             raise
         self.groups_committed += 1
         self.units_committed += len(group)
