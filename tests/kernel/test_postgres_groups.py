@@ -20,7 +20,7 @@ from dodeca.kernel.db import Model, Prepared, ReadSession, WriteSession, claimin
 from dodeca.kernel.db.postgres import PostgresDatabase
 from dodeca.kernel.db.postgres_groups import STUCK_SECONDS
 from dodeca.kernel.db.postgres_wire import wire_of
-from dodeca.kernel.errors import Conflict, Invalid
+from dodeca.kernel.errors import Conflict, Invalid, Unavailable
 
 MANY = 12
 
@@ -306,3 +306,25 @@ async def test_a_connection_that_is_lost_under_what_was_handed_over_is_made_anew
     lost: list[bool] = []
     assert await database.awrite(unit) == "pushed"
     assert database.read(coins) == {"pushed": 0}
+
+
+@in_a_loop
+async def test_what_may_be_stored_is_not_run_again(database: PostgresDatabase) -> None:
+    """The server ends the connection in the middle of the commit."""
+    for statement in (
+        "CREATE FUNCTION dies() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(1); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER dying AFTER INSERT ON test_purses DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW WHEN (NEW.name = 'fatal') EXECUTE FUNCTION dies()",
+    ):
+        database.write(lambda session, said=statement: session.execute(text(said)) and None)  # type: ignore[misc]
+    runs: list[str] = []
+
+    def unit(session: WriteSession) -> None:
+        runs.append(make(session, "fatal"))
+
+    with pytest.raises(Unavailable):
+        await database.awrite(unit)
+
+    assert runs == ["fatal"]
+    assert await database.awrite(lambda session: make(session, "after")) == "after"

@@ -1,11 +1,12 @@
-"""Group commit on PostgreSQL: units of work that wait together share one transaction, one connection and one thread.
+"""Group commit on PostgreSQL: units of work that wait together share one transaction and one thread.
 
 Threads that each run a unit fight for the one interpreter, and for the rows that everybody counts in; a transaction a
 unit costs two trips and a synced commit. So units are run one after the other as they come, as on SQLite, and committed
-together. That holds rows longer than a transaction of their own would, so it is only done while nothing speaks against
-it: a group that waits for somebody else's lock for long, that fails, or one of whose units fails after it has changed
-something, is rolled back, and each of its units gets a thread and a transaction of its own. Two processes whose groups
-wait for each other's rows are therefore apart before PostgreSQL looks for deadlocks.
+together; while the disk is waited for, the next group runs on another connection. That holds rows longer than a
+transaction of their own would, so it is only done while nothing speaks against it: a group that waits for somebody
+else's lock for long, that fails, or one of whose units fails after it has changed something, is rolled back, and each
+of its units gets a thread and a transaction of its own. Two processes whose groups wait for each other's rows are
+therefore apart before PostgreSQL looks for deadlocks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Transaction, event
 from sqlalchemy.exc import DBAPIError
 
 from dodeca.kernel.db import units
@@ -41,6 +42,10 @@ class _TroubledError(Exception):
     """What a unit has done can only be undone together with the group's other units."""
 
 
+class _UndecidedError(Exception):
+    """The connection was lost while a commit was under way: nobody knows whether the group is stored."""
+
+
 class Groups:
     """See the module's text. `apart` runs a unit by itself, in another thread, and answers its caller; `tell` answers
     those of a group. Both are called from any thread. Nothing may be given after `close`."""
@@ -56,8 +61,13 @@ class Groups:
         self._began: float | None = None
         self.groups_committed = 0
         self.units_committed = 0
-        self._thread = threading.Thread(target=self._loop, name="database-groups", daemon=True)
-        self._thread.start()
+        self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._loop, name=f"database-groups-{number}", daemon=True) for number in range(2)
+        ]
+        for thread in self._threads:
+            thread.start()
         event.listen(engine, "connect", _wait_briefly)
 
     def put(self, unit: Unit) -> None:
@@ -74,7 +84,8 @@ class Groups:
     def close(self) -> None:
         """Finish what waits."""
         self._queue.put(None)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _scatter(self) -> None:
         """Those that wait behind a long unit run apart."""
@@ -83,26 +94,33 @@ class Groups:
 
     def _loop(self) -> None:
         connection: Connection | None = None
-        while (first := self._queue.get()) is not None:
-            group = [first]
+        while True:
+            group: list[Unit] = []
             try:
-                if connection is None or connection.closed or connection.invalidated:
-                    connection = self._engine.connect()
-                self._commit(connection, group)
+                with self._turn:
+                    first = self._queue.get()
+                    if first is None:
+                        self._queue.put(None)  # for the other thread
+                        break
+                    group.append(first)
+                    if connection is None or connection.closed or connection.invalidated:
+                        connection = self._engine.connect()
+                    transaction = self._run(connection, group)
+                _commit(transaction)
             except Exception as error:  # noqa: BLE001 - the loop must live on; each caller is told
-                self._began = None
                 if connection is not None and (connection.invalidated or not isinstance(error, _TroubledError)):
                     connection.close()
                     connection = None
                 self._disperse(group, error)
             else:
-                self._began = None
+                self._count(len(group))
                 self._tell(group)
         if connection is not None:
             connection.close()
 
-    def _commit(self, connection: Connection, group: list[Unit]) -> None:
-        """Run and commit `group`, which grows by what arrives meanwhile. Raises what speaks against it."""
+    def _run(self, connection: Connection, group: list[Unit]) -> Transaction:
+        """Run `group`, which grows by what arrives meanwhile; gives what is to be committed. Raises what speaks against
+        it."""
         wire, started = wire_of(connection), time.monotonic()
         transaction = connection.begin()
         session: WriteSession | None = None
@@ -119,13 +137,18 @@ class Groups:
                 if last.error is not None:
                     raise last.error
             settle(connection)
-            transaction.commit()
         except BaseException:
             if transaction.is_active:  # a Session whose flush failed has rolled it back
                 transaction.rollback()
             raise
-        self.groups_committed += 1
-        self.units_committed += len(group)
+        finally:
+            self._began = None
+        return transaction
+
+    def _count(self, units: int) -> None:
+        with self._counting:
+            self.groups_committed += 1
+            self.units_committed += units
 
     def _grows(self, group: list[Unit], started: float) -> bool:
         if len(group) >= GROUP_UNITS or time.monotonic() - started >= GROUP_SECONDS:
@@ -136,20 +159,37 @@ class Groups:
         return unit is not None
 
     def _disperse(self, group: list[Unit], error: Exception) -> None:
-        """Nothing of the group is stored. A unit that was alone has failed by itself, unless it lost a race."""
-        cause = error.__cause__ if isinstance(error, _TroubledError) else error
+        """Nothing of the group is stored, as far as anybody knows. A unit that was alone has failed by itself, unless
+        it lost a race; what may be stored is not tried again."""
+        cause = error.__cause__ if isinstance(error, (_TroubledError, _UndecidedError)) else error
+        if isinstance(error, _UndecidedError) and cause is not None:
+            self._refuse(group, cause)
+            return
         raced = cause is not None and units.is_repeatable(cause)
         if raced:
             self._apart_until = time.monotonic() + APART_SECONDS
         if len(group) == 1 and cause is not None and not raced and not units.is_unavailable(cause):
-            group[0].reset()
-            group[0].error = units.translated(cause)
-            self._tell(group)
+            self._refuse(group, cause)
             return
         log.info("database.group_dispersed", units=len(group), error=str(cause or error)[:200])
         for unit in group:
             unit.reset()
             self._apart(unit)
+
+    def _refuse(self, group: list[Unit], cause: BaseException) -> None:
+        for unit in group:
+            unit.reset()
+            unit.error = units.translated(cause)
+        self._tell(group)
+
+
+def _commit(transaction: Transaction) -> None:
+    try:
+        transaction.commit()
+    except DBAPIError as error:
+        if units.is_unavailable(error):
+            raise _UndecidedError from error
+        raise
 
 
 def _run(connection: Connection, wire: Wire, unit: Unit, kept: WriteSession | None) -> WriteSession | None:
