@@ -33,7 +33,7 @@ from dodeca.kernel.db import (
     open_database,
     queries,
 )
-from dodeca.kernel.db.sqlite import CHECKPOINT_UNITS
+from dodeca.kernel.db.sqlite import CHECKPOINT_ROWS, CHECKPOINT_UNITS
 from dodeca.kernel.errors import Conflict, Invalid, Unavailable
 
 
@@ -282,6 +282,22 @@ def test_closing_finishes_what_is_queued_and_refuses_what_comes_later(tmp_path: 
         assert plain.execute("SELECT count(*) FROM test_seats").fetchone() == (20,)
 
 
+def comes_into_the_file(file: Path, seats: int) -> bool:
+    """Whether another process that does not look at the log finds so many seats before long. This one must not close
+    the file: that would give up SQLite's locks on it."""
+
+    def in_file() -> int:
+        opened = f"sqlite3.connect('file:{file}?immutable=1', uri=True)"
+        script = f"import sqlite3; print({opened}.execute('SELECT count(*) FROM test_seats').fetchone()[0])"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        return int(done.stdout) if done.returncode == 0 else 0  # not there yet, or in the middle
+
+    until = time.monotonic() + 30
+    while in_file() < seats and time.monotonic() < until:
+        time.sleep(0.1)
+    return in_file() >= seats
+
+
 def test_the_log_is_copied_into_the_database_although_nobody_waits_for_it(tmp_path: Path) -> None:
     file = tmp_path / "seats.sqlite3"
     database = open_database(f"sqlite:///{file}")
@@ -289,20 +305,18 @@ def test_the_log_is_copied_into_the_database_although_nobody_waits_for_it(tmp_pa
     for number in range(CHECKPOINT_UNITS):
         database.write(lambda session, number=number: sell(session, f"A{number}"))  # type: ignore[misc]
 
-    def in_file() -> int:
-        """What another process finds that does not look at the log. This one must not close the file: that would give
-        up SQLite's locks on it."""
-        opened = f"sqlite3.connect('file:{file}?immutable=1', uri=True)"
-        script = f"import sqlite3; print({opened}.execute('SELECT count(*) FROM test_seats').fetchone()[0])"
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-        return int(done.stdout) if done.returncode == 0 else 0  # not there yet, or in the middle
+    assert comes_into_the_file(file, CHECKPOINT_UNITS - 1)  # another unit made the table
+    database.close()
 
-    until = time.monotonic() + 30
-    copied = CHECKPOINT_UNITS - 1  # another unit made the table
-    while in_file() < copied and time.monotonic() < until:
-        time.sleep(0.1)
 
-    assert in_file() >= copied
+def test_what_one_large_unit_wrote_is_copied_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "seats.sqlite3"
+    database = open_database(f"sqlite:///{file}")
+    database.write(lambda session: metadata.create_all(session.connection()))
+    rows = [{"name": f"A{number}", "sold_at": clock.now()} for number in range(CHECKPOINT_ROWS)]
+    database.write(lambda session: session.execute(insert(Seat), rows))
+
+    assert comes_into_the_file(file, CHECKPOINT_ROWS)
     database.close()
 
 

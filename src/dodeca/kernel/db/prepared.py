@@ -111,13 +111,14 @@ class Prepared:
         if expected is not None and count != expected:
             raise StaleDataError(f"Rows are gone: {form.sql[:60]}")
 
-    def run_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]]) -> int:
+    def run_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]] | Bound) -> int:
         """The same statement for each of `rows`, which have the same members, in few calls into the driver. Gives the
         number of rows that were changed."""
-        if not rows:
+        given = rows.rows if isinstance(rows, Bound) else rows
+        if not given:
             return 0
         driver, form, connection = self._ready(session)
-        bound = form.bind_many(rows)
+        bound: Sequence[Any] = rows.rows if isinstance(rows, Bound) else form.bind_many(rows)
         try:
             if isinstance(driver, Wire):
                 return driver.many(form.sql, bound)
@@ -128,6 +129,10 @@ class Prepared:
     def bound(self, dialect: Dialect, rows: Sequence[Mapping[str, object]]) -> Bound:
         """The parameters of rows for `insert_many`, converted before the unit of work that will hold the writer."""
         return Bound(self._form(dialect).bind_many(rows) if rows else ())
+
+    def bound_columns(self, dialect: Dialect, columns: Mapping[str, Sequence[object]]) -> Bound:
+        """The same of values that come column by column, all of one length."""
+        return Bound(self._form(dialect).bind_columns(columns, len(next(iter(columns.values())))))
 
     def insert_many(self, session: ReadSession, rows: Sequence[Mapping[str, object]] | Bound) -> int:
         """`run_many` for an INSERT of many rows. SQLite gets up to some thousand in one statement: it takes no less
@@ -343,15 +348,20 @@ class _Form:
 
     def bind_many(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Any]:
         """The parameters of many rows. Column by column, which takes a quarter of the time of one row after another."""
-        columns: dict[str, list[object]] = {}
+        given = {name for _place, name, _convert in self.places if name not in self.fixed or name in rows[0]}
+        return self.bind_columns({name: [row[name] for row in rows] for name in given}, len(rows))
+
+    def bind_columns(self, given: Mapping[str, Sequence[object]], count: int) -> Sequence[Any]:
+        """The parameters of `count` rows that are given column by column."""
+        columns: dict[str, Sequence[object]] = {}
         for _place, name, convert in self.places:
             if name in columns:  # one parameter can stand for several columns
                 continue
-            if name in self.fixed and name not in rows[0]:
-                columns[name] = [self.fixed[name]] * len(rows)
-                continue
-            column = [row[name] for row in rows]
-            columns[name] = column if convert is None else list(map(convert, column))
+            column = given.get(name)
+            if column is None:
+                columns[name] = [self.fixed[name]] * count
+            else:
+                columns[name] = column if convert is None else list(map(convert, column))
         return list(zip(*(columns[name] for _place, name, _convert in self.places), strict=True))
 
     def convert_many(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -38,12 +38,13 @@ GROUP_SECONDS = 0.025
 QUEUE_UNITS = 20_000
 BUSY_MILLISECONDS = 10_000
 CHECKPOINT_UNITS = 200
-"""After so many units the log is copied into the database, see `_Checkpoints`."""
+CHECKPOINT_ROWS = 20_000
+"""After so many units, or rows that they changed, the log is copied into the database, see `_Checkpoints`."""
 MAPPED_BYTES = 0x7FFF_0000
 """The part of a file that is read where the system holds it, without being copied; SQLite takes no more than this
 (https://www.sqlite.org/mmap.html). It is address space, and counts as memory of the process only as it is touched."""
-LONGEST_LOG_PAGES = 16_384
-"""Beyond it (64 MiB) the writer copies what is left itself, so that the log begins anew."""
+LONGEST_LOG_PAGES = 32_768
+"""Beyond it (128 MiB) the writer copies what is left itself, so that the log begins anew."""
 
 
 class SqliteDatabase:
@@ -155,6 +156,7 @@ class SqliteDatabase:
         """Run and commit `group` (which grows by what arrives meanwhile), where `guarded` with a savepoint around each
         unit. Takes and gives the Session that is kept, see `_run`. Raises if the group as a whole failed."""
         started = time.monotonic()
+        changed = _driver(connection).total_changes
         transaction = connection.begin()
         try:
             for done in itertools.count():
@@ -172,7 +174,7 @@ class SqliteDatabase:
             raise
         self.groups_committed += 1
         self.units_committed += len(group)
-        self._checkpoints.note(len(group))
+        self._checkpoints.note(len(group), _driver(connection).total_changes - changed)
         return session
 
     def _grows(self, group: list[Unit], started: float) -> bool:
@@ -222,17 +224,18 @@ class _Checkpoints:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._units = 0
+        self._units = self._rows = 0
         self._due = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def note(self, units: int) -> None:
-        """Units were committed. Called by the writer's thread."""
+    def note(self, units: int, rows: int) -> None:
+        """Units were committed that changed so many rows. Called by the writer's thread."""
         self._units += units
-        if self._units < CHECKPOINT_UNITS:
+        self._rows += rows
+        if self._units < CHECKPOINT_UNITS and self._rows < CHECKPOINT_ROWS:
             return
-        self._units = 0
+        self._units = self._rows = 0
         self._due.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="database-checkpoints", daemon=True)

@@ -6,7 +6,7 @@ database's locale. What people type (`queries`) is data: there is no input that 
 """
 
 from dodeca.kernel.search.companions import is_companion
-from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments
+from dodeca.kernel.search.documents import Document, Hit, ReadyDocuments, together
 from dodeca.kernel.search.highlights import Snippet
 from dodeca.kernel.search.index import MOST_RANKED, SearchIndex
 from dodeca.kernel.search.lists import join_all
@@ -23,4 +23,5 @@ __all__ = [
     "is_companion",
     "join_all",
     "parsed",
+    "together",
 ]

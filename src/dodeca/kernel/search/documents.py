@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -38,8 +37,17 @@ class ReadyDocuments(msgspec.Struct, frozen=True):
 
     rows: Bound
     words: Bound
-    folded: Sequence[dict[str, Any]] = ()
-    """The words once more, of an index that has `parts`."""
+    folded: Sequence[str] = ()
+    """The words of the field that is found by `parts` of them."""
+
+
+def together(many: Sequence[ReadyDocuments]) -> ReadyDocuments:
+    """All of them in one, in the same order."""
+    return ReadyDocuments(
+        Bound([row for ready in many for row in ready.rows.rows]),
+        Bound([row for ready in many for row in ready.words.rows]),
+        [folded for ready in many for folded in ready.folded],
+    )
 
 
 def storable(text: str) -> str:

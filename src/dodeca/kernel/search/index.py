@@ -45,7 +45,6 @@ from dodeca.kernel.search.highlights import snippet
 from dodeca.kernel.search.parts import Parts, column_of_words, folded_words, part_of
 from dodeca.kernel.search.queries import Query, Term, parsed
 from dodeca.kernel.search.vectors import LETTERS, vector, vector_text
-from dodeca.kernel.search.words import words
 
 MAX_OFFSET: Final = 10_000
 MOST_RANKED: Final = 1_000
@@ -142,7 +141,8 @@ class SearchIndex:
         }
         if session.dialect == "postgresql":
             values["document"] = cast(vector(texts.values()), postgresql.TSVECTOR)
-            values |= self._words_of_parts(texts)
+            if self._parts is not None:
+                values["parts"] = folded_words(texts[self._parts.field])
             session.execute(_upsert(postgresql.insert(self.table), doc_id, values))
             return
         stored = _upsert(sqlite.insert(self.table), doc_id, values).returning(self.table.c.id)
@@ -155,20 +155,34 @@ class SearchIndex:
 
     def ready(self, dialect: Dialect, documents: Sequence[Document]) -> ReadyDocuments:
         """Documents for `index_new`, with all that can be done before the unit of work: most of it."""
+        if not documents:
+            return ReadyDocuments(Bound(()), Bound(()))
+        given = {field: [document.fields.get(field, "") for document in documents] for field in self.fields}
+        texts = {field: [storable(text) for text in texts] for field, texts in given.items()}
+        columns: dict[str, Sequence[object]] = {
+            "doc_id": [document.doc_id for document in documents],
+            "at": [document.at for document in documents],
+            **{f"filter_{name}": [document.filters.get(name) for document in documents] for name in self.filters},
+            **{f"field_{field}": values for field, values in texts.items()},
+        }
         if dialect.name == "postgresql":
-            stored = [self._stored(document) for document in documents]
-            made = [{"vector": vector_text(texts.values()), **self._words_of_parts(texts)} for texts in stored]
-            rows = [self._values(document) | more for document, more in zip(documents, made, strict=True)]
-            return ReadyDocuments(self._add_with_vector.bound(dialect, rows), Bound(()))
-        folded = [{"rowid": 0, **self.folded(document.fields)} for document in documents]
-        rows = [{"id": 0, **self._values(document)} for document in documents]
-        words = self._add_words.bound(dialect, folded)
-        return ReadyDocuments(self._add.bound(dialect, rows), words, folded if self._parts is not None else ())
+            columns["vector"] = list(map(vector_text, zip(*texts.values(), strict=True)))
+            if self._parts is not None:
+                columns["parts"] = list(map(folded_words, texts[self._parts.field]))
+            return ReadyDocuments(self._add_with_vector.bound_columns(dialect, columns), Bound(()))
+        folded = {field: [folded_words(text) for text in texts] for field, texts in given.items()}
+        rows = self._add.bound_columns(dialect, {"id": [0] * len(documents), **columns})
+        words = self._add_words.bound_columns(dialect, {"rowid": [0] * len(documents), **folded})
+        return ReadyDocuments(rows, words, folded[self._parts.field] if self._parts is not None else ())
 
-    def index_new(self, session: WriteSession, documents: Sequence[Document] | ReadyDocuments) -> None:
+    def index_new(
+        self, session: WriteSession, documents: Sequence[Document] | ReadyDocuments, *, alone: bool = False
+    ) -> None:
         """Put in many documents whose ids are not in the index yet, for imports: a few statements for all of them.
 
-        Raises IntegrityError where one is there already."""
+        FTS5 writes a list of words after each statement of several rows, but one a unit of work where each row has its
+        own statement. As each of these asks for the interpreter anew, `alone` is for a process whose other threads do
+        next to nothing meanwhile. Raises IntegrityError where one is there already."""
         if not isinstance(documents, ReadyDocuments):
             documents = self.ready(session.get_bind().dialect, documents)
         if session.dialect == "postgresql":
@@ -176,9 +190,11 @@ class SearchIndex:
             return
         first = (session.scalar(select(func.max(self.table.c.id))) or 0) + 1  # SQLite has one writer
         self._add.insert_many(session, documents.rows.numbered(first))
-        self._add_words.insert_many(session, documents.words.numbered(first))
         if self._parts is not None:
-            self._parts.add(session, [row | {"rowid": n} for n, row in enumerate(documents.folded, first)])
+            field = self._parts.field
+            self._parts.add(session, [{"rowid": n, field: value} for n, value in enumerate(documents.folded, first)])
+        add = self._add_words.run_many if alone else self._add_words.insert_many
+        add(session, documents.words.numbered(first))
 
     def begin_load(self, session: WriteSession) -> None:
         """Before most of an index comes in at once: let FTS5 join its lists of words less often, which is half of its
@@ -204,22 +220,9 @@ class SearchIndex:
         if session.dialect == "sqlite":
             lists.configure(session, self.companion, options)
 
-    def _values(self, document: Document) -> dict[str, Any]:
-        """A document as the table's columns."""
-        row: dict[str, Any] = {"doc_id": document.doc_id, "at": document.at}
-        row |= {f"filter_{name}": document.filters.get(name) for name in self.filters}
-        return row | {f"field_{field}": value for field, value in self._stored(document).items()}
-
-    def _stored(self, document: Document) -> dict[str, str]:
-        return {field: storable(document.fields.get(field, "")) for field in self.fields}
-
-    def _words_of_parts(self, texts: Mapping[str, str]) -> dict[str, str]:
-        """The column of PostgreSQL's that parts are looked for in."""
-        return {"parts": folded_words(texts[self._parts.field])} if self._parts is not None else {}
-
     def folded(self, fields: Mapping[str, str]) -> dict[str, str]:
         """The words of each field as FTS5 gets them."""
-        return {field: " ".join(words(fields.get(field, ""))) for field in self.fields}
+        return {field: folded_words(fields.get(field, "")) for field in self.fields}
 
     def remove(self, session: WriteSession, doc_id: str) -> None:
         """Take a document out; no error when it is not there."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 # How many lists there may be before they are joined, by and by and at once; and how many bytes of new ones are kept in
 # memory until they are written. What a load leaves is never joined at once: the next small document would hold the
-# writer up for seconds. `join` does it step by step.
-LOADING: Final = {"automerge": 16, "crisismerge": 64, "hashsize": 16 * 1024 * 1024}
+# writer up for seconds. `join` does it step by step. A load of up to two million documents joins none: they would be
+# joined once more after it.
+LOADING: Final = {"automerge": 64, "crisismerge": 256, "hashsize": 16 * 1024 * 1024}
 NOT_LOADING: Final = {"automerge": 4, "crisismerge": 64, "hashsize": 1024 * 1024}
 MOST: Final = 8
 """Lists that are left as they are: new documents make new ones all the time."""

@@ -51,7 +51,8 @@ _ACCENTS: Final = re.compile(
 _LETTERS: Final = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n"}
 )
-_ASCII_GAPS: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
+_ASCII_WORDS: Final = bytes(ord(chr(c).lower()) if c < 128 and chr(c).isalnum() else 32 for c in range(256))
+_LONG: Final = re.compile(rb"[^ ]{%d}" % (MAX_TOKEN + 1))
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -64,9 +65,12 @@ def tokens(text: str) -> Iterator[Token]:
 
 def words(text: str) -> list[str]:
     """The words alone: what an index of many texts needs, in less time."""
+    if not text:
+        return []
     if text.isascii():
-        found = text.lower().translate(_ASCII_GAPS).split()
-        return [word[:MAX_TOKEN] for word in found] if len(text) > MAX_TOKEN else found
+        plain = text.encode("ascii").translate(_ASCII_WORDS)
+        found = plain.decode("ascii").split()
+        return [word[:MAX_TOKEN] for word in found] if _LONG.search(plain) else found
     return [word for written in _WORD.findall(text) for word in folded(written)]
 
 
