@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
 from tests.products.news.conftest import News
 
+from dodeca.kernel.errors import Unavailable
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import NoProgress
-from dodeca.products.news import importers
+from dodeca.products.news import import_helpers, import_writing, importers
+from dodeca.products.news.models import Member
 from dodeca.products.news.service import items, searching, threads
 from dodeca.products.news.service.members import VISITOR
 
@@ -93,3 +96,56 @@ def test_csv_is_read_too(platform: Platform, news: News, tmp_path: Path) -> None
 
     assert (report.added, report.refused) == (1, 1)
     assert (news.item(5).title, news.item(5).score) == ("One, two", 10)
+
+
+def test_an_author_has_been_here_since_the_first_thing_written(
+    platform: Platform, news: News, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_writing, "PART", 1)  # what comes first in the file's order is stored first
+    with file.open("a", encoding="utf-8") as more:
+        more.write('{"id":18,"type":"comment","by":"gdeglin","parent":13,"time":1462984400,"text":"Early"}\n')
+
+    importers.run(platform, file, NoProgress())
+
+    author = news.item(18).author_id
+    assert author is not None
+    joined = news.run(lambda session: session.get_one(Member, author).joined_at)
+    assert int(joined.timestamp()) == 1462984400
+
+
+@pytest.mark.slow
+def test_other_processes_bring_the_same(
+    platform: Platform, news: News, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_helpers, "LARGE_BYTES", 0)
+    monkeypatch.setattr(import_writing, "PART", 2)
+
+    report = importers.run(platform, file, NoProgress())
+    again = importers.run(platform, file, NoProgress())
+
+    assert (report.read, report.added, report.unchanged, report.refused) == (8, 5, 0, 3)
+    assert [error.line for error in report.errors] == [6, 7, 5]
+    assert (again.added, again.unchanged, again.refused) == (0, 5, 3)
+    assert (news.item(10).descendants, news.item(12).html) == (2, "A <i>reply</i>")
+    _, found = news.run(lambda session: searching.find(session, VISITOR, "reply"))
+    assert [row.id for row in found] == [12]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_a_helper_that_is_killed_ends_the_import_and_the_next_one_goes_on(
+    platform: Platform, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killing(NoProgress):
+        def start(self, label: str, total: int | None) -> None:
+            if label == "Importing":
+                for process in multiprocessing.active_children():
+                    process.kill()
+
+    monkeypatch.setattr(import_helpers, "LARGE_BYTES", 0)
+    with pytest.raises(Unavailable, match="run the import again"):
+        importers.run(platform, file, Killing())
+
+    report = importers.run(platform, file, NoProgress())
+
+    assert (report.added, report.refused) == (5, 3)

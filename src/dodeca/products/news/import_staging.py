@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
@@ -72,6 +72,32 @@ class Person(msgspec.Struct, kw_only=True, array_like=True):
     delay: int = 0
 
 
+StagedEntry: TypeAlias = tuple[int, int, str, int, str, int | None, bytes]
+StagedPerson: TypeAlias = tuple[int, bytes]
+Placed: TypeAlias = tuple[bytes, int, int, str]
+"""An entry as bytes, its root, its depth, its author."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Entry).decode
+
+
+def staged(entry: Entry) -> StagedEntry:
+    """An entry as `Staging` keeps it."""
+    return entry.id, entry.line, entry.type, entry.time, entry.by, entry.parent, _encode(entry)
+
+
+def staged_person(person: Person) -> StagedPerson:
+    """A user as `Staging` keeps it."""
+    return person.line, _encode(person)
+
+
+def placed(row: Placed) -> Entry:
+    """The entry with its place."""
+    data, root, depth, _author = row
+    entry = _decode(data)
+    entry.root, entry.depth = root, depth
+    return entry
+
+
 class Staging:
     """See the module's text. For one thread, and to be closed."""
 
@@ -79,9 +105,6 @@ class Staging:
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(_TABLES.format(cache=CACHE_KIB))
         self._db.execute("BEGIN")  # there is nobody else, and nothing to be kept
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._entries: list[tuple[object, ...]] = []
-        self._people: list[tuple[object, ...]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -93,29 +116,14 @@ class Staging:
 
     # What the file says
 
-    def add(self, entry: Entry) -> None:
-        """Keep an entry; of several with one id the first, see `repeated`."""
-        data = self._encode(entry)
-        self._entries.append((entry.id, entry.line, entry.type, entry.time, entry.by, entry.parent, data))
-        if len(self._entries) >= BATCH:
-            self._flush()
-
-    def add_person(self, person: Person) -> None:
-        """Keep a user."""
-        self._people.append((person.line, self._encode(person)))
-        if len(self._people) >= BATCH:
-            self._flush()
+    def add(self, entries: Sequence[StagedEntry], people: Sequence[StagedPerson]) -> None:
+        """Keep what was read next; of several entries with one id the first, see `repeated`."""
+        self._db.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", entries)
+        self._db.executemany("INSERT INTO person VALUES (?, ?)", people)
 
     def finish(self) -> None:
         """The file has been read."""
-        self._flush()
         self._db.executescript(_INDEXES)
-
-    def _flush(self) -> None:
-        self._db.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", self._entries)
-        self._db.executemany("INSERT INTO person VALUES (?, ?)", self._people)
-        self._entries.clear()
-        self._people.clear()
 
     # What is to be known before it can be placed
 
@@ -123,9 +131,9 @@ class Staging:
         """Line and id of entries whose id came before."""
         return self._rows("SELECT line, id FROM repeated ORDER BY line")
 
-    def identities(self) -> Iterator[list[tuple[int, str, int]]]:
-        """Id, type and time of all entries, by id, some at a time."""
-        return self._batches("SELECT id, type, time FROM entry ORDER BY id", BATCH)
+    def identities(self, last: int) -> Iterator[list[tuple[int, str, int]]]:
+        """Id, type and time of the entries up to an id, by id, some at a time."""
+        return self._batches("SELECT id, type, time FROM entry WHERE id <= ? ORDER BY id", BATCH, last)
 
     def parents_elsewhere(self) -> Iterator[list[int]]:
         """Ids of parents that the file does not have, some at a time."""
@@ -171,17 +179,10 @@ class Staging:
         placed = "SELECT author, min(time) FROM entry WHERE author <> '' AND id IN (SELECT id FROM placed)"
         return {row[0]: datetime.fromtimestamp(row[1], UTC) for row in self._rows(f"{placed} GROUP BY author")}
 
-    def entries(self, size: int) -> Iterator[list[Entry]]:
-        """The placed entries, parents before what answers them, `size` at a time."""
-        decode = msgspec.msgpack.Decoder(Entry).decode
-        rows = "SELECT data, root, placed.depth FROM placed JOIN entry USING (id) ORDER BY level, id"
-        for batch in self._batches(rows, size):
-            found = []
-            for data, root, depth in batch:
-                entry = decode(data)
-                entry.root, entry.depth = root, depth
-                found.append(entry)
-            yield found
+    def entries(self, size: int) -> Iterator[list[Placed]]:
+        """The placed entries, parents before what answers them, `size` at a time; see `placed`."""
+        rows = "SELECT data, root, placed.depth, author FROM placed JOIN entry USING (id) ORDER BY level, id"
+        return self._batches(rows, size)
 
     def roots(self, size: int) -> Iterator[list[int]]:
         """The posts of the placed entries, by id, `size` at a time."""
@@ -197,7 +198,7 @@ class Staging:
     def _rows(self, statement: str) -> Iterator[Any]:
         return self._db.execute(statement)
 
-    def _batches(self, statement: str, size: int) -> Iterator[list[Any]]:
-        cursor = self._db.execute(statement)
+    def _batches(self, statement: str, size: int, *values: int) -> Iterator[list[Any]]:
+        cursor = self._db.execute(statement, values)
         while rows := cursor.fetchmany(size):
             yield rows

@@ -1,83 +1,49 @@
 """Writing what an import brings: the next rows are prepared while SQLite writes the last ones.
 
-Rows go in by the thousand with statements that are compiled once. A batch is one unit of work, so an import that is
-broken off has whole batches, and the next run adds the others.
+Rows go in by the thousand with statements that are compiled once. A unit of work has whole parts of the file, so an
+import that is broken off has some of them, and the next run adds the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from itertools import islice
+from typing import TYPE_CHECKING, Final, cast
 
-from sqlalchemy import Dialect, Table, bindparam, func, insert, literal_column, select, text, update
+from sqlalchemy import Table, bindparam, func, insert, select, text, update
 
 from dodeca.commons.accounts.public import Account
-from dodeca.commons.discussion import typed
 from dodeca.kernel import clock
-from dodeca.kernel.db import Bound, Prepared, PreparedIn, ReadSession, WriteSession
-from dodeca.kernel.search import Document, ReadyDocuments
+from dodeca.kernel.db import Prepared, PreparedIn, ReadSession, WriteSession
+from dodeca.kernel.search import together
 from dodeca.kernel.transfer import ImportReport, Progress
-from dodeca.products.news import late_indexes, ranking
-from dodeca.products.news.import_staging import Entry, Staging
+from dodeca.products.news import late_indexes
+from dodeca.products.news.import_helpers import Helpers
+from dodeca.products.news.import_rows import Part, Rows, add_items, packed_rows, unpacked
+from dodeca.products.news.import_staging import Placed, Staging
 from dodeca.products.news.models import Item, ItemTag, Member
 from dodeca.products.news.service import searching
 from dodeca.products.news.service.members import insert_for
-from dodeca.products.news.service.rules import Rules, current
-from dodeca.products.news.urls import kind_of, site_of, url_key
+from dodeca.products.news.service.rules import current
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-BATCH = 8192
-"""Items in a unit of work: it holds the writer for about half a second. FTS5 writes a list of words a statement, so
-the statements are to be as long as they can be."""
+PART: Final = 8192
+"""Items that are prepared together, and in a unit of work: it holds the writer for less than half a second."""
+PARTS_OF_A_LOAD: Final = 4
+"""Parts in a unit of work where next to nothing is there to be read or written by others: FTS5 writes a list of words a
+unit, and joining lists is much of its work."""
 _NEW_MEMBER = {
     "karma": 1, "karma_base": 1, "about": "", "showdead": False, "noprocrast": False, "maxvisit": 20, "minaway": 180,
     "delay": 0, "topcolor": "", "public_votes": False,
 }  # fmt: skip
-# Alike in all rows, so part of the statement: what needs no value to be bound costs a third as much. What no file says
-# of an item (a reason, when it was locked) is left to be NULL.
-_ALIKE: Mapping[str, Any] = {
-    **dict.fromkeys(("flags", "vouches", "descendants", "uncounted_seen"), literal_column("0")),
-    "penalty": literal_column("1.0"),
-    **dict.fromkeys(("active_at", "voted_at", "created_at", "updated_at"), bindparam("created_at")),
-    "score_base": bindparam("score"),
-    "counted": bindparam("score"),
-}
-_GIVEN = (
-    "id", "type", "kind", "author_id", "parent_id", "root_id", "title", "url", "url_key", "site", "content", "html",
-    "score", "imported_descendants", "depth", "state", "rank", "heat",
-)  # fmt: skip
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Rows as the tables take them, and as the driver does where all are to be stored, as nearly always."""
-
-    items: list[dict[str, Any]]
-    tags: list[dict[str, Any]]
-    documents: list[Document]
-    dialect: Dialect
-    bound: Bound
-    ready: ReadyDocuments
-
-    def without(self, held: Container[int]) -> _Batch:
-        """Those that are not there yet."""
-        return _batch(
-            self.dialect,
-            [row for row in self.items if row["id"] not in held],
-            [row for row in self.tags if row["item_id"] not in held],
-            [document for document in self.documents if int(document.doc_id) not in held],
-        )
-
-
 _items, _tags, _members = (cast(Table, table.__table__) for table in (Item, ItemTag, Member))
 _held = PreparedIn(select(Item.id), _items.c.id, batch=500)
-_add_items = Prepared(insert(_items).values({**{name: bindparam(name) for name in _GIVEN}, **_ALIKE}))
 _add_tags = Prepared(insert(_tags), columns=["item_id", "tag"])
 _more = bindparam("more", type_=_members.c.karma.type)
 _raise_karma = Prepared(
@@ -93,26 +59,77 @@ _count_comments = Prepared(
 def write(
     platform: Platform,
     staging: Staging,
+    helpers: Helpers,
     authors: Mapping[str, str],
+    since: Mapping[str, datetime],
     offset: int,
     report: ImportReport,
     progress: Progress,
 ) -> None:
-    """Store the placed entries. `authors` are account ids by the file's names."""
-    rules, names = platform.db.read(current), _usernames(platform, authors)
-    known: set[str] = set()
-    with late_indexes.left_out(platform.db, staging.count()), ThreadPoolExecutor(1) as pool:
-        storing = None
-        for entries in staging.entries(BATCH):
-            batch = _prepared(platform.db.engine.dialect, entries, authors, names, offset, rules)
+    """Store the placed entries. `authors` are account ids by the file's names, `since` says when each wrote first."""
+    members = _Members(authors, since)
+    with late_indexes.left_out(platform.db, staging.count()) as is_load, ThreadPoolExecutor(1) as pool:
+        storing: Future[int] | None = None
+        parts = _packed(helpers, _parts(platform, staging.entries(PART), authors, offset))
+        while unit := list(islice(parts, PARTS_OF_A_LOAD if is_load else 1)):
             if storing is not None:
                 progress.advance(storing.result())
-            storing = pool.submit(platform.db.write, partial(_store, batch=batch, known=known, report=report))
+            storing = pool.submit(platform.db.write, partial(_store, parts=unit, members=members, report=report))
+            if not helpers.are_elsewhere:  # two threads of one process would take the interpreter from each other
+                wait([storing])
         if storing is not None:
             progress.advance(storing.result())
-    for roots in staging.roots(BATCH):
+    for roots in staging.roots(PART):
         platform.db.write(partial(_count_below, roots=[root + offset for root in roots]))
     platform.db.write(_continue_ids)
+
+
+class _Members:
+    """The authors' rows: made with the first of their items, and raised by what their items' points add to karma."""
+
+    def __init__(self, authors: Mapping[str, str], since: Mapping[str, datetime]) -> None:
+        self._known: set[str] = set()
+        self._since: dict[str, datetime] = {}
+        for name, account_id in authors.items():
+            self._since[account_id] = min(since[name], self._since.get(account_id, since[name]))
+
+    def add_points(self, session: WriteSession, parts: Sequence[Rows]) -> None:
+        """What the items of parts bring."""
+        points: dict[str, int] = {}
+        for rows in parts:
+            for who, more in rows.points.items():
+                points[who] = points.get(who, 0) + more
+        unknown = sorted(points.keys() - self._known)
+        if unknown:
+            first = [{"user_id": who, **_NEW_MEMBER, "joined_at": self._since[who]} for who in unknown]
+            session.execute(insert_for(session)(_members).on_conflict_do_nothing(), first)
+            session.after_commit(lambda: self._known.update(unknown))
+        _raise_karma.run_many(session, [{"who": who, "more": more} for who, more in sorted(points.items()) if more])
+
+
+def _packed(helpers: Helpers, parts: Iterator[Part]) -> Iterator[tuple[Part, bytes]]:
+    """The parts with their rows, which helpers make."""
+    asked: deque[Part] = deque()
+
+    def calls() -> Iterator[Callable[[], bytes]]:
+        for part in parts:
+            asked.append(part)
+            yield partial(packed_rows, part)
+
+    for packed in helpers.each(calls()):
+        yield asked.popleft(), packed
+
+
+def _parts(
+    platform: Platform, batches: Iterator[list[Placed]], authors: Mapping[str, str], offset: int
+) -> Iterator[Part]:
+    """The entries with what their rows depend on."""
+    rules, names = platform.db.read(current), _usernames(platform, authors)
+    dialect = platform.db.engine.dialect
+    for entries in batches:
+        here = {name: authors[name] for _data, _root, _depth, name in entries if name in authors}
+        known = {name: (account_id, names.get(account_id, "")) for name, account_id in here.items()}
+        yield Part(entries, known, offset, rules, clock.now(), f"{dialect.name}+{dialect.driver}")
 
 
 def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]:
@@ -121,98 +138,24 @@ def _usernames(platform: Platform, authors: Mapping[str, str]) -> dict[str, str]
 
     def unit(session: ReadSession) -> dict[str, str]:
         found: dict[str, str] = {}
-        for start in range(0, len(ids), BATCH):
-            statement = select(Account.id, Account.username).where(Account.id.in_(ids[start : start + BATCH]))
+        for start in range(0, len(ids), PART):
+            statement = select(Account.id, Account.username).where(Account.id.in_(ids[start : start + PART]))
             found |= {row[0]: row[1] for row in session.execute(statement)}
         return found
 
     return platform.db.read(unit)
 
 
-def _prepared(
-    dialect: Dialect,
-    part: Sequence[Entry],
-    authors: Mapping[str, str],
-    names: Mapping[str, str],
-    offset: int,
-    rules: Rules,
-) -> _Batch:
-    now = clock.now()
-    rows = [_row(entry, authors, offset, rules, now) for entry in part]
-    tags = [{"item_id": entry.id + offset, "tag": tag} for entry in part for tag in entry.tags]
-    shown = (row for row in rows if row["state"] != "deleted" and row["type"] != "pollopt")
-    return _batch(dialect, rows, tags, list(_documents(shown, names)))
-
-
-def _batch(
-    dialect: Dialect, items: list[dict[str, Any]], tags: list[dict[str, Any]], documents: list[Document]
-) -> _Batch:
-    bound, ready = _add_items.bound(dialect, items), searching.index.ready(dialect, documents)
-    return _Batch(items, tags, documents, dialect, bound, ready)
-
-
-def _documents(rows: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Iterable[Document]:
-    for row in rows:
-        name = names.get(row["author_id"] or "", "")
-        yield searching.document(
-            row["id"], row["type"], row["title"], row["html"], row["url"], row["site"], name, row["created_at"]
-        )
-
-
-def _row(entry: Entry, authors: Mapping[str, str], offset: int, rules: Rules, now: datetime) -> dict[str, Any]:
-    created = datetime.fromtimestamp(entry.time, UTC)
-    is_post = entry.parent is None
-    return {
-        "id": entry.id + offset,
-        "type": entry.type,
-        "kind": kind_of(entry.title) if entry.type == "story" else entry.type,
-        "author_id": authors.get(entry.by),
-        "parent_id": None if entry.parent is None else entry.parent + offset,
-        "root_id": entry.root + offset,
-        "title": entry.title,
-        "url": None if entry.deleted else entry.url,
-        "url_key": url_key(entry.url) if entry.url else None,
-        "site": site_of(entry.url) if entry.url else None,
-        "content": "" if entry.deleted else typed(entry.text),
-        "html": "" if entry.deleted else entry.text,
-        "score": entry.score,
-        "imported_descendants": entry.descendants if is_post else 0,
-        "depth": entry.depth,
-        "state": _state(entry),
-        "rank": _rank(entry, created, rules, now) if is_post else 0.0,
-        "heat": ranking.heat(entry.score, created),
-        "created_at": created,
-    }
-
-
-def _state(entry: Entry) -> str:
-    if entry.deleted:
-        return "deleted"
-    return ("flagged" if entry.flagged else "dead") if entry.dead else "live"
-
-
-def _rank(entry: Entry, created: datetime, rules: Rules, now: datetime) -> float:
-    standing = ranking.Standing(
-        counted=entry.score,
-        created_at=created,
-        has_url=entry.url is not None,
-        comments=entry.descendants,
-        flags=0,
-    )
-    return ranking.rank(standing, now, rules)
-
-
-def _store(session: WriteSession, batch: _Batch, known: set[str], report: ImportReport) -> int:
-    """Store what is not there yet; gives how many entries were looked at. `known` are members who have their row."""
-    size = len(batch.items)
-    held = {item_id for (item_id,) in _held.rows(session, [row["id"] for row in batch.items])}
-    if held:
-        batch = batch.without(held)
-    _add_items.insert_many(session, batch.bound)
-    _add_tags.run_many(session, batch.tags)
-    _add_points(session, batch.items, known)
-    searching.index.index_new(session, batch.ready)
-    added = len(batch.items)
+def _store(session: WriteSession, parts: Sequence[tuple[Part, bytes]], members: _Members, report: ImportReport) -> int:
+    """Store what is not there yet; gives how many entries were looked at."""
+    size = sum(len(part.entries) for part, _ in parts)
+    missing = [_missing(session, part, packed) for part, packed in parts]
+    for rows in missing:
+        add_items.insert_many(session, rows.items)
+        _add_tags.run_many(session, rows.tags)
+    members.add_points(session, missing)
+    searching.index.index_new(session, together([rows.documents for rows in missing]), alone=True)
+    added = sum(len(rows.ids) for rows in missing)
 
     def count() -> None:
         report.read += size
@@ -223,20 +166,11 @@ def _store(session: WriteSession, batch: _Batch, known: set[str], report: Import
     return size
 
 
-def _add_points(session: WriteSession, rows: Sequence[Mapping[str, Any]], known: set[str]) -> None:
-    """What the items' points add to their authors' karma."""
-    points: dict[str, int] = {}
-    since: dict[str, datetime] = {}
-    for row in rows:
-        who = row["author_id"]
-        if who is not None:
-            points[who] = points.get(who, 0) + max(0, row["score"] - 1)
-            since[who] = min(row["created_at"], since.get(who, row["created_at"]))
-    first = [{"user_id": who, **_NEW_MEMBER, "joined_at": since[who]} for who in sorted(points.keys() - known)]
-    if first:
-        session.execute(insert_for(session)(_members).on_conflict_do_nothing(), first)
-        session.after_commit(lambda: known.update(points))
-    _raise_karma.run_many(session, [{"who": who, "more": more} for who, more in sorted(points.items()) if more])
+def _missing(session: WriteSession, part: Part, packed: bytes) -> Rows:
+    """The rows of a part that are not there yet: all, as nearly always, or those that have to be made once more."""
+    rows = unpacked(packed)
+    held = {item_id for (item_id,) in _held.rows(session, rows.ids)}
+    return unpacked(packed_rows(part.without(held))) if held else rows
 
 
 def _count_below(session: WriteSession, roots: Sequence[int]) -> None:

@@ -49,12 +49,14 @@ _schema = table("sqlite_master", column("name", String()))
 
 
 @contextmanager
-def left_out(database: Database, rows: int) -> Iterator[None]:
-    """Let so many rows be written, without these indexes where that is worth it; afterwards all are there."""
-    if database.dialect == "sqlite" and rows >= LARGE and database.read(partial(_is_nearly_empty, rows=rows)):
+def left_out(database: Database, rows: int) -> Iterator[bool]:
+    """Let so many rows be written, without these indexes where that is worth it, which is told; afterwards all are
+    there."""
+    worth_it = database.dialect == "sqlite" and rows >= LARGE and database.read(partial(_is_nearly_empty, rows=rows))
+    if worth_it:
         database.write(drop)
     try:
-        yield
+        yield worth_it
     finally:
         build_missing(database)
 
