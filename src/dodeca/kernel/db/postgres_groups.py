@@ -11,6 +11,7 @@ therefore apart before PostgreSQL looks for deadlocks.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import queue
 import threading
@@ -48,7 +49,7 @@ class _UndecidedError(Exception):
 
 class Groups:
     """See the module's text. `apart` runs a unit by itself, in another thread, and answers its caller; `tell` answers
-    those of a group. Both are called from any thread. Nothing may be given after `close`."""
+    those of a group. Both are called from any thread. Units are given by event loops; none after `close`."""
 
     def __init__(
         self, engine: Engine, *, apart: Callable[[Unit], None], tell: Callable[[Sequence[Unit]], None]
@@ -59,6 +60,7 @@ class Groups:
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._apart_until = 0.0
         self._began: float | None = None
+        self._watching: asyncio.AbstractEventLoop | None = None
         self.groups_committed = 0
         self.units_committed = 0
         self._turn = threading.Lock()
@@ -72,20 +74,36 @@ class Groups:
 
     def put(self, unit: Unit) -> None:
         """Run the unit with those that wait, or apart where that is better now."""
-        now, began = time.monotonic(), self._began
-        if now < self._apart_until:
+        if time.monotonic() < self._apart_until:
             self._apart(unit)
-        elif began is not None and now - began > STUCK_SECONDS:
-            self._apart(unit)
+            return
+        self._queue.put(unit)
+        if self._is_stuck():
             self._scatter()
-        else:
-            self._queue.put(unit)
+        elif unit.loop is not None and self._watching is not unit.loop:
+            self._watch(unit.loop)
 
     def close(self) -> None:
         """Finish what waits."""
         self._queue.put(None)
         for thread in self._threads:
             thread.join()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look later whether a unit takes long, as somebody may wait behind it while nobody else comes."""
+        self._watching = loop
+        loop.call_later(STUCK_SECONDS, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watching = None
+        if self._is_stuck():
+            self._scatter()
+        elif self._began is not None or not self._queue.empty():
+            self._watch(loop)
+
+    def _is_stuck(self) -> bool:
+        began = self._began
+        return began is not None and time.monotonic() - began > STUCK_SECONDS
 
     def _scatter(self) -> None:
         """Those that wait behind a long unit run apart."""

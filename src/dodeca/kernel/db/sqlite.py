@@ -16,7 +16,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar, cast
 
@@ -111,8 +110,8 @@ class SqliteDatabase:
         """Run `unit` on the writer thread; return after its group is committed and on disk."""
         if threading.current_thread() is self._writer:
             raise RuntimeError("A unit of work cannot open another: pass its session on.")
-        future: Future[T] = Future()
-        self._put(waiting_thread(unit, future))
+        waiting, future = waiting_thread(unit)
+        self._put(waiting)
         return future.result()
 
     async def awrite(self, unit: Callable[[WriteSession], T]) -> T:

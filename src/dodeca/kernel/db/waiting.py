@@ -40,13 +40,14 @@ class Unit:
         self.result, self.error, self.callbacks, self.endings = None, None, [], []
 
 
-def waiting_thread(unit: Callable[[WriteSession], T], future: Future[T]) -> Unit:
-    """The unit of a thread that waits for `future`."""
+def waiting_thread(unit: Callable[[WriteSession], T]) -> tuple[Unit, Future[T]]:
+    """The unit of a thread, and what the thread waits for."""
+    future: Future[T] = Future()
 
     def deliver(result: T, error: BaseException | None) -> None:
         future.set_exception(error) if error is not None else future.set_result(result)
 
-    return Unit(unit, deliver)
+    return Unit(unit, deliver), future
 
 
 def waiting_task(unit: Callable[[WriteSession], T]) -> tuple[Unit, asyncio.Future[T]]:
