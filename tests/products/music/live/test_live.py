@@ -398,14 +398,26 @@ def test_a_stream_is_paced_after_a_short_burst(live: Live, station: dict[str, An
 
 
 def test_titles_come_within_the_stream(live: Live, station: dict[str, Any]) -> None:
-    data, headers = _read(live, station["path"], 16_000 * 3, **{"Icy-MetaData": "1"})
+    data, headers = _read(live, station["path"], 16_000 * 8, **{"Icy-MetaData": "1"})
 
     assert headers["icy-name"] == "Late Hours"
     assert headers["icy-metaint"] == str(icy.METAINT)
     assert headers["icy-br"] == "128"
-    length = data[icy.METAINT] * 16
-    title = data[icy.METAINT + 1 : icy.METAINT + 1 + length].rstrip(b"\0").decode()
-    assert title in {f"StreamTitle='Ann Archer - {name}';" for name in live.songs}
+    told = _titles(data)
+    if told[0] == "StreamTitle='Late Hours';":  # of the seconds before there was the station
+        told.pop(0)
+    assert told
+    assert set(told) <= {f"StreamTitle='Ann Archer - {name}';" for name in live.songs}
+
+
+def _titles(data: bytes) -> list[str]:
+    """The titles between the bytes of a stream, one after the other."""
+    found, place = [], icy.METAINT
+    while place < len(data) and place + (length := data[place] * 16) < len(data):
+        if length:
+            found.append(data[place + 1 : place + 1 + length].rstrip(b"\0").decode())
+        place += 1 + length + icy.METAINT
+    return found
 
 
 @pytest.mark.parametrize("suffix", ["aac", "ogg"])
