@@ -124,6 +124,11 @@ class Listener(msgspec.Struct, frozen=True):
                 return secret
         return None
 
+    def is_proven(self, token: str, salt: str) -> bool:
+        """Whether a token is made of an app password whose use need not be noted again."""
+        secret = self.secret_of(token, salt)
+        return secret is not None and secret.due_at >= clock.timestamp()
+
 
 class Sound(msgspec.Struct, frozen=True):
     """A song that can be heard: by everybody, where it is `listed`, else by its uploader."""
@@ -169,6 +174,11 @@ class AtHand:
     def account(self, account_id: str) -> Listener | None:
         """The account of an id, where it is known here."""
         return self._listeners.get(account_id)
+
+    def known(self, name: str, number: str) -> tuple[Listener | None, Sound | None]:
+        """The account of a name as it is stored, and the song of an id in decimal digits, where they are known here."""
+        account_id = self._ids.get(name)
+        return None if account_id is None else self._listeners.get(account_id), self._songs.get(number)
 
     def song(self, song_id: int) -> Sound | None:
         """The song of an id, where it is known here."""

@@ -10,7 +10,7 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 from urllib.parse import parse_qsl
@@ -37,6 +37,7 @@ _OWN: Final = re.compile(r"/api/music/songs/([1-9][0-9]{0,17})/stream")
 _SUBSONIC: Final = frozenset({"/music/rest/stream", "/music/rest/stream.view"})
 _NEEDED: Final = ("u", "t", "s", "v", "c", "id")
 _needed_of = itemgetter(*_NEEDED)
+_in_two = methodcaller("split", "=", 1)
 KEPT: Final = 20_000
 """Files whose headers a process has at hand."""
 PIECES_KEPT: Final = 512
@@ -58,14 +59,8 @@ _ANSWERED: Final = [(name.lower(), value) for name, value in HEADERS.items()] + 
 _ASKED: Final = ("range", "if-range", "if-none-match", "if-match", "if-modified-since", "if-unmodified-since")
 
 
-class _SongRequest(NamedTuple):
-    """Which song is wanted, and the credentials of one of the two protocols."""
-
-    song_id: int
-    header: str
-    name: str = ""
-    token: str = ""
-    salt: str = ""
+_AppRequest = tuple[str, str, str, str]
+"""What an app of Subsonic brings: its name, token and salt, and the number of the song it wants."""
 
 
 class _FileAnswer(NamedTuple):
@@ -97,83 +92,89 @@ class SoundLane:
 
     def answer_at_once(self, scope: Any, protocol: Any) -> bool:
         """Answer an app of Subsonic from SQLite and give True, or leave it."""
-        asked = self._read(scope)
-        if asked is None or asked.header:
+        asked = self._of_app(scope)
+        if asked is None:
             return False
-        listener, song = self._known(asked, None)
+        hand, (name, token, salt, number) = self._hand, asked
+        listener, song = hand.known(name, number)
         try:
             if listener is None or song is None:
-                listener, song = self._platform.db.read(lambda s: self._hand.look_up(s, asked.song_id, name=asked.name))
-            return self._answered(asked, listener, song, scope, protocol)
+                listener, song = self._platform.db.read(lambda session: hand.look_up(session, int(number), name=name))
+            if listener is None or song is None or not listener.is_proven(token, salt):
+                return False
+            return self._sent(listener, song, scope, protocol, True)
         except DodecaError:  # said by the route, in its protocol's words
             return False
 
     def handle(self, scope: Any, protocol: Any) -> Awaitable[bool] | bool:
         """Answer a plain request for sound and give True, or leave it."""
-        asked = self._read(scope)
-        return False if asked is None else self._answer(asked, scope, protocol)
-
-    def _read(self, scope: Any) -> _SongRequest | None:
+        if (asked := self._of_app(scope)) is not None:
+            return self._answer_app(asked, scope, protocol)
         path: str = scope.path
-        if path in _SUBSONIC:
-            return None if scope.method != "GET" or self._is_sent_elsewhere else self._of_subsonic(scope.query_string)
-        if not path.endswith("/stream") or scope.method != "GET" or self._is_sent_elsewhere:
-            return None
+        if not path.endswith("/stream") or scope.method != "GET" or self._is_sent_elsewhere or scope.query_string:
+            return False
         own = _OWN.fullmatch(path)
-        header = scope.headers.get("authorization") if own is not None and not scope.query_string else None
-        return _SongRequest(int(own[1]), header) if own is not None and header is not None else None
+        header = scope.headers.get("authorization") if own is not None else None
+        return False if own is None or header is None else self._answer_member(int(own[1]), header, scope, protocol)
 
-    def _of_subsonic(self, query: str) -> _SongRequest | None:
-        pairs = pairs_of(query)
-        values = dict(pairs)
+    def _of_app(self, scope: Any) -> _AppRequest | None:
+        """A plain request of an app for sound. It is read with few calls into Python: between two starts the kernel
+        copies a piece of a file through the processor's caches, so that each call costs several times what it should.
+        """
+        if scope.path not in _SUBSONIC or scope.method != "GET" or self._is_sent_elsewhere:
+            return None
+        query: str = scope.query_string
+        coded = "%" in query or "+" in query
+        pairs: list[Any] = parse_qsl(query, keep_blank_values=True) if coded else [*map(_in_two, query.split("&"))]
+        try:
+            values: dict[str, str] = dict(pairs)
+            user, token, salt, version, client, number = _needed_of(values)
+        except (KeyError, ValueError):  # ValueError: a name without a value
+            return None
         if len(values) != len(pairs) or len(values) != len(_NEEDED) + ("f" in values):
             return None
-        try:
-            user, token, salt, version, client, number = _needed_of(values)
-        except KeyError:
-            return None
-        if not client or not (number.isascii() and number.isdigit() and len(number) < 19):
+        if not client or not (number.isascii() and number.isdigit() and len(number) < 19) or number[0] == "0":
             return None
         name = plain_name(self._guesses, version, user)
-        return None if name is None else _SongRequest(int(number), "", name, token.lower(), salt)
+        return None if name is None else (name, token.lower(), salt, number)
 
-    async def _answer(self, asked: _SongRequest, scope: Any, protocol: Any) -> bool:
-        platform = self._platform
+    async def _answer_app(self, asked: _AppRequest, scope: Any, protocol: Any) -> bool:
+        hand, (name, token, salt, number) = self._hand, asked
+        listener, song = hand.known(name, number)
         try:
-            principal: Principal | None = None
-            if asked.header:
-                principal = await platform.authenticator.by_authorization(asked.header)
-                check_access(Access.MEMBER, principal, PRODUCT)
-                check_permissions(principal, writes=False)
-            listener, song = self._known(asked, principal)
-            own = principal.account_id if principal is not None else ""
             if listener is None or song is None:
-                listener, song = await platform.db.aread(
-                    lambda s: self._hand.look_up(s, asked.song_id, name=asked.name, account_id=own)
-                )
-            return self._answered(asked, listener, song, scope, protocol)
+                listener, song = await self._platform.db.aread(lambda s: hand.look_up(s, int(number), name=name))
+            if listener is None or song is None or not listener.is_proven(token, salt):
+                return False
+            return self._sent(listener, song, scope, protocol, True)
         except DodecaError:  # said by the route, in its protocol's words
             return False
 
-    def _known(self, asked: _SongRequest, principal: Principal | None) -> tuple[Listener | None, Sound | None]:
-        """Who asks and for what, as far as it is at hand."""
-        hand = self._hand
-        listener = hand.named(asked.name) if principal is None else hand.account(principal.account_id)
-        return listener, hand.song(asked.song_id)
-
-    def _answered(
-        self, asked: _SongRequest, listener: Listener | None, song: Sound | None, scope: Any, protocol: Any
-    ) -> bool:
-        """Send the song to whoever may hear it as it is. Raises TooManyRequests."""
-        if listener is None or song is None or listener.max_bit_rate:  # or it is converted
+    async def _answer_member(self, song_id: int, header: str, scope: Any, protocol: Any) -> bool:
+        platform, hand = self._platform, self._hand
+        try:
+            principal = await platform.authenticator.by_authorization(header)
+            check_access(Access.MEMBER, principal, PRODUCT)
+            check_permissions(principal, writes=False)
+            account_id = principal.account_id
+            listener, song = hand.account(account_id), hand.song(song_id)
+            if listener is None or song is None:
+                listener, song = await platform.db.aread(lambda s: hand.look_up(s, song_id, account_id=account_id))
+            if listener is None or song is None:
+                return False
+            return self._sent(listener, song, scope, protocol, False)
+        except DodecaError:  # said by the route, in its protocol's words
             return False
-        if not song.is_for(listener.account_id) or not (asked.header or _is_proven(asked, listener)):
+
+    def _sent(self, listener: Listener, song: Sound, scope: Any, protocol: Any, to_app: bool) -> bool:
+        """Send the song to whoever may hear it as it is. Raises TooManyRequests."""
+        if listener.max_bit_rate or not (song.listed or song.is_for(listener.account_id)):  # or it is converted
             return False
         self._platform.limit_member(listener.account_id)
         found = self._file_answer(song.where, scope.headers.get)
         if found is None:
             return False
-        headers = found.open_headers if asked.name else found.headers
+        headers = found.open_headers if to_app else found.headers
         if found.end <= found.start:
             protocol.response_empty(found.status, headers)
         elif found.status == 206:
@@ -200,15 +201,17 @@ class SoundLane:
 
     def _file_answer(self, where: Where, header: Callable[[str], str | None]) -> _FileAnswer | None:
         """What is sent of a file, None where it is not there."""
-        headers = [(name, value) for name in _ASKED if (value := header(name)) is not None]
+        asked = (*map(header, _ASKED),)
         if where.path is not None:
+            headers = _given(asked)
             delivery = self._delivery(where.path, where)
             return None if delivery is None else _answer_of(where.path, delivery, headers, changes=True)
         # A file of the media store never changes: what was answered once is the answer.
-        key = (where.song_id, *headers)
+        key = (where.song_id, asked)
         known = self._answers.get(key)
         if known is not None and known[0] is where:
             return known[1]
+        headers = _given(asked)
         name = self._platform.media.local_name(where.media_key or "")
         delivery = self._delivery(name, where) if name is not None else None
         if name is None or delivery is None:
@@ -237,16 +240,15 @@ class SoundLane:
         return delivery
 
 
+def _given(asked: Sequence[str | None]) -> list[tuple[str, str]]:
+    """The headers that came, of those in `_ASKED`."""
+    return [(name, value) for name, value in zip(_ASKED, asked, strict=True) if value is not None]
+
+
 def _answer_of(name: str, delivery: Delivery, headers: Sequence[tuple[str, str]], *, changes: bool) -> _FileAnswer:
     found = answer(delivery, dict(headers))
     told = list(found.headers)
     return _FileAnswer(name, found.status, told, [*told, _ANY_ORIGIN], found.start, found.end, changes)
-
-
-def _is_proven(asked: _SongRequest, listener: Listener) -> bool:
-    """Whether the token is made of one of the account's app passwords, whose use need not be noted again."""
-    secret = listener.secret_of(asked.token, asked.salt)
-    return secret is not None and not secret.use_is_due
 
 
 class _Reading(NamedTuple):
