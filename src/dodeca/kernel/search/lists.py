@@ -4,6 +4,7 @@ https://www.sqlite.org/fts5.html#special_insert_commands"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +23,10 @@ LOADING: Final = {"automerge": 64, "crisismerge": 256, "hashsize": 16 * 1024 * 1
 NOT_LOADING: Final = {"automerge": 4, "crisismerge": 64, "hashsize": 1024 * 1024}
 MOST: Final = 8
 """Lists that are left as they are: new documents make new ones all the time."""
-PAGES: Final = 500
-"""Pages of lists that are joined at once."""
+PAGES: Final = 200
+"""Pages of lists that are joined at once: some hundredths of a second's work, for which whoever writes has to wait."""
+BREATH_SECONDS: Final = 0.05
+"""For so long others have the writer to themselves before it goes on."""
 
 
 def configure(session: WriteSession, companion: str, options: Mapping[str, int]) -> None:
@@ -50,8 +53,10 @@ def join(session: WriteSession, companion: str) -> bool:
 async def join_all(database: Database, indexes: Iterable[SearchIndex]) -> None:
     """Keep indexes quick, in small steps, between which others write. For a job that runs from time to time."""
     for index in indexes:
-        while await database.awrite(index.join_lists):
-            pass
+        is_more = True
+        while is_more:
+            is_more = await database.awrite(index.join_lists)
+            await asyncio.sleep(BREATH_SECONDS)
 
 
 def _tell(session: WriteSession, companion: str, command: str, value: int) -> None:
