@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import MetaData, literal, select, text, union_all, update
 
 from dodeca.kernel.db import Database, ReadSession, WriteSession, queries
-from dodeca.kernel.search import Document, Hit, Query, SearchIndex, is_companion, naming, parsed
+from dodeca.kernel.search import Document, Hit, Query, SearchIndex, is_companion, join_all, naming, parsed
 from dodeca.kernel.search.highlights import snippet
 from dodeca.kernel.search.queries import Term
 from dodeca.kernel.search.words import tokens
@@ -407,6 +408,27 @@ def test_lists_of_words_are_joined_where_there_are_many(db: Database) -> None:
 
     assert (db.read(lists), steps > 0) == (1, before > 8)
     assert len(placed(db, "harbour")) == len(placed(db, "arbou")) == 12
+
+
+def test_lists_are_joined_although_others_write_all_the_while(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dodeca.kernel.search.lists.BREATH_SECONDS", 0.01)
+    db.write(places.begin_load)
+    for number in range(12):
+        place(db, str(number), f"Harbour {number}")
+    db.write(places.end_load)
+
+    async def run() -> int:
+        joining = asyncio.ensure_future(join_all(db, [places]))
+        written = 0
+        while not joining.done():
+            await db.awrite(lambda _session: None)
+            written += 1
+        await joining
+        return written
+
+    assert asyncio.run(run()) > 0
+    assert db.read(lists) == 1
+    assert len(placed(db, "harbour")) == 12
 
 
 def test_of_several_words_those_that_are_there_are_taken_as_meant(db: Database) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import column, func, insert, select, table
 
 from dodeca.kernel.db import Database, ReadSession, WriteSession
+from dodeca.kernel.db.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from dodeca.kernel.search.index import SearchIndex
@@ -23,10 +24,13 @@ LOADING: Final = {"automerge": 64, "crisismerge": 256, "hashsize": 16 * 1024 * 1
 NOT_LOADING: Final = {"automerge": 4, "crisismerge": 64, "hashsize": 1024 * 1024}
 MOST: Final = 8
 """Lists that are left as they are: new documents make new ones all the time."""
-PAGES: Final = 200
-"""Pages of lists that are joined at once: some hundredths of a second's work, for which whoever writes has to wait."""
+PAGES: Final = 64
+"""Pages of lists that are joined at once: a hundredth of a second's work or two, for which whoever writes has to
+wait."""
 BREATH_SECONDS: Final = 0.05
-"""For so long others have the writer to themselves before it goes on."""
+"""It goes on after nobody has written for so long,"""
+MOST_BREATHS: Final = 40
+"""or after so many times that."""
 
 
 def configure(session: WriteSession, companion: str, options: Mapping[str, int]) -> None:
@@ -38,7 +42,8 @@ def configure(session: WriteSession, companion: str, options: Mapping[str, int])
 def are_loading(session: ReadSession, companion: str) -> bool:
     """Whether `LOADING` is set."""
     config = table(f"{companion}_config", column("k"), column("v"))
-    return session.scalar(select(config.c.v).where(config.c.k == "automerge")) == LOADING["automerge"]
+    known = session.scalar(select(config.c.v).where(config.c.k == "automerge"))
+    return known not in (None, NOT_LOADING["automerge"])  # whatever an older version sets for a load
 
 
 def join(session: WriteSession, companion: str) -> bool:
@@ -51,12 +56,20 @@ def join(session: WriteSession, companion: str) -> bool:
 
 
 async def join_all(database: Database, indexes: Iterable[SearchIndex]) -> None:
-    """Keep indexes quick, in small steps, between which others write. For a job that runs from time to time."""
+    """Keep indexes quick, in small steps while nobody else writes, or seldom. For a job that runs from time to time."""
+    if not isinstance(database, SqliteDatabase):
+        return  # only FTS5 keeps such lists
     for index in indexes:
-        is_more = True
-        while is_more:
-            is_more = await database.awrite(index.join_lists)
-            await asyncio.sleep(BREATH_SECONDS)
+        while await database.awrite(index.join_lists):
+            await _give_way(database)
+
+
+async def _give_way(database: SqliteDatabase) -> None:
+    for _ in range(MOST_BREATHS):
+        before = database.units_committed
+        await asyncio.sleep(BREATH_SECONDS)
+        if database.units_committed == before:
+            return
 
 
 def _tell(session: WriteSession, companion: str, command: str, value: int) -> None:
