@@ -183,6 +183,17 @@ def test_an_answer_in_pieces_arrives_in_pieces(server: LiveServer) -> None:
     assert len(pieces) > 1
 
 
+def test_a_client_that_leaves_in_the_middle_of_an_answer_is_no_failure(server: LiveServer) -> None:
+    before = server.log.read_text().count("application_failed")
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(request("GET /api/probe/flood HTTP/1.1"))
+            assert status(connection.recv(65536)) == 200
+
+    assert server.get("/api/probe/drip").content == b"one two three"
+    assert server.log.read_text().count("application_failed") == before
+
+
 def ask_all_ways(server: LiveServer) -> list[tuple[int, str]]:
     """A lane without the loop, one within it, one that breaks, and what no lane takes."""
     with httpx.Client(base_url=server.url, timeout=60) as client:

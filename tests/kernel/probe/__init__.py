@@ -166,6 +166,17 @@ async def drip() -> Stream:
     return Stream(pieces(), media_type="text/plain")
 
 
+@get("/flood", access=Access.PUBLIC)
+async def flood() -> Stream:
+    """More than anybody waits for."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(10_000):
+            yield bytes(64 * 1024)
+
+    return Stream(pieces(), media_type="application/octet-stream")
+
+
 @get("/live", access=Access.PUBLIC)
 async def live(call: Calling) -> ServerSentEvent:
     """What happens on the channel `probe`."""
@@ -261,7 +272,7 @@ manifest = Manifest(
     folder=Path(__file__).parent,
     api=[
         *(list_items, create_item, read_item, read_number, work, tell, boom, merchant, member),
-        *(drip, live, publish, echo),
+        *(drip, flood, live, publish, echo),
     ],
     pages=[form_page, send_form],
     root=[socket],

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
 import structlog
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # its public name, not in __all__
 from litestar.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
@@ -248,8 +249,11 @@ class _Exchange:
                     self._protocol.response_empty(self._status, self._headers)
                 return
             self._transport = self._protocol.response_stream(self._status, self._headers)
-        if body:
-            await self._transport.send_bytes(bytes(body))
+        try:
+            if body:
+                await self._transport.send_bytes(bytes(body))
+        except ProtocolClosed:  # the client has left, as `receive` tells whoever asks
+            more = False
         if not more:
             self._end_stream()
 
