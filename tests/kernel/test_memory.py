@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from dodeca.kernel.memory import memory_bytes
@@ -22,3 +24,30 @@ def test_a_container_has_what_it_may_have(tmp_path: Path) -> None:
 def test_a_limit_above_the_machines_memory_is_none(tmp_path: Path) -> None:
     (tmp_path / "limit").write_text(str(1 << 62))
     assert memory_bytes([tmp_path / "limit"]) == memory_bytes([])
+
+
+HOLDING = """
+from pathlib import Path
+from dodeca.kernel import memory
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) << 12
+
+{before}
+bytearray(16 << 20)  # glibc takes pieces up to this size from its heap from now on
+before, pieces, small = held(), [], []
+for _ in range(10):
+    pieces.append(bytearray(b"x") * (4 << 20))
+    small.append(bytearray(b"x") * 100_000)  # stays, so that the heap cannot shrink below it
+del pieces
+print(held() - before)
+"""
+
+
+def test_large_pieces_of_memory_are_given_back() -> None:
+    def bytes_kept(before: str) -> int:
+        script = [sys.executable, "-c", HOLDING.format(before=before)]
+        return int(subprocess.run(script, capture_output=True, check=True, text=True).stdout)
+
+    assert bytes_kept("") > 8 << 20
+    assert bytes_kept("memory.return_large_pieces()") < 4 << 20

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from dodeca.kernel import memory
 from dodeca.kernel.errors import DodecaError
 from dodeca.kernel.settings import Config
 
@@ -63,6 +64,7 @@ def collect_rarely() -> None:
 def main() -> None:
     """Run the command; expected errors end with one line and exit code 1."""
     collect_rarely()
+    memory.return_large_pieces()
     try:
         dodeca.main(prog_name="dodeca", standalone_mode=False)
     except click.exceptions.Abort:

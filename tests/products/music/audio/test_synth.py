@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,23 @@ def test_a_rendered_piece_is_a_tagged_file_with_a_cover(tmp_path: Path) -> None:
     assert 0.7 < measured.track_peak <= 1.0
     assert len(set(measured.peaks)) > 50
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_of_a_mixed_piece_stays_in_memory() -> None:
+    """A server that has made its demo's music went on holding half a gigabyte of notes."""
+    first, *others = [p for p in synth.pieces() if p.key in ("prelude_in_c", "greensleeves", "amazing_grace", "sakura")]
+    rendering.mix(first)  # what all pieces share
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for piece in others:
+            rendering.mix(piece)
+        after, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most - before > 10 << 20
+    assert after - before < 4 << 20
 
 
 def test_words_are_in_time() -> None:

@@ -44,10 +44,11 @@ def mix(piece: Piece) -> NDArray[np.int16]:
     parts = piece.parts()
     total = int((seconds_of(piece, ending(parts)) + _TAIL_SECONDS) * RATE)
     out = np.zeros((2, total), dtype=np.float32)
+    played = cache(play)  # a piece repeats its notes; kept for longer, all pieces' would take half a gigabyte
     for part in parts:
         left, right = np.cos((part.pan + 1) * np.pi / 4), np.sin((part.pan + 1) * np.pi / 4)
         for note in part.notes:
-            sound = play(part.voice, note.pitch, note.beats * 60 / piece.beats_per_minute)
+            sound = played(part.voice, note.pitch, note.beats * 60 / piece.beats_per_minute)
             start = int(seconds_of(piece, note.start) * RATE)
             sound = sound[: total - start] * np.float32(note.velocity * part.gain)
             out[0, start : start + len(sound)] += sound * np.float32(left)

@@ -17,12 +17,7 @@ _SEED: Final = 20_260
 
 def play(voice: str, pitch: int, seconds: float) -> Samples:
     """One note of a voice; it rings on after `seconds` as the instrument does."""
-    return _played(voice, pitch, round(seconds, 3))
-
-
-@lru_cache(maxsize=4000)
-def _played(voice: str, pitch: int, seconds: float) -> Samples:
-    return VOICES[voice](440.0 * 2 ** ((pitch - 69) / 12), seconds)
+    return VOICES[voice](440.0 * 2 ** ((pitch - 69) / 12), round(seconds, 3))
 
 
 def _time(seconds: float) -> NDArray[np.float64]:
