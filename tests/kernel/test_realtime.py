@@ -30,7 +30,7 @@ async def hub(redis_url: str) -> AsyncIterator[Realtime]:
     """A started hub that hears what it publishes."""
     realtime = Realtime(redis_url)
     await realtime.start()
-    async with realtime.listening(["ready"]) as queue:
+    with realtime.listening(["ready"]) as queue:
         while queue.empty():  # with Redis: until the subscription is there
             realtime.publish("ready", "ready", None)
             await asyncio.sleep(0.02)
@@ -60,28 +60,31 @@ def events(realtime: Realtime, channels: list[str], **options: Any) -> AsyncIter
 
 def test_a_message_reaches_who_listens_to_its_channel_and_nobody_else(redis_url: str) -> None:
     async def scenario() -> tuple[Any, bool]:
-        async with hub(redis_url) as realtime, realtime.listening(["a"]) as mine, realtime.listening(["b"]) as other:
-            realtime.publish("a", "note", {"n": 1})
-            return await received(mine), other.empty()
+        async with hub(redis_url) as realtime:
+            with realtime.listening(["a"]) as mine, realtime.listening(["b"]) as other:
+                realtime.publish("a", "note", {"n": 1})
+                return await received(mine), other.empty()
 
     assert asyncio.run(scenario()) == (("note", {"n": 1}), True)
 
 
 def test_messages_keep_their_order(redis_url: str) -> None:
     async def scenario() -> list[Any]:
-        async with hub(redis_url) as realtime, realtime.listening(["a"]) as queue:
-            for number in range(50):
-                realtime.publish("a", "note", number)
-            return [(await received(queue))[1] for _ in range(50)]
+        async with hub(redis_url) as realtime:
+            with realtime.listening(["a"]) as queue:
+                for number in range(50):
+                    realtime.publish("a", "note", number)
+                return [(await received(queue))[1] for _ in range(50)]
 
     assert asyncio.run(scenario()) == list(range(50))
 
 
 def test_publishing_works_from_any_thread(redis_url: str) -> None:
     async def scenario() -> Any:
-        async with hub(redis_url) as realtime, realtime.listening(["a"]) as queue:
-            await asyncio.to_thread(realtime.publish, "a", "note", 7)
-            return await received(queue)
+        async with hub(redis_url) as realtime:
+            with realtime.listening(["a"]) as queue:
+                await asyncio.to_thread(realtime.publish, "a", "note", 7)
+                return await received(queue)
 
     assert asyncio.run(scenario()) == ("note", 7)
 
@@ -92,23 +95,25 @@ def test_where_no_server_runs_publishing_does_nothing() -> None:
 
 def test_two_processes_hear_each_other_through_redis(redis_server: RedisServer) -> None:
     async def scenario() -> Any:
-        async with hub(redis_server.url) as one, hub(redis_server.url) as two, two.listening(["a"]) as queue:
-            one.publish("a", "note", 1)
-            return await received(queue)
+        async with hub(redis_server.url) as one, hub(redis_server.url) as two:
+            with two.listening(["a"]) as queue:
+                one.publish("a", "note", 1)
+                return await received(queue)
 
     assert asyncio.run(scenario()) == ("note", 1)
 
 
 def test_after_redis_was_away_messages_flow_again(redis_server: RedisServer) -> None:
     async def scenario() -> Any:
-        async with hub(redis_server.url) as one, hub(redis_server.url) as two, two.listening(["a"]) as queue:
-            redis_server.stop()
-            redis_server.start()
-            for _ in range(400):
-                one.publish("a", "note", "again")
-                await asyncio.sleep(0.05)
-                if not queue.empty():
-                    return await received(queue)
+        async with hub(redis_server.url) as one, hub(redis_server.url) as two:
+            with two.listening(["a"]) as queue:
+                redis_server.stop()
+                redis_server.start()
+                for _ in range(400):
+                    one.publish("a", "note", "again")
+                    await asyncio.sleep(0.05)
+                    if not queue.empty():
+                        return await received(queue)
         return None
 
     assert asyncio.run(scenario()) == ("note", "again")
@@ -132,7 +137,7 @@ def test_a_stream_gives_the_first_state_and_then_what_happens(redis_url: str) ->
 def test_a_stream_resumes_after_the_last_event_it_had(redis_url: str) -> None:
     async def scenario() -> list[str]:
         async with hub(redis_url) as realtime:
-            async with realtime.listening(["a"]) as queue:
+            with realtime.listening(["a"]) as queue:
                 for number in range(5):
                     realtime.publish("a", "note", number)
                 messages = [await asyncio.wait_for(queue.get(), 10) for _ in range(5)]
@@ -179,13 +184,43 @@ def test_who_may_no_longer_see_gets_nothing_more() -> None:
     assert [text.split("data: ")[1].strip() for text in asyncio.run(scenario())] == ["1", "3"]
 
 
+def test_answers_that_are_cut_short_end_without_an_error_when_the_server_does() -> None:
+    errors: list[dict[str, Any]] = []
+    realtime, streams = Realtime(), list[AsyncIterator[Any]]()
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, error: errors.append(error))
+        await realtime.start()
+        for _ in range(20):  # a loop closes what is open in no order
+            streams.append(events(realtime, ["a"]))
+            await anext(streams[-1])
+
+    asyncio.run(scenario())
+
+    assert errors == []
+    assert realtime.readers("a") == 0
+
+
+def test_who_names_a_channel_twice_hears_it_once() -> None:
+    async def scenario() -> tuple[Any, bool, int]:
+        async with hub("") as realtime:
+            with realtime.listening(["a", "a"]) as queue:
+                realtime.publish("a", "note", 1)
+                found = await received(queue)
+                is_once = queue.empty()
+            return found, is_once, realtime.readers("a")
+
+    assert asyncio.run(scenario()) == (("note", 1), True, 0)
+
+
 def test_a_reader_that_lags_loses_the_oldest_and_costs_no_more_memory() -> None:
     async def scenario() -> tuple[int, Any]:
-        async with hub("") as realtime, realtime.listening(["a"]) as queue:
-            for number in range(BACKLOG + 10):
-                realtime.publish("a", "note", number)
-            await asyncio.sleep(0.2)
-            return queue.qsize(), (await received(queue))[1]
+        async with hub("") as realtime:
+            with realtime.listening(["a"]) as queue:
+                for number in range(BACKLOG + 10):
+                    realtime.publish("a", "note", number)
+                await asyncio.sleep(0.2)
+                return queue.qsize(), (await received(queue))[1]
 
     assert asyncio.run(scenario()) == (BACKLOG, 10)
 
@@ -193,7 +228,7 @@ def test_a_reader_that_lags_loses_the_oldest_and_costs_no_more_memory() -> None:
 def test_a_reader_that_leaves_is_forgotten() -> None:
     async def scenario() -> tuple[int, int]:
         async with hub("") as realtime:
-            async with realtime.listening(["a"]):
+            with realtime.listening(["a"]):
                 during = realtime.readers("a")
             return during, realtime.readers("a")
 

@@ -11,8 +11,8 @@ import asyncio
 import math
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -191,10 +191,13 @@ class Realtime:
                 log.warning("realtime.redis_down", error=str(error))
                 await asyncio.sleep(1)
 
-    @asynccontextmanager
-    async def listening(self, channels: Sequence[str]) -> AsyncIterator[asyncio.Queue[Message]]:
-        """A queue that receives the messages of `channels` while the block runs."""
+    @contextmanager
+    def listening(self, channels: Sequence[str]) -> Iterator[asyncio.Queue[Message]]:
+        """A queue that receives the messages of `channels` while the block runs, in a task of the event loop."""
+        # Not an asynchronous generator: a loop that ends closes those that are open, in no order, and an answer that
+        # was cut short while it was sent would then find this one closed before its own.
         queue: asyncio.Queue[Message] = asyncio.Queue(BACKLOG)
+        channels = list(dict.fromkeys(channels))
         for channel in channels:
             self._readers.setdefault(channel, set()).add(queue)
         task = asyncio.current_task()
@@ -258,7 +261,7 @@ class Realtime:
         first: Sequence[tuple[str, object]],
         may_see: Callable[[Message], bool] | None,
     ) -> AsyncIterator[ServerSentEventMessage]:
-        async with self.listening(channels) as queue:
+        with self.listening(channels) as queue:
             yield _Comment(comment="open")
             for kind, data in first:
                 yield ServerSentEventMessage(event=kind, data=msgspec.json.encode(data).decode())

@@ -155,7 +155,7 @@ class _Followed:
         self.task = asyncio.create_task(self._follow(platform, _channel(station_id)))
 
     async def _follow(self, platform: Platform, channel: str) -> None:
-        async with platform.realtime.listening([channel]) as queue:
+        with platform.realtime.listening([channel]) as queue:
             for message in platform.realtime.since([channel], ""):
                 self._take(message.data)
             while time.monotonic() - self.asked < FOLLOWED_SECONDS:

@@ -106,7 +106,7 @@ async def _receive(socket: WebSocket[Any, Any, Any]) -> None:
 
 async def _send(platform: Platform, socket: WebSocket[Any, Any, Any], channels: list[str], last_id: str) -> None:
     realtime = platform.realtime
-    async with realtime.listening(channels) as queue:
+    with realtime.listening(channels) as queue:
         missed = realtime.since(channels, last_id) if last_id else []
         await socket.send_text(msgspec.json.encode(Frame("open")).decode())
         sent = {message.id for message in missed}

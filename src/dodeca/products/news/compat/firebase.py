@@ -110,7 +110,7 @@ async def whole() -> Any:
 
 async def _changes(platform: Platform, unit: Any, first: Any) -> AsyncIterator[ServerSentEventMessage]:
     """The value, then what changes in it, as long as the reader stays."""
-    async with platform.realtime.listening([live.CHANGES]) as queue:
+    with platform.realtime.listening([live.CHANGES]) as queue:
         yield _event("put", {"path": "/", "data": first})
         known = first
         while True:
