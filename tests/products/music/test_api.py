@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from tests.support.platform import Client, Factory, work
 
@@ -296,6 +297,35 @@ def test_an_itunes_library_brings_ratings_loves_counts_and_playlists(ada: Client
     assert (first["rating"], first["liked"], first["play_count"]) == (4, True, 3)
     assert (second["rating"], second["liked"], second["play_count"]) == (1, False, 0)
     assert [one["song_id"] for one in shown["songs"]] == [night, evening, night]
+
+
+def test_listens_of_elsewhere_come_in_once_and_bad_lines_are_told_by_number(ada: Client) -> None:
+    here = song(ada, "Evening")
+    lines = [heard("Evening", hours=1), "{}", heard("Night", hours=2), heard("Ahead", hours=-5), "no JSON"]
+    files = {"file": ("listens.jsonl", "\n".join(lines).encode())}
+
+    first = ada.post("/api/music/playlists/import", files=files)
+    again = ada.post("/api/music/playlists/import", files=files).json()
+    history = ada.get("/api/music/users/ada/history").json()["plays"]
+
+    assert first.status_code == 201, first.text
+    assert (first.json()["listens"], first.json()["refused"]) == (2, 3)
+    assert first.json()["errors"] == [
+        {"line": 2, "message": "The line has no track_metadata."},
+        {"line": 4, "message": "It lies ahead."},
+        {"line": 5, "message": "The line is not JSON."},
+    ]
+    assert (again.get("listens", 0), again["known"], again["refused"]) == (0, 2, 3)
+    assert [one["title"] for one in history] == ["Evening", "Night"]
+    assert ada.get(f"/api/music/songs/{here}").json()["play_count"] == 1
+
+
+def heard(title: str, *, hours: int) -> str:
+    """A line of ListenBrainz' export."""
+    at = int(clock.ago(hours=hours).timestamp())
+    return msgspec.json.encode(
+        {"listened_at": at, "track_metadata": {"artist_name": "Bach", "track_name": title}}
+    ).decode()
 
 
 def test_plays_are_told_once(ada: Client, bob: Client) -> None:

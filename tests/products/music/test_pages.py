@@ -149,6 +149,13 @@ def test_files_of_other_programs_and_pictures_need_no_script(
     assert "Air" in browser.get(made.headers["location"]).text
     nothing = browser.submit("/music/upload/import", {}, page="/music/upload", files={"file": ("", b"")})
     assert nothing.status_code == 400
+    heard = b'{"listened_at": 1600000000, "track_metadata": {"artist_name": "Anna", "track_name": "Air"}}\n{"listened'
+    listens = {"file": ("listens.jsonl", heard)}
+    came = browser.submit("/music/upload/import", {}, page="/music/upload", files=listens)
+    told = (
+        "Listens added: 1. Here before: 0. Lines that could not be taken: 1. The first is line 2: The line is not JSON."
+    )
+    assert told in browser.get(came.headers["location"]).text
     edit = f"/music/songs/{song.id}/edit"
     cover = {"file": ("a.png", picture.getvalue())}
     browser.submit(f"/music/songs/{song.id}/cover", {}, page=edit, files=cover)

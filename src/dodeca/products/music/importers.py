@@ -1,10 +1,8 @@
-"""Files in and out for one account: listens as JSON Lines, playlists and iTunes libraries.
-
-Listens go in by hundreds, each hundred a unit of work; sending a file again adds nothing."""
+"""Files in and out for one account: listens as JSON Lines, playlists and iTunes libraries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,19 +13,17 @@ from dodeca.commons.accounts.public import Account, account_by_login, holders
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.kernel.transfer import ImportReport, Progress
-from dodeca.products.music import formats, transfers
+from dodeca.products.music import formats, listen_files, transfers
 from dodeca.products.music.accounts import listen_row
 from dodeca.products.music.formats import LibraryFile
 from dodeca.products.music.formats import listens as listen_lines
-from dodeca.products.music.formats.listens import ListenError, ListenRow
+from dodeca.products.music.formats.listens import ListenRow
 from dodeca.products.music.models import Listen
-from dodeca.products.music.service import listens
 from dodeca.products.music.service.viewers import Viewer
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
 
-BATCH = 200
 PAGE = 1000
 
 
@@ -48,8 +44,7 @@ def _owner(session: ReadSession, owner: str) -> Account:
 def run(platform: Platform, path: Path, progress: Progress, owner: str = "", **_options: object) -> ImportReport:
     """Take a file in: what it is, its content tells."""
     with path.open("rb") as file:
-        head = file.readline(100_000)
-    is_listens = head.lstrip().startswith(b"{") and b"track_metadata" in head
+        is_listens = listen_lines.is_begun(file.read(listen_lines.LONGEST_LINE))
     return (take_listens if is_listens else take_lists)(platform, path, progress, owner)
 
 
@@ -60,46 +55,11 @@ def take_listens(
     account_id = platform.db.read(lambda session: _owner(session, owner).id)
     report = ImportReport()
     progress.start("Listens", None)
-    waiting: list[ListenRow] = []
     with path.open("rb") as file:
-        for row in listen_lines.read(file):
-            if isinstance(row, ListenError):
-                report.refuse(row.line, row.message)
-                continue
-            waiting.append(row)
-            if len(waiting) >= BATCH:
-                _record(platform, account_id, waiting, report)
-                progress.advance(len(waiting))
-                waiting = []
-    _record(platform, account_id, waiting, report)
-    progress.advance(len(waiting))
+        for part in listen_files.parts(file):
+            listen_files.note(report, part, platform.db.write(listen_files.recording(account_id, part)))
+            progress.advance(len(part))
     return report
-
-
-def _record(platform: Platform, account_id: str, rows: Sequence[ListenRow], report: ImportReport) -> None:
-    reports = [
-        listens.Report(
-            listened_at=row.listened_at,
-            artist_name=row.artist,
-            track_name=row.track,
-            release_name=row.release,
-            duration_ms=row.duration_ms,
-            ms_played=row.ms_played,
-            counts=True,
-            device=row.device,
-            source="import",
-            mbid=row.mbid or None,
-        )
-        for row in rows
-    ]
-    outcomes = platform.db.write(lambda session: listens.record(session, account_id, reports)) if reports else []
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if outcome in ("accepted", "duplicate"):
-            report.read += 1
-            report.added += outcome == "accepted"
-            report.unchanged += outcome == "duplicate"
-        else:
-            report.refuse(row.line, "More than 24 hours of one day." if outcome == "too_much" else "It lies ahead.")
 
 
 def take_lists(platform: Platform, path: Path, progress: Progress, owner: str = "", **_options: object) -> ImportReport:

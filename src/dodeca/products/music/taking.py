@@ -1,7 +1,8 @@
-"""What forms bring besides songs, for the API and for pages: pictures, playlists and libraries."""
+"""What forms bring besides songs, for the API and for pages: pictures, playlists, libraries and listens."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -11,9 +12,11 @@ from litestar.datastructures import UploadFile
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, TooLarge
 from dodeca.kernel.http import Call
-from dodeca.products.music import formats, transfers
+from dodeca.kernel.transfer import ImportReport, RowError
+from dodeca.products.music import formats, listen_files, transfers
 from dodeca.products.music.acting import viewing
 from dodeca.products.music.formats import LibraryFile
+from dodeca.products.music.formats import listens as listen_lines
 from dodeca.products.music.models import Playlist
 from dodeca.products.music.service import covers, playlists
 from dodeca.products.music.service.viewers import Viewer
@@ -51,7 +54,10 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
 
 
 class ImportAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What became of a file: `playlist`, or `playlists` of a library with its ratings, likes and listens."""
+    """What became of a file: `playlist`, or `playlists` of a library with its ratings, likes and listens.
+
+    Of a file of listens: how many are new in `listens`, how many were here in `known`, how many lines could not be
+    taken in `refused`, and the first thousand of these in `errors`."""
 
     playlist: PlaylistView | None = None
     playlists: list[PlaylistView] | None = None
@@ -60,10 +66,13 @@ class ImportAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     rated: int = 0
     liked: int = 0
     listens: int = 0
+    known: int = 0
+    refused: int = 0
+    errors: list[RowError] = []
 
 
 async def take_file(call: Call) -> ImportAnswer:
-    """Take a playlist, or a library of iTunes. Raises Invalid, TooLarge."""
+    """Take a playlist, a library of iTunes, or listens. Raises Invalid, TooLarge."""
     form = await call.request.form()
     upload: Any = form.get("file")
     if not isinstance(upload, UploadFile):
@@ -71,6 +80,8 @@ async def take_file(call: Call) -> ImportAnswer:
     data = await upload.read(formats.MAX_BYTES + 1)
     if len(data) > formats.MAX_BYTES:
         raise TooLarge(f"A file has at most {formats.MAX_BYTES:,} bytes here.", field="file")
+    if listen_lines.is_begun(data[: listen_lines.LONGEST_LINE]):
+        return await _take_listens(call, data)
     file = formats.read_any(data)
     title = str(form.get("title") or "")[:200]
     platform = call.platform
@@ -97,6 +108,22 @@ async def take_file(call: Call) -> ImportAnswer:
         )
 
     return await platform.db.awrite(unit)
+
+
+async def _take_listens(call: Call, data: bytes) -> ImportAnswer:
+    account_id = call.member().account_id
+    report = ImportReport()
+    for part in listen_files.parts(io.BytesIO(data)):
+        outcomes = await call.platform.db.awrite(listen_files.recording(account_id, part))
+        listen_files.note(report, part, outcomes)
+    return ImportAnswer(
+        matched=0,
+        unmatched=[],
+        listens=report.added,
+        known=report.unchanged,
+        refused=report.refused,
+        errors=report.errors,
+    )
 
 
 def _again(session: ReadSession, viewer: Viewer, made: Sequence[Playlist]) -> list[Playlist]:

@@ -1,4 +1,4 @@
-"""Playlists in the formats of others, in and out."""
+"""Playlists in the formats of others, in and out; libraries and listens, in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def export_playlist(
 
 @post("/playlists/import", access=Access.MEMBER, request_max_body_size=formats.MAX_BYTES + 100_000)
 async def import_playlist(call: Calling) -> ImportAnswer:
-    """Take a playlist (M3U, PLS, XSPF, JSPF, nsp) or an iTunes library: songs are matched with those that are here."""
+    """Take a playlist (M3U, PLS, XSPF, JSPF, nsp) or an iTunes library, whose songs are matched with those that are
+    here; or listens as ListenBrainz' JSON Lines, of which lines that cannot be taken are told by their number."""
     return await take_file(call)
 
 

@@ -16,7 +16,8 @@ from dodeca.products.music.formats.entries import LONGEST_MS, isrc, mbid, number
 
 EARLIEST: Final = 1_033_430_400
 """The first of October 2002: nothing was scrobbled before, says ListenBrainz."""
-_LONGEST_LINE: Final = 100_000
+LONGEST_LINE: Final = 100_000
+"""In bytes."""
 _LATEST: Final = 1 << 33
 
 
@@ -44,13 +45,19 @@ class ListenError:
     message: str
 
 
+def is_begun(head: bytes) -> bool:
+    """Whether a file whose first `LONGEST_LINE` bytes these are holds listens: its first line tells."""
+    line = head.lstrip().partition(b"\n")[0]
+    return line.startswith(b"{") and b"track_metadata" in line
+
+
 def read(stream: IO[bytes]) -> Iterator[ListenRow | ListenError]:
     """The listens of a file, line by line: memory does not grow with its length."""
     line = 0
-    while raw := stream.readline(_LONGEST_LINE):
+    while raw := stream.readline(LONGEST_LINE):
         line += 1
-        if len(raw) == _LONGEST_LINE and not raw.endswith(b"\n"):
-            while (more := stream.readline(_LONGEST_LINE)) and not more.endswith(b"\n"):
+        if len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
+            while (more := stream.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
                 pass
             yield ListenError(line, "The line is too long.")
         elif raw.strip():

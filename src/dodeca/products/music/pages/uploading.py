@@ -17,7 +17,7 @@ from dodeca.products.music.pages.look import page, rows, whole
 from dodeca.products.music.service import covers, songs
 from dodeca.products.music.service.songs import SameAudio
 from dodeca.products.music.service.viewers import Viewer
-from dodeca.products.music.taking import MOST_PICTURE_BYTES, take_cover, take_file
+from dodeca.products.music.taking import MOST_PICTURE_BYTES, ImportAnswer, take_cover, take_file
 
 MOST_FILES = 30
 MOST_SIDE_BY_SIDE = 100
@@ -119,12 +119,22 @@ def _save(session: WriteSession, viewer: Viewer, number: int, given: Mapping[str
     request_max_body_size=formats.MAX_BYTES + 100_000,
 )
 async def import_file(call: Calling) -> Redirect:
-    """Take a playlist or a library of another program."""
+    """Take a playlist, a library or the listens of another program."""
     done = await take_file(call)
+    if done.playlist is None and done.playlists is None:
+        return Redirect("/music/stats", toast=_told_of_listens(done), kind="warning" if done.refused else "success")
     missing = len(done.unmatched)
     told = f"{done.matched} songs found here" + (f", {missing} not." if missing else ".")
     target = f"/music/playlists/{done.playlist.playlist_id}" if done.playlist else "/music/library?part=playlists"
     return Redirect(target, toast=told, kind="warning" if missing else "success")
+
+
+def _told_of_listens(done: ImportAnswer) -> str:
+    told = f"Listens added: {done.listens:,}. Here before: {done.known:,}."
+    if not done.refused:
+        return told
+    first = done.errors[0]
+    return f"{told} Lines that could not be taken: {done.refused:,}. The first is line {first.line}: {first.message}"
 
 
 PAGES = {"songs": "/music/songs/{}/edit", "albums": "/music/albums/{}", "playlists": "/music/playlists/{}"}
