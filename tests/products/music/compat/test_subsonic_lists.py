@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.products.music.compat.conftest import Listener, NewListener, Sound
 
+from dodeca.products.music.compat.subsonic import lists
+
 
 @pytest.fixture
 def ann(listener: NewListener) -> Listener:
@@ -105,3 +107,58 @@ def test_a_list_is_the_same_whichever_way_it_is_read(ann: Listener, listener: Ne
 
     assert [one["name"] for one in lists(bob)] == [one["name"] for one in before]
     assert [one for one in lists(bob) if one["name"] != "A"] == [one for one in before if one["name"] != "A"]
+
+
+def test_whose_own_songs_nobody_else_sees_finds_them_among_those_of_all(
+    ann: Listener, listener: NewListener, sound: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = listener("bob")
+    for number, name in enumerate("hbnfldjacm"):
+        who, visibility = (bob, "private") if number % 3 == 1 else (ann, "public")
+        tags = {"album": name, "artist": f"artist {number % 2}", "year": 1990 + number % 4, "genres": ["Folk"]}
+        song = sound(who.account, title=name, visibility=visibility, **tags)
+        bob.told("setRating", id=f"al-{song.album_id}", rating=1 + number % 5)
+        bob.told("scrobble", id=song.id)
+    sound(bob.account, title="x", album="h", artist="artist 0", year=1990, genres=["Jazz"], visibility="private")
+    asked: list[dict[str, Any]] = [{"type": kind} for kind in ("newest", "frequent", "recent", "highest")]
+    asked += [{"type": kind} for kind in ("alphabeticalByName", "alphabeticalByArtist")]
+    asked += [{"type": "byYear", "fromYear": 1991, "toYear": 1993}, {"type": "byYear", "fromYear": 2001, "toYear": 0}]
+    asked += [{"type": "byGenre", "genre": genre} for genre in ("Folk", "Jazz")]
+    parts = ("artist", "album", "song")
+
+    def pages() -> list[list[str]]:
+        """The ids on each page of each list."""
+        found = [
+            [one["id"] for one in bob.told("getAlbumList", size=size, offset=offset, **given)["albumList"]["album"]]
+            for given in asked
+            for size, offset in ((3, 0), (3, 2), (4, 6), (3, 9), (5, 12), (100, 0))
+        ]
+        for offset in range(12):
+            more = {f"{part}{name}": value for part in parts for name, value in (("Count", 3), ("Offset", offset))}
+            all_of_it = bob.told("search3", query="", **more)["searchResult3"]
+            found += [[one["id"] for one in all_of_it.get(part, [])] for part in parts]
+        return found
+
+    among_those_of_all = pages()
+    monkeypatch.setattr(lists, "MOST_OWN", 0)
+
+    assert among_those_of_all == pages()
+    names = [len(page) for page in among_those_of_all[5 : len(asked) * 6 : 6]]
+    assert names == [10, 10, 10, 10, 10, 10, 7, 10, 10, 1]
+
+
+def test_an_album_is_not_shown_under_a_genre_of_what_others_hide(
+    ann: Listener, listener: NewListener, sound: Sound
+) -> None:
+    bob, eve = listener("bob"), listener("eve")
+    sound(ann.account, title="One", album="Open", artist="Ann", genres=["Folk"])
+    sound(bob.account, title="Two", album="Open", artist="Ann", genres=["Quiet"], visibility="private")
+    sound(eve.account, title="Mine", album="Mine", artist="Eve", visibility="private")
+
+    def shown(who: Listener) -> list[int]:
+        names = ("albumList", "albumList2")
+        told = [who.told(f"get{name[0].upper()}{name[1:]}", type="byGenre", genre="Quiet")[name] for name in names]
+        return [len(one.get("album", [])) for one in told]
+
+    assert shown(bob) == [1, 1]
+    assert shown(eve) == shown(ann) == [0, 0]

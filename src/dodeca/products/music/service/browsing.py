@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import Invalid
@@ -38,10 +38,7 @@ def albums(
     """A page of albums. Raises Invalid."""
     if sort not in ALBUM_SORTS:
         raise Invalid(f"sort is one of {', '.join(ALBUM_SORTS)}.", field="sort")
-    held = None
-    if genre is not None:
-        held = select(AlbumSong.album_id).join(SongGenre, SongGenre.song_id == AlbumSong.song_id)
-        held = held.where(SongGenre.genre_key == folded(genre))
+    held = albums_of_genre(viewer, genre) if genre is not None else None
     if sort == "random":
         ids = drawing.drawn(session, Album, albums_for(viewer), count=bounded(limit), within=held)
         rows = {album.id: album for album in session.scalars(select(Album).where(Album.id.in_(ids)))}
@@ -51,6 +48,13 @@ def albums(
         statement = statement.where(Album.id.in_(held))
     column, descending = _KEYS[sort]
     return page_of(session, statement, order=[column, Album.id], limit=limit, cursor=cursor, descending=descending)
+
+
+def albums_of_genre(viewer: Viewer, genre: str) -> Select[int]:
+    """The ids of albums with a song of a genre that the viewer sees: what others hide tells nothing of an album."""
+    held = select(AlbumSong.album_id).join(SongGenre, SongGenre.song_id == AlbumSong.song_id)
+    held = held.join(Song, Song.id == AlbumSong.song_id)
+    return held.where(SongGenre.genre_key == folded(genre), songs_for(viewer))
 
 
 def artists(

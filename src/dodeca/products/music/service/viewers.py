@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dodeca.kernel.db import ReadSession
@@ -40,23 +40,30 @@ def songs_for(viewer: Viewer) -> ColumnElement[bool]:
 
 def albums_for(viewer: Viewer) -> ColumnElement[bool]:
     """Albums that hold a song that somebody sees."""
-    if viewer.account_id is None:
-        return Album.public_songs > 0
-    own = select(AlbumSong.album_id).join(Song, Song.id == AlbumSong.song_id)
-    return or_(Album.public_songs > 0, Album.id.in_(own.where(*_unlisted(viewer))))
+    return Album.public_songs > 0 if viewer.account_id is None else or_(Album.public_songs > 0, own_albums(viewer))
 
 
 def artists_for(viewer: Viewer) -> ColumnElement[bool]:
     """Artists that a song names which somebody sees."""
-    if viewer.account_id is None:
-        return Artist.public_songs > 0
-    own = select(SongCredit.artist_id).join(Song, Song.id == SongCredit.song_id)
-    return or_(Artist.public_songs > 0, Artist.id.in_(own.where(*_unlisted(viewer))))
+    return Artist.public_songs > 0 if viewer.account_id is None else or_(Artist.public_songs > 0, own_artists(viewer))
 
 
-def _unlisted(viewer: Viewer) -> tuple[ColumnElement[bool], ...]:
+def own_songs(viewer: Viewer) -> ColumnElement[bool]:
+    """Songs that a member sees and not everybody."""
     mine = Song.uploader_id == viewer.account_id
-    return (~Song.listed, or_(mine, Song.visibility == "public") if viewer.is_moderator else mine)
+    return and_(~Song.listed, or_(mine, Song.visibility == "public") if viewer.is_moderator else mine)
+
+
+def own_albums(viewer: Viewer) -> ColumnElement[bool]:
+    """Albums that hold such a song."""
+    held = select(AlbumSong.album_id).join(Song, Song.id == AlbumSong.song_id)
+    return Album.id.in_(held.where(own_songs(viewer)))
+
+
+def own_artists(viewer: Viewer) -> ColumnElement[bool]:
+    """Artists that such a song names."""
+    named = select(SongCredit.artist_id).join(Song, Song.id == SongCredit.song_id)
+    return Artist.id.in_(named.where(own_songs(viewer)))
 
 
 def playlists_for(viewer: Viewer, *, by_address: bool = False) -> ColumnElement[bool]:

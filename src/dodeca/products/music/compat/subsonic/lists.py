@@ -13,15 +13,26 @@ from dodeca.kernel.db import Prepared, ReadSession
 from dodeca.products.music.compat.subsonic import album_pages, schema, shapes
 from dodeca.products.music.compat.subsonic.asking import MALFORMED, MISSING, Asked, Refused, reading
 from dodeca.products.music.compat.subsonic.schema import Node, node
-from dodeca.products.music.models import Album, AlbumSong, Artist, Like, Song, SongGenre
+from dodeca.products.music.models import Album, AlbumGenre, Artist, Like, Song, SongGenre
 from dodeca.products.music.service import browsing, drawing, listens, searching, songs
+from dodeca.products.music.service.browsing import albums_of_genre
 from dodeca.products.music.service.folding import folded
 from dodeca.products.music.service.places import NOTHING_GIVEN, ZERO, Order
-from dodeca.products.music.service.viewers import albums_for, artists_for, songs_for
+from dodeca.products.music.service.viewers import (
+    Viewer,
+    albums_for,
+    artists_for,
+    own_albums,
+    own_artists,
+    own_songs,
+    songs_for,
+)
 
 MOST_ALBUMS: Final = 500
 MOST_SONGS: Final = 500
 FURTHEST: Final = 10_000_000
+MOST_OWN: Final = 500
+"""Albums, artists or songs that somebody sees and not everybody, up to which they are put into everybody's pages."""
 
 
 def _albums_seen(session: ReadSession, asked: Asked) -> ColumnElement[bool]:
@@ -55,8 +66,7 @@ def _by_year(statement: Any, asked: Asked) -> Any:
 
 
 def _by_genre(statement: Any, asked: Asked) -> Any:
-    held = select(AlbumSong.album_id).join(SongGenre, SongGenre.song_id == AlbumSong.song_id)
-    inside = held.where(SongGenre.genre_key == folded(asked.required("genre")))
+    inside = albums_of_genre(asked.viewer, asked.required("genre"))
     return statement.where(Album.id.in_(inside)).order_by(Album.sort_key, Album.id)
 
 
@@ -70,13 +80,12 @@ _ORDERS: Final[dict[str, Callable[[Any, Asked], Any]]] = {
     "frequent": lambda s, _: s.where(Album.play_count > 0).order_by(Album.play_count.desc(), Album.id.desc()),
     "recent": lambda s, _: s.where(Album.recent_at.is_not(None)).order_by(Album.recent_at.desc(), Album.id.desc()),
     "highest": lambda s, _: s.where(Album.rating_count > 0).order_by(Album.rating_sum.desc(), Album.id.desc()),
-    "starred": _starred,
     "alphabeticalByName": lambda statement, _: statement.order_by(Album.sort_key, Album.id),
     "alphabeticalByArtist": lambda s, _: s.order_by(Album.artist_key, Album.sort_key, Album.id),
     "byYear": _by_year,
     "byGenre": _by_genre,
 }
-_TYPES: Final = ("random", *_ORDERS)
+_TYPES: Final = ("random", "starred", *_ORDERS)
 
 
 def _listed_albums(session: ReadSession, asked: Asked) -> list[Album]:
@@ -87,13 +96,47 @@ def _listed_albums(session: ReadSession, asked: Asked) -> list[Album]:
 
 
 def _listed_ids(session: ReadSession, asked: Asked) -> list[int]:
-    kind, (size, offset) = asked.required("type"), _page(asked)
-    if (order := _everybodys(session, asked)) is not None:
+    order, (size, offset) = _everybodys(asked), _page(asked)
+    if order is None:
+        seen = _albums_seen(session, asked)
+        if asked.required("type") == "random":
+            return drawing.drawn(session, Album, seen, count=size)
+        return list(session.scalars(_starred(select(Album.id).where(seen), asked).limit(size).offset(offset)))
+
+    def ordered(rule: ColumnElement[bool]) -> Any:
+        return _ORDERS[asked.required("type")](select(Album.id).where(rule), asked)
+
+    def everybodys(size: int, offset: int) -> list[int]:
         return album_pages.ids(session, asked.call.platform, order.name, size=size, offset=offset, given=order.given)
-    seen = _albums_seen(session, asked)
-    if kind == "random":
-        return drawing.drawn(session, Album, seen, count=size)
-    return list(session.scalars(_ORDERS[kind](select(Album.id).where(seen), asked).limit(size).offset(offset)))
+
+    if _sees_what_all_see(session, asked):
+        return everybodys(size, offset)
+    listed = Album.public_songs > 0
+    if "genre_key" in order.given:
+        listed = Album.id.in_(select(AlbumGenre.album_id).where(AlbumGenre.genre_key == order.given["genre_key"]))
+    own = ordered(own_albums(asked.viewer) & ~listed)
+    whole = ordered(albums_for(asked.viewer))
+    return _with_own(session, own, everybodys, lambda ids: ordered(Album.id.in_(ids)), whole, size, offset)
+
+
+def _with_own(
+    session: ReadSession,
+    own: Any,
+    everybodys: Callable[[int, int], list[int]],
+    ordered: Callable[[list[int]], Any],
+    whole: Any,
+    size: int,
+    offset: int,
+) -> list[int]:
+    """A page of what everybody sees together with the caller's `own`. Statements are of ids and in one order: `ordered`
+    of given ones, `whole` of all that the caller sees, which is read where their own are many."""
+    mine = list(session.scalars(own.limit(MOST_OWN + 1)))
+    if len(mine) > MOST_OWN:
+        return list(session.scalars(whole.limit(size).offset(offset)))
+    # However many of these come before the page, it lies among everybody's rows from here on.
+    start = max(0, offset - len(mine))
+    near = everybodys(size + len(mine), start)
+    return list(session.scalars(ordered([*near, *mine])))[offset - start :][:size]
 
 
 class _Everybodys(NamedTuple):
@@ -103,12 +146,12 @@ class _Everybodys(NamedTuple):
     given: Mapping[str, object] = NOTHING_GIVEN
 
 
-def _everybodys(session: ReadSession, asked: Asked) -> _Everybodys | None:
-    """The order asked for, where its pages are the same for the caller as for everybody."""
+def _everybodys(asked: Asked) -> _Everybodys | None:
+    """The order asked for, where it is one of everybody's."""
     kind = asked.required("type")
     if kind not in _TYPES:
         raise Refused(MALFORMED, f"type is one of {', '.join(_TYPES)}.")
-    if kind in {"random", "starred"} or not _sees_what_all_see(session, asked):
+    if kind in {"random", "starred"}:
         return None
     if kind == "byGenre":
         return _Everybodys(kind, {"genre_key": folded(asked.required("genre"))})
@@ -128,7 +171,7 @@ def album_list(session: ReadSession, asked: Asked) -> Node:
 @reading("getAlbumList2")
 def album_list_2(session: ReadSession, asked: Asked) -> Node:
     """Albums by their tags."""
-    if (order := _everybodys(session, asked)) is not None:
+    if (order := _everybodys(asked)) is not None and _sees_what_all_see(session, asked):
         size, offset = _page(asked)
         platform, who = asked.call.platform, asked.account_id
         page = album_pages.read(session, platform, who, order.name, size=size, offset=offset, given=order.given)
@@ -248,15 +291,28 @@ _EVERYTHING: Final = {
     "artist": Order(Artist.sort_key, Artist.id, rules=[Artist.public_songs > ZERO]),
 }
 """What everybody sees: apps page through all of it to have a copy."""
+_OWN: Final[dict[str, Callable[[Viewer], ColumnElement[bool]]]] = {
+    "song": own_songs,
+    "album": lambda viewer: (Album.public_songs == 0) & own_albums(viewer),
+    "artist": lambda viewer: (Artist.public_songs == 0) & own_artists(viewer),
+}
+"""What somebody sees besides."""
 
 
 def _all_ids(
     session: ReadSession, asked: Asked, kind: str, table: Any, rule: ColumnElement[bool], size: int, offset: int
 ) -> list[int]:
-    if _sees_what_all_see(session, asked):
+    def everybodys(size: int, offset: int) -> list[int]:
         return _EVERYTHING[kind].ids(session, asked.call.platform, size, offset)
+
+    if _sees_what_all_see(session, asked):
+        return everybodys(size, offset)
     order = (Song.created_at, Song.id) if kind == "song" else (table.sort_key, table.id)
-    return list(session.scalars(select(table.id).where(rule).order_by(*order).limit(size).offset(offset)))
+    ids = select(table.id).order_by(*order)
+    own = ids.where(_OWN[kind](asked.viewer))
+    return _with_own(
+        session, own, everybodys, lambda some: ids.where(table.id.in_(some)), ids.where(rule), size, offset
+    )
 
 
 @reading("search2", "search3")
