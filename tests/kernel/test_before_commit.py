@@ -167,3 +167,18 @@ def test_an_answer_that_nobody_reads_harms_nobody(counter: Database) -> None:
     counter.write(unit)
 
     assert tally(counter) == (4, 4)
+
+
+def asking_for_more(session: WriteSession, items: Sequence[int]) -> None:
+    session.before_commit(counted, sum(items))
+
+
+def test_what_is_done_before_the_commit_cannot_ask_for_more_that_nobody_would_do(database: Database) -> None:
+    def unit(session: WriteSession) -> None:
+        session.before_commit(asking_for_more, 1)
+
+    with pytest.raises(RuntimeError, match="cannot ask for more"):
+        database.write(unit)
+    (error,) = together(database, [unit])
+
+    assert isinstance(error, RuntimeError)

@@ -132,7 +132,8 @@ class WriteSession(ReadSession):
         """Have `work` done right before the commit, once for all units that are committed together, with the items of
         all. For rows that everybody counts in: they are written once a commit, and held for a moment only.
 
-        An error in it fails as the commit itself would: each unit is then tried in a transaction of its own."""
+        An error in it fails as the commit itself would: each unit is then tried in a transaction of its own. `work`
+        cannot ask for more to be done."""
         self.info.setdefault("before_commit", []).append((work, item))
 
     def endings(self) -> list[Ending]:

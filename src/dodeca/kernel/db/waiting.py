@@ -69,6 +69,8 @@ def end(session: WriteSession, endings: Iterable[Ending]) -> None:
         items.setdefault(work, []).append(item)
     for work in sorted(items, key=lambda work: (work.__module__, work.__qualname__)):  # in everybody's order
         work(session, items[work])
+    if session.endings():  # nobody would do it
+        raise RuntimeError("What is done before the commit cannot ask for more to be done there.")
 
 
 def ending(group: Sequence[Unit]) -> Unit | None:
