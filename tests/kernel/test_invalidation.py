@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -268,6 +269,39 @@ class TestRedis:
             await bus.stop()
 
         asyncio.run(scenario())
+
+    def test_who_cannot_hear_the_others_does_not_wait_for_them(self, redis_server: Any) -> None:
+        async def scenario() -> list[Any]:
+            listening, publishing = (RedisInvalidation(redis_server.url) for _ in range(2))
+            there, here = cache_on(listening), cache_on(publishing)
+            listening.start()
+            await listening.connected.wait()
+            there.put("abc", b"old", there.mark())
+            with structlog.testing.capture_logs() as said:
+                await asyncio.to_thread(here.invalidate, "abc")
+            await eventually(lambda: there.get("abc") is None)
+            await listening.stop()
+            return said
+
+        assert asyncio.run(scenario()) == []
+
+    def test_a_closed_bus_tells_the_others_nothing(self, redis_server: Any) -> None:
+        async def scenario() -> Any:
+            listening, closed = (RedisInvalidation(redis_server.url) for _ in range(2))
+            there, here = cache_on(listening), cache_on(closed)
+            listening.start()
+            await listening.connected.wait()
+            there.put("abc", b"kept", there.mark())
+            there.put("xyz", b"old", there.mark())
+            closed.close()
+            await asyncio.to_thread(here.invalidate, "abc")
+            await asyncio.to_thread(cache_on(RedisInvalidation(redis_server.url)).invalidate, "xyz")
+            await eventually(lambda: there.get("xyz") is None)  # what is published later comes later
+            kept = there.get("abc")
+            await listening.stop()
+            return kept
+
+        assert asyncio.run(scenario()) == b"kept"
 
     def test_nothing_is_fresh_while_redis_is_away(self, redis_server: Any) -> None:
         async def scenario() -> None:

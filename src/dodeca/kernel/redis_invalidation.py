@@ -53,6 +53,7 @@ class RedisInvalidation(Invalidation):
         self._publishing_paused_until = 0.0
         self._waiting_paused_until = 0.0
         self._listener: asyncio.Task[None] | None = None
+        self._closed = False
         self.connected = asyncio.Event()
 
     def attach(self, cache: Discarding) -> None:
@@ -68,7 +69,7 @@ class RedisInvalidation(Invalidation):
         values' time is over; the commit stands either way.
         """
         self._apply(cache, keys)
-        if time.monotonic() < self._publishing_paused_until:
+        if self._closed or time.monotonic() < self._publishing_paused_until:
             return
         receipt = next(self._receipts)
         heard = self._awaited[receipt] = threading.Semaphore(0)
@@ -82,9 +83,10 @@ class RedisInvalidation(Invalidation):
             del self._awaited[receipt]
 
     def _wait(self, heard: threading.Semaphore, others: int) -> None:
-        """Until `others` have heard; not in the thread of the event loop, which takes in what they say."""
+        """Until `others` have heard; not in the thread of the event loop, which takes in what they say, nor where
+        nothing takes it in: a process that only publishes, such as an import."""
         until = time.monotonic() + self._HEARD_SECONDS
-        if until - self._HEARD_SECONDS < self._waiting_paused_until or _in_event_loop():
+        if until - self._HEARD_SECONDS < self._waiting_paused_until or not self.connected.is_set() or _in_event_loop():
             return
         for _ in range(others):
             if not heard.acquire(timeout=max(0.0, until - time.monotonic())):
@@ -105,6 +107,10 @@ class RedisInvalidation(Invalidation):
                 await self._listener
             self._listener = None
         self._client.close()
+
+    def close(self) -> None:
+        """Stop telling the others: a cache may outlive its platform, and another platform of the process tells them."""
+        self._closed = True
 
     async def _listen(self) -> None:
         pause = 0.1
