@@ -10,10 +10,11 @@ from tests.products.music.conftest import MakeSong, viewer
 from tests.support.platform import Client, Factory
 
 from dodeca.commons.accounts.public import Account
+from dodeca.kernel import clock
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.platform import Platform
 from dodeca.products.music.models import Playlist, Song
-from dodeca.products.music.service import comments, playlists, shares, smart, songs
+from dodeca.products.music.service import comments, listens, playlists, shares, smart, songs
 
 
 @pytest.fixture
@@ -150,8 +151,8 @@ def test_files_of_other_programs_and_pictures_need_no_script(
     nothing = browser.submit("/music/upload/import", {}, page="/music/upload", files={"file": ("", b"")})
     assert nothing.status_code == 400
     heard = b'{"listened_at": 1600000000, "track_metadata": {"artist_name": "Anna", "track_name": "Air"}}\n{"listened'
-    listens = {"file": ("listens.jsonl", heard)}
-    came = browser.submit("/music/upload/import", {}, page="/music/upload", files=listens)
+    lines = {"file": ("listens.jsonl", heard)}
+    came = browser.submit("/music/upload/import", {}, page="/music/upload", files=lines)
     told = (
         "Listens added: 1. Here before: 0. Lines that could not be taken: 1. The first is line 2: The line is not JSON."
     )
@@ -160,6 +161,23 @@ def test_files_of_other_programs_and_pictures_need_no_script(
     cover = {"file": ("a.png", picture.getvalue())}
     browser.submit(f"/music/songs/{song.id}/cover", {}, page=edit, files=cover)
     assert platform.db.read(lambda session: session.get_one(Song, song.id)).cover_key is not None
+
+
+def test_what_one_heard_most_is_listed_and_linked(
+    platform: Platform, browser: Client, ann: Account, make_song: MakeSong
+) -> None:
+    song = make_song("Air", by=ann)
+    heard = [
+        listens.Report(song_id=song.id, listened_at=clock.ago(hours=1), counts=True),
+        listens.Report(artist_name="Ben", track_name="Elsewhere", listened_at=clock.ago(hours=2), counts=True),
+    ]
+    platform.db.write(lambda session: listens.record(session, ann.id, heard))
+
+    page = browser.get("/music/stats")
+
+    assert page.status_code == 200, page.text
+    assert f'<a href="/music/songs/{song.id}">Air</a>' in page.text
+    assert "Elsewhere" in page.text
 
 
 def test_the_studio_tells_of_plays_and_comments(
