@@ -170,6 +170,23 @@ RECORD = """() => {
 }"""
 
 
+def test_a_warning_is_shown_as_one_where_the_page_is_only_replaced(somebody: BrowserContext) -> None:
+    page = signed_in(somebody)
+    page.goto("/music/upload", wait_until="networkidle")
+    page.evaluate("window.isTheSame = true")
+    sent = {
+        "name": "mine.m3u8",
+        "mimeType": "audio/x-mpegurl",
+        "buffer": b"#EXTM3U\n#EXTINF:9,Nobody - Nothing\nx.mp3\n",
+    }
+    page.locator("form[action='/music/upload/import'] input[type=file]").set_input_files(sent)  # type: ignore[arg-type]
+
+    page.get_by_role("button", name="Import").click()
+
+    expect(page.locator("#toasts .tone--warn")).to_contain_text("0 songs found here, 1 not.")
+    assert page.evaluate("window.isTheSame")
+
+
 def test_songs_follow_one_another_without_a_gap(somebody: BrowserContext, ids: dict[str, str], tmp_path: Path) -> None:
     """What the player's graph gives out is recorded, without loss, and looked through for silence."""
     page = signed_in(somebody)

@@ -29,7 +29,7 @@ async function go(url, { push = true, method = "GET", body, keep = false } = {})
   document.title = page.title
   const token = page.querySelector('meta[name="csrf-token"]')
   if (token) document.querySelector('meta[name="csrf-token"]').content = token.content
-  for (const item of page.querySelectorAll("toast-item")) toast(item.textContent.trim(), "good")
+  document.querySelector("#toasts").append(...page.querySelectorAll("#toasts toast-item"))
   const target = method === "GET" && new URL(url, location.href).hash || final.hash
   if (push && final.href !== location.href) history.pushState({ music: true }, "", final.pathname + final.search + target)
   if (keep) scrollTo(0, scrolled)
@@ -103,7 +103,7 @@ function upload(form, url, data) {
     if (!main) { toast("The upload did not work.", "bad"); return }
     document.querySelector("#main").replaceWith(document.adoptNode(main))
     document.title = page.title
-    for (const item of page.querySelectorAll("toast-item")) toast(item.textContent.trim(), "good")
+    document.querySelector("#toasts").append(...page.querySelectorAll("#toasts toast-item"))
     if (request.status < 400) history.pushState({ music: true }, "", new URL(request.responseURL).pathname)
     document.querySelector("#main").focus({ preventScroll: true })
   })
