@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 from tests.support import postgres
 
-from dodeca.kernel.db import Model, Prepared, ReadSession, WriteSession, claiming, open_database
+from dodeca.kernel.db import Model, Prepared, ReadSession, WriteSession, claiming, open_database, postgres_groups
 from dodeca.kernel.db.postgres import PostgresDatabase
 from dodeca.kernel.db.postgres_wire import wire_of
 from dodeca.kernel.errors import Conflict, Invalid, Unavailable
@@ -189,6 +189,40 @@ async def test_nobody_waits_for_a_unit_that_takes_long(database: PostgresDatabas
     finally:
         go.set()
     assert await waiting == "slow"
+
+
+@in_a_loop
+async def test_one_group_goes_on_while_the_other_waits_for_an_answer(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_groups, "STUCK_SECONDS", 60.0)  # nobody leaves the one thread
+    asked, other_is_done = threading.Event(), threading.Event()
+
+    def patient(session: WriteSession) -> bool:
+        for _ in range(1000):
+            asked.set()
+            session.execute(text("SELECT pg_sleep(0.01)"))
+            if other_is_done.is_set():
+                return True
+        return False
+
+    waiting = asyncio.ensure_future(database.awrite(patient))
+    await asyncio.to_thread(asked.wait, 10)
+    assert await database.awrite(lambda session: make(session, "other")) == "other"
+    other_is_done.set()
+
+    assert await waiting
+    assert (database.groups.groups_committed, database.groups.units_committed) == (2, 2)
+
+
+@in_a_loop
+async def test_what_waits_at_the_end_is_still_done(url: str) -> None:
+    closing = open_database(url)
+    waiting = [asyncio.ensure_future(closing.awrite(lambda s, n=n: make(s, f"{n}"))) for n in range(MANY)]  # type: ignore[misc]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(closing.close)
+
+    assert await asyncio.gather(*waiting) == [f"{n}" for n in range(MANY)]
 
 
 @in_a_loop

@@ -34,7 +34,8 @@ class PostgresDatabase:
         self._reading = _engine(replica_url, **_pooled(threads)) if replica_url else self.engine
         self.around_callbacks: Callable[[], AbstractContextManager[None]] = nullcontext
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="database")
-        self.groups = Groups(_engine(url, poolclass=NullPool), apart=self._apart, tell=self._tell)
+        engine = _engine(url, poolclass=NullPool, creator=postgres_wire.switching_connections(url))
+        self.groups = Groups(engine, apart=self._apart, tell=self._tell)
         self._closed = False
 
     def read(self, unit: Callable[[ReadSession], T]) -> T:
@@ -112,7 +113,7 @@ def _engine(url: str, **options: Any) -> Engine:
         url,
         json_serializer=json_text,
         json_deserializer=msgspec.json.decode,
-        connect_args={"prepare_threshold": None},
+        connect_args=postgres_wire.CONNECTING,
         **options,
     )
     event.listen(engine, "connect", postgres_wire.connected)

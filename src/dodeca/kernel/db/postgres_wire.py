@@ -5,7 +5,8 @@ what libpq itself does. `Wire` sends what `Prepared` has compiled through psycop
 (https://www.psycopg.org/psycopg3/docs/api/pq.html), with psycopg's conversions of values. A statement whose answer
 nobody reads yet waits for the next one that has to answer, or for the end of the unit of work, and goes in the same
 trip: libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html). PostgreSQL can work on
-what is `pushed` while the interpreter goes on.
+what is `pushed` while the interpreter goes on. Whoever waits for an answer on one of the
+`switching_connections` lets others of its thread go on.
 
 psycopg itself prepares nothing on these connections (`prepare_threshold`): it would deallocate all prepared statements
 of the session, ours with them, after every ROLLBACK.
@@ -14,19 +15,23 @@ of the session, ours with them, after every ROLLBACK.
 from __future__ import annotations
 
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from dodeca.kernel.db import switching
 from dodeca.kernel.db.units import as_sqlalchemys
 
 if TYPE_CHECKING:  # where SQLite serves, the driver is not even loaded
     import psycopg
 
+CONNECTING: Final[dict[str, Any]] = {"prepare_threshold": None}
+"""Of psycopg, see above."""
 MOST_WAITING: Final = 64
 """Statements in one trip: what they need on the way stays well within the buffers of a connection."""
 
@@ -87,6 +92,7 @@ class Wire:
         from psycopg import adapt, pq
 
         self.driver = driver
+        self._wait_for = switching.wait if getattr(driver, "switches", False) else switching.wait_alone
         self._most_waiting = MOST_WAITING if waits else 1
         self.changes = 0
         self._libpq = driver.pgconn
@@ -104,12 +110,8 @@ class Wire:
         for a statement that waited."""
         self._begin()
         wanted = self._ready(sql, values)
-        if self._waiting or self._sent:
-            self._waiting.append(wanted)
-            return self.read(self._together()[-1])
-        result = self._libpq.exec_prepared(wanted.name, wanted.values, wanted.formats)
-        self._check(result)
-        return self.read(result)
+        self._waiting.append(wanted)
+        return self.read(self._together()[-1])
 
     def read(self, result: Any) -> Answer:
         """What a result of libpq holds, as Python's values."""
@@ -167,9 +169,11 @@ class Wire:
         return bool(self._libpq.transaction_status == self._pq.TransactionStatus.INERROR)
 
     def _begin(self) -> None:
-        if self.driver.autocommit or self._libpq.transaction_status != self._pq.TransactionStatus.IDLE:
+        """A transaction's first statement takes its BEGIN along."""
+        if self._waiting or self._sent or self.driver.autocommit:
             return
-        self._check(self._libpq.exec_(b"BEGIN READ ONLY" if self.driver.read_only else b"BEGIN"))
+        if self._libpq.transaction_status == self._pq.TransactionStatus.IDLE:
+            self._waiting.append(self._ready("BEGIN READ ONLY" if self.driver.read_only else "BEGIN", ()))
 
     def _wait(self, statement: Waiting) -> None:
         self._waiting.append(statement)
@@ -233,15 +237,12 @@ class Wire:
     def _received(self) -> list[Any]:
         """All results up to the end of the trip, which waits for them without holding the interpreter."""
         libpq, found = self._libpq, list[Any]()
-        poll = select.poll()
         while libpq.flush():
-            poll.register(libpq.socket, select.POLLIN | select.POLLOUT)
-            if any(event & select.POLLIN for _, event in poll.poll()):
+            if self._wait_for(libpq.socket, select.POLLIN | select.POLLOUT) & select.POLLIN:
                 libpq.consume_input()
-        poll.register(libpq.socket, select.POLLIN)
         while True:
             while libpq.is_busy():
-                poll.poll()
+                self._wait_for(libpq.socket, select.POLLIN)
                 libpq.consume_input()
             result = libpq.get_result()
             if result is None:
@@ -265,6 +266,22 @@ class Wire:
         from psycopg import OperationalError
 
         return OperationalError(self._libpq.get_error_message())
+
+
+def switching_connections(url: str) -> Callable[[], Any]:
+    """Makes connections whose statements, also those of SQLAlchemy, let others of the thread go on while they wait."""
+    import psycopg
+
+    class Switching(psycopg.Connection[Any]):
+        switches = True
+
+        def wait(self, gen: Any, *_times: Any, **_more: Any) -> Any:
+            return switching.drive(gen, self.pgconn.socket)
+
+    target = make_url(url)
+    args, options = target.get_dialect()().create_connect_args(target)
+    make: Callable[..., Any] = Switching.connect
+    return partial(make, *args, **options, **CONNECTING)
 
 
 def connected(driver: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
