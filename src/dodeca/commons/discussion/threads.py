@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 R = TypeVar("R")
 
@@ -24,7 +24,7 @@ class Node(Generic[R]):
         while waiting:
             node = waiting.pop()
             yield node
-            waiting.extend(reversed(node.replies))
+            waiting += node.replies[::-1]
 
 
 def threaded(
@@ -41,24 +41,31 @@ def threaded(
     nodes = {key(row): Node(row) for row in rows}
     tops: list[Node[R]] = []
     for node in nodes.values():
-        above = parent(node.row)
-        (nodes[above].replies if above is not None and above in nodes else tops).append(node)
-    for node in _leaves_first(tops):
-        node.replies = [reply for reply in node.replies if reply.replies or keep(reply.row)]
-        node.replies.sort(key=lambda reply: order(reply.row))
-        node.below = sum(reply.below + 1 for reply in node.replies)
-    kept = [top for top in tops if top.replies or keep(top.row)]
-    kept.sort(key=lambda top: order(top.row))
-    return kept
+        above = nodes.get(cast(int, parent(node.row)))  # None is nobody's key
+        (tops if above is None else above.replies).append(node)
+
+    def arranged(siblings: list[Node[R]]) -> list[Node[R]]:
+        kept = [node for node in siblings if node.replies or keep(node.row)]
+        if len(kept) > 1:
+            kept.sort(key=lambda node: order(node.row))
+        return kept
+
+    for node in _answered(tops):
+        node.replies = arranged(node.replies)
+        node.below = sum([reply.below + 1 for reply in node.replies])
+    return arranged(tops)
 
 
-def _leaves_first(tops: list[Node[R]]) -> list[Node[R]]:
+def _answered(tops: list[Node[R]]) -> list[Node[R]]:
+    """The nodes that have replies, each after all below it. Tells all how deep they are."""
     found: list[Node[R]] = []
-    waiting = list(tops)
+    waiting = [top for top in tops if top.replies]
     while waiting:
         node = waiting.pop()
         found.append(node)
+        depth = node.depth + 1
         for reply in node.replies:
-            reply.depth = node.depth + 1
-        waiting.extend(node.replies)
+            reply.depth = depth
+            if reply.replies:
+                waiting.append(reply)
     return found[::-1]

@@ -110,8 +110,9 @@ def discussion(session: ReadSession, viewer: Viewer, root: Item, top: Item, sort
         found = next((node for node in walked if node.row.id == top.id), None)
         nodes = found.replies if found is not None else []
         walked = [node for tree in nodes for node in tree.walk()]
-    seen = listing.seen_until(session, viewer, root)
-    unread = {n.row.id for n in walked if seen is not None and n.row.id > seen and n.row.author_id != viewer.account_id}
+    outlines = [node.row for node in walked]
+    seen, mine = listing.seen_until(session, viewer, root), viewer.account_id
+    unread = {row.id for row in outlines if row.id > seen and row.author_id != mine} if seen is not None else set()
     part = threads.page_of(nodes, number)
     shown = session.get_many(Item, [node.row.id for node, _more in part.shown])
     made = rows(session, viewer, list(shown.values()))
@@ -122,8 +123,8 @@ def discussion(session: ReadSession, viewer: Viewer, root: Item, top: Item, sort
         row.unread = node.row.id in unread
         row.is_answer = row.item.id == root.accepted_id
         row.can_be_answer = may_accept and not row.is_own and row.item.state == "live"
-    newest = max((node.row.id for node in walked), default=root.id)
-    total = sum(listing.is_visible(viewer, node.row) for node in walked)  # without places of what is not shown
+    newest = max([row.id for row in outlines], default=root.id)
+    total = sum([listing.is_visible(viewer, row) for row in outlines])  # without places of what is not shown
     return Discussion(made, total, len(unread), newest, part.pages)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -78,8 +79,7 @@ def thread(
 def outline(session: ReadSession, viewer: Viewer, root_id: int, *, sort: str, rules: Rules) -> list[Node[Outline]]:
     """The same trees without what the comments say. Raises Invalid for an unknown sort."""
     order = _order(sort, rules)
-    rows = [Outline._make(row) for row in _outlines.rows(session, root=root_id)]
-    return _arranged(viewer, rows, order)
+    return _arranged(viewer, list(map(Outline._make, _outlines.rows(session, root=root_id))), order)
 
 
 def ordered(rows: Sequence[R], sort: str, rules: Rules) -> list[R]:
@@ -90,8 +90,8 @@ def ordered(rows: Sequence[R], sort: str, rules: Rules) -> list[R]:
 def _arranged(viewer: Viewer, rows: Sequence[R], order: Callable[[Any], Any]) -> list[Node[R]]:
     return threaded(
         rows,
-        key=lambda item: cast(Any, item).id,
-        parent=lambda item: cast(Any, item).parent_id,
+        key=attrgetter("id"),
+        parent=attrgetter("parent_id"),
         order=order,
         keep=lambda item: is_visible(viewer, item),
     )
