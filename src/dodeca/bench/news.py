@@ -2,9 +2,9 @@
 
 Options: `--items N` (default 1,000,000): what the corpus holds, a tenth of it stories; one thread has 2,000 comments.
 `--data DIR`: where it is filled in and kept; a later run with as many items takes what is there and measures no import.
-`--streams N` (default 5,000), `--mix-seconds N` (default 60), `--mix-rate N` (default 1,200). `--peer-url URL`: the
-front page of another program of this kind that runs already, on this machine and with equal data, to be loaded in turn
-with ours.
+`--streams N` (default 5,000), `--mix-seconds N` (default 60), `--mix-rate N` (default 1,200).
+`--peer-url URL --data DIR` measures one thing alone: the front page of DIR, where `dodeca import news` has put the same
+posts, in turn with that of another program of this kind that runs already, on this machine.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
     """What section 10 of the description asks, on this machine."""
     _take_all_files()
     wanted = _read({name: value for name, value in options.items() if name not in OTHER_OPTIONS})
+    if peer := options.get("peer_url"):
+        return [_beside_peer(options.get("data", ""), peer, runs, seconds, say)]
     stories = wanted["items"] // 10
     with tempfile.TemporaryDirectory(prefix="dodeca-bench-") as folder:
         data = Path(options.get("data", f"{folder}/data"))
@@ -54,8 +56,6 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
         results += _inside(data, stories)
         with dodeca(data, "--only", "news", "--no-demo", environment=NO_LIMITS) as base:
             results += _reading(base, stories, runs, seconds, say)
-            if peer := options.get("peer_url"):
-                results.append(_beside_peer(base, peer, runs, seconds, say))
             results += _as_member(base, members, runs, seconds, say)
             voters, others = members[:VOTERS], members[VOTERS:]  # nobody may vote more than 300 times an hour
             results.append(_votes(base, voters, stories, seconds, say))
@@ -225,12 +225,16 @@ def _reading(base: str, stories: int, runs: int, seconds: float, say: Say) -> li
     return results
 
 
-def _beside_peer(base: str, peer: str, runs: int, seconds: float, say: Say) -> Result:
+def _beside_peer(data: str, peer: str, runs: int, seconds: float, say: Say) -> Result:
+    """Our front page and the other program's, by turns. Raises Invalid where there are no posts of ours."""
+    if not (Path(data) / "dodeca.sqlite3").is_file():
+        raise Invalid("--peer-url wants --data DIR, where `dodeca import news` has put the posts that the other shows.")
     say("Front page beside another program")
     ours, theirs = [], []
-    for _ in range(runs):
-        ours.append(load(f"{base}/news/", seconds=seconds, connections=PEER_CONNECTIONS).rate)
-        theirs.append(load(peer, seconds=max(seconds, PEER_SECONDS), connections=PEER_CONNECTIONS).rate)
+    with dodeca(Path(data), "--only", "news", "--no-demo", environment=NO_LIMITS) as base:
+        for _ in range(runs):
+            ours.append(load(f"{base}/news/", seconds=seconds, connections=PEER_CONNECTIONS).rate)
+            theirs.append(load(peer, seconds=max(seconds, PEER_SECONDS), connections=PEER_CONNECTIONS).rate)
     return compared("Front page, beside another program", ours, theirs, at_least=20)
 
 
