@@ -303,6 +303,22 @@ class TestRedis:
 
         assert asyncio.run(scenario()) == b"kept"
 
+    def test_a_bus_stops_while_it_says_that_it_heard(self, redis_server: Any) -> None:
+        async def scenario(turns: int) -> None:
+            bus, publishing = (RedisInvalidation(redis_server.url) for _ in range(2))
+            listener = Listener()
+            bus.attach(listener)
+            bus.start()
+            await bus.connected.wait()
+            await asyncio.to_thread(publishing.publish, "links", ["abc"])
+            await eventually(lambda: ["abc"] in listener.told)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await bus.stop()
+
+        for turns in range(16):
+            asyncio.run(scenario(turns))
+
     def test_nothing_is_fresh_while_redis_is_away(self, redis_server: Any) -> None:
         async def scenario() -> None:
             bus = RedisInvalidation(redis_server.url)

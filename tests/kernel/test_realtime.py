@@ -103,6 +103,30 @@ def test_two_processes_hear_each_other_through_redis(redis_server: RedisServer) 
     assert asyncio.run(scenario()) == ("note", 1)
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_a_stream_ends_though_a_message_comes_as_the_server_hangs_up(turns: int) -> None:
+    async def scenario() -> bool:
+        async with hub("") as realtime:
+            stream = events(realtime, ["a"])
+
+            async def read() -> None:
+                async for _ in stream:
+                    pass
+
+            reading = asyncio.create_task(read())
+            await asyncio.sleep(0.01)
+            assert realtime.is_heard("a")
+            realtime.publish("a", "note", 1)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            realtime.hang_up()
+            done, _ = await asyncio.wait([reading], timeout=10)
+            reading.cancel()
+            return reading in done
+
+    assert asyncio.run(scenario())
+
+
 def test_after_redis_was_away_messages_flow_again(redis_server: RedisServer) -> None:
     async def scenario() -> Any:
         async with hub(redis_server.url) as one, hub(redis_server.url) as two:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import platform
 import signal
 import sys
 from collections.abc import Sequence
@@ -37,6 +39,9 @@ def bench(context: click.Context, product: str, runs: int, seconds: float, as_js
     module = importlib.import_module(f"dodeca.bench.{product}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit ends the servers too
     options = read_options(context.args)
+    # Rates of the same code differ by half between builds of Python: whose they are belongs to them.
+    python = f"Python {platform.python_version()} ({Path(sys.executable).resolve()})"
+    click.echo(f"{python}, {len(os.sched_getaffinity(0))} processors", err=True)
     results = module.run(runs=runs, seconds=seconds, options=options, say=lambda text: click.echo(text, err=True))
     if as_json:
         click.echo(msgspec.json.encode(results))

@@ -20,7 +20,7 @@ import structlog
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from dodeca.kernel import clock, ids
-from dodeca.kernel.tasks import being_cancelled
+from dodeca.kernel.tasks import being_cancelled, end
 
 if TYPE_CHECKING:  # Redis' client is a tenth of a start's imports: it comes with the first URL
     from redis.asyncio import Redis
@@ -87,11 +87,9 @@ class Realtime:
         self._loop = None
         if self._sender is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._outgoing.join(), 1)
-        for task in (self._sender, self._listener):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                async with asyncio.timeout(1):
+                    await self._outgoing.join()
+        await end(*(task for task in (self._sender, self._listener) if task is not None))
         if self._redis is not None:
             from redis import RedisError
 
@@ -272,7 +270,8 @@ class Realtime:
                     yield _event(message)
             while True:
                 try:
-                    message = await asyncio.wait_for(queue.get(), KEEPALIVE_SECONDS)
+                    async with asyncio.timeout(KEEPALIVE_SECONDS):
+                        message = await queue.get()
                 except TimeoutError:
                     yield _Comment(comment="keep-alive")
                     continue

@@ -7,7 +7,6 @@ have said that they heard, so that an edit that was answered acts on the next re
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import secrets
 import threading
@@ -23,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from dodeca.kernel.invalidation import Discarding, Invalidation
-from dodeca.kernel.tasks import being_cancelled
+from dodeca.kernel.tasks import being_cancelled, end
 
 log = structlog.get_logger(__name__)
 
@@ -102,9 +101,7 @@ class RedisInvalidation(Invalidation):
     async def stop(self) -> None:
         """Stop listening."""
         if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+            await end(self._listener)
             self._listener = None
         self._client.close()
 

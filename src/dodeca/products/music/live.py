@@ -22,6 +22,7 @@ from dodeca.commons.pipeline import ffmpeg
 from dodeca.kernel import clock, ids
 from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Conflict, NotFound, Unavailable
+from dodeca.kernel.tasks import end
 from dodeca.products.music.audio.transcoding import RADIO_PROFILES, live_arguments
 from dodeca.products.music.models import Show, Station
 from dodeca.products.music.radio.frames import KINDS, Splitter
@@ -160,7 +161,9 @@ class _Followed:
                 self._take(message.data)
             while time.monotonic() - self.asked < FOLLOWED_SECONDS:
                 with contextlib.suppress(TimeoutError):
-                    self._take((await asyncio.wait_for(queue.get(), FOLLOWED_SECONDS)).data)
+                    async with asyncio.timeout(FOLLOWED_SECONDS):
+                        message = await queue.get()
+                    self._take(message.data)
 
     def _take(self, data: str) -> None:
         told = msgspec.json.decode(data, type=Told)
@@ -279,9 +282,7 @@ async def _convert(
                 process.stdin.close()
         await asyncio.wait(readers, timeout=10)
     finally:
-        for task in (reporter, *readers):
-            task.cancel()
-        await asyncio.gather(reporter, *readers, return_exceptions=True)
+        await end(reporter, *readers)
 
 
 async def _take(

@@ -15,6 +15,7 @@ from dodeca.kernel.errors import DodecaError, Invalid, Unauthenticated
 from dodeca.kernel.http import Access, Call, Calling, FromQuery, Principal, get
 from dodeca.kernel.http.security import is_same_origin
 from dodeca.kernel.realtime import Message
+from dodeca.kernel.tasks import end
 from dodeca.products.news import live
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ async def socket(
         if sending.cancelled():  # the server is about to stop
             await socket.close(GOING_AWAY)
     finally:
-        for task in (sending, receiving):
-            task.cancel()
-        await asyncio.gather(sending, receiving, return_exceptions=True)
+        await end(sending, receiving)
 
 
 async def _caller(platform: Platform, socket: WebSocket[Any, Any, Any]) -> Principal | None:
@@ -114,7 +113,8 @@ async def _send(platform: Platform, socket: WebSocket[Any, Any, Any], channels: 
             await _send_one(socket, message)
         while True:
             try:
-                message = await asyncio.wait_for(queue.get(), KEEP_ALIVE_SECONDS)
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                    message = await queue.get()
             except TimeoutError:
                 await socket.send_text(msgspec.json.encode(Frame("keep-alive")).decode())
                 continue

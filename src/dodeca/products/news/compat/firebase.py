@@ -115,7 +115,8 @@ async def _changes(platform: Platform, unit: Any, first: Any) -> AsyncIterator[S
         known = first
         while True:
             try:
-                await asyncio.wait_for(queue.get(), KEEP_ALIVE_SECONDS)
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                    await queue.get()
             except TimeoutError:
                 yield ServerSentEventMessage(event="keep-alive", data="null")
                 continue
