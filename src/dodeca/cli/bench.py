@@ -41,7 +41,7 @@ def bench(context: click.Context, product: str, runs: int, seconds: float, as_js
     options = read_options(context.args)
     # Rates of the same code differ by half between builds of Python: whose they are belongs to them.
     python = f"Python {platform.python_version()} ({Path(sys.executable).resolve()})"
-    click.echo(f"{python}, {len(os.sched_getaffinity(0))} processors", err=True)
+    click.echo(f"{python}, {os.cpu_count()} processors", err=True)
     results = module.run(runs=runs, seconds=seconds, options=options, say=lambda text: click.echo(text, err=True))
     if as_json:
         click.echo(msgspec.json.encode(results))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,7 +70,9 @@ def test_votes_are_answered_and_counted_as_by_the_routes(client: Client, news: N
         statuses.add(ours.status)
         assert (path, changes, ours.status) == (path, changes, theirs.status_code)
         assert ours.headers["content-type"] == theirs.headers["content-type"]
-        assert ours.body.replace(str(posts[1].id).encode(), str(posts[0].id).encode()) == theirs.content
+        # A voter's id, too, may hold the digits of a post's.
+        of_post = rf"(?<![0-9a-z]){posts[1].id}(?![0-9a-z])".encode()
+        assert re.sub(of_post, str(posts[0].id).encode(), ours.body) == theirs.content
         assert news.item(posts[1].id).score == news.item(posts[0].id).score
     assert statuses == {200, 201, 400, 404}
 
