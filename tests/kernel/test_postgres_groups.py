@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 from tests.support import postgres
 
-from dodeca.kernel.db import Model, Prepared, ReadSession, WriteSession, claiming, open_database, postgres_groups
+from dodeca.kernel.db import Json, Model, Prepared, ReadSession, WriteSession, claiming, open_database, postgres_groups
 from dodeca.kernel.db.postgres import PostgresDatabase
 from dodeca.kernel.db.postgres_wire import wire_of
 from dodeca.kernel.errors import Conflict, Invalid, Unavailable
@@ -32,6 +32,7 @@ class Purse(Model):
     name: Mapped[str] = mapped_column(primary_key=True)
     coins: Mapped[int]
     seen_at: Mapped[datetime | None]
+    about: Mapped[Any] = mapped_column(Json, nullable=True)
 
 
 _put = Prepared(insert(Purse), columns=["name", "coins", "seen_at"])
@@ -98,6 +99,20 @@ async def test_units_that_wait_together_are_committed_together(database: Postgre
     assert len(database.read(coins)) == MANY + 1
     assert database.groups.groups_committed < MANY
     assert database.groups.units_committed == MANY + 1
+
+
+@in_a_loop
+async def test_json_is_written_as_on_any_other_connection(database: PostgresDatabase) -> None:
+    def unit(session: WriteSession, name: str) -> str:
+        about = {"since": datetime(2026, 1, 2, tzinfo=UTC)}  # what msgspec writes, and the standard library would not
+        session.store(session.fresh(Purse, name=name, coins=1, seen_at=None, about=about))
+        return name
+
+    await database.awrite(lambda session: unit(session, "loop"))
+    database.write(lambda session: unit(session, "thread"))
+
+    found = database.read(lambda session: [session.get_one(Purse, name).about for name in ("loop", "thread")])
+    assert found == [{"since": "2026-01-02T00:00:00Z"}] * 2
 
 
 @in_a_loop

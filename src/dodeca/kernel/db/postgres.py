@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Engine, create_engine, event
@@ -21,6 +21,8 @@ from dodeca.kernel.db.waiting import Unit, answer, end, waiting_task
 from dodeca.kernel.errors import Unavailable
 
 T = TypeVar("T")
+JSON_COLUMNS: Final[dict[str, Any]] = {"json_serializer": json_text, "json_deserializer": msgspec.json.decode}
+"""Of SQLAlchemy's dialect, which has psycopg write and read them so on connections that it makes."""
 
 
 class PostgresDatabase:
@@ -34,7 +36,7 @@ class PostgresDatabase:
         self._reading = _engine(replica_url, **_pooled(threads)) if replica_url else self.engine
         self.around_callbacks: Callable[[], AbstractContextManager[None]] = nullcontext
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="database")
-        engine = _engine(url, poolclass=NullPool, creator=postgres_wire.switching_connections(url))
+        engine = _engine(url, poolclass=NullPool, creator=postgres_wire.switching_connections(url, JSON_COLUMNS))
         self.groups = Groups(engine, apart=self._apart, tell=self._tell)
         self._closed = False
 
@@ -109,13 +111,7 @@ def _pooled(threads: int) -> dict[str, Any]:
 
 
 def _engine(url: str, **options: Any) -> Engine:
-    engine = create_engine(
-        url,
-        json_serializer=json_text,
-        json_deserializer=msgspec.json.decode,
-        connect_args=postgres_wire.CONNECTING,
-        **options,
-    )
+    engine = create_engine(url, **JSON_COLUMNS, connect_args=postgres_wire.CONNECTING, **options)
     event.listen(engine, "connect", postgres_wire.connected)
     event.listen(engine, "before_cursor_execute", postgres_wire.settle_before)
     event.listen(engine, "commit", postgres_wire.settle)

@@ -268,8 +268,9 @@ class Wire:
         return OperationalError(self._libpq.get_error_message())
 
 
-def switching_connections(url: str) -> Callable[[], Any]:
-    """Makes connections whose statements, also those of SQLAlchemy, let others of the thread go on while they wait."""
+def switching_connections(url: str, options: dict[str, Any]) -> Callable[[], Any]:
+    """Makes connections whose statements, also those of SQLAlchemy, let others of the thread go on while they wait.
+    `options` are those of SQLAlchemy's dialect."""
     import psycopg
 
     class Switching(psycopg.Connection[Any]):
@@ -279,9 +280,10 @@ def switching_connections(url: str) -> Callable[[], Any]:
             return switching.drive(gen, self.pgconn.socket)
 
     target = make_url(url)
-    args, options = target.get_dialect()().create_connect_args(target)
+    dialect: Any = target.get_dialect()
+    args, more = dialect(dbapi=dialect.import_dbapi(), **options).create_connect_args(target)
     make: Callable[..., Any] = Switching.connect
-    return partial(make, *args, **options, **CONNECTING)
+    return partial(make, *args, **more, **CONNECTING)
 
 
 def connected(driver: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
