@@ -10,25 +10,25 @@ from sqlalchemy import event
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import Database, ReadSession, WriteSession
-from dodeca.products.payments.models import Order, Webhook
+from dodeca.products.payments.models import Merchant, Order, Webhook
 from dodeca.products.payments.service import bankrefs, orders
 from dodeca.products.payments.service.desk import Desk, ensure_merchant, platform_desk
 from dodeca.products.payments.service.orders import OrderRequest
-from dodeca.products.payments.service.steps import till_with
+from dodeca.products.payments.service.steps import desk_with
 
 
 def test_a_till_knows_whether_a_webhook_of_its_mode_is_on(database: Database) -> None:
-    def begin(session: WriteSession) -> str:
+    def begin(session: WriteSession) -> tuple[Merchant, str]:
         merchant = ensure_merchant(session, "till-account", "Corner")
         session.add(Webhook(id="hook_1", merchant_id=merchant.id, mode="live", url="https://a.example", events=[]))
         session.flush()
-        return orders.create(session, Desk(merchant, "test"), OrderRequest(50_000, "INR")).id
+        return merchant, orders.create(session, Desk(merchant, "test"), OrderRequest(50_000, "INR")).id
 
-    order_id = database.write(begin)
+    merchant, order_id = database.write(begin)
 
     def has_webhooks() -> bool:
         def look(session: ReadSession) -> bool:
-            return till_with(session, "till-account", "test", order_id=order_id).has_webhooks
+            return desk_with(session, Desk(merchant, "test"), order_id=order_id).has_webhooks
 
         return database.read(look)
 

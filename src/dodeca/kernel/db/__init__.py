@@ -7,7 +7,7 @@ its Session; what must happen after the commit is an outbox entry (`kernel.jobs`
 (invalidate a cache, tell open pages) goes to `WriteSession.after_commit`.
 """
 
-from dodeca.kernel.db.bykey import Finding, Together, detached, values_of
+from dodeca.kernel.db.bykey import Finding, Together, detached, kept_as, restored, values_of
 from dodeca.kernel.db.claims import claiming
 from dodeca.kernel.db.database import Database, open_database
 from dodeca.kernel.db.gathering import Gathering
@@ -37,8 +37,10 @@ __all__ = [
     "WriteSession",
     "claiming",
     "detached",
+    "kept_as",
     "metadata",
     "open_database",
     "queries",
+    "restored",
     "values_of",
 ]

@@ -79,6 +79,26 @@ def values_of(instance: Any) -> Mapping[str, Any]:
     return values
 
 
+def kept_as(instance: Any) -> tuple[Any, ...]:
+    """The columns of an object, to be kept in memory and `restored`. Raises TypeError for a class without plain
+    rows."""
+    values = values_of(instance)
+    return tuple(values[name] for name in _plain(type(instance)).names)
+
+
+def restored(session: Any, kind: type[T], row: tuple[Any, ...]) -> T:
+    """The object of a row that was kept, in `session`, as if it had just been read; the session's own where it has it
+    already. What its columns hold is shared by all: attributes are set, never changed in place."""
+    return cast(T, _plain(kind).made(session, row))
+
+
+def _plain(kind: type) -> ByKey:
+    quick = by_key(kind)
+    if quick is None:
+        raise TypeError(f"{kind.__name__} has no plain rows.")
+    return quick
+
+
 def attach(session: Any, instance: Any, key: tuple[Any, ...]) -> None:
     """Make an object whose attributes are all as in its row a persistent one of `session`; what SQLAlchemy does with
     one that it has loaded, without looking for relationships to follow or for listeners, which we have none of."""

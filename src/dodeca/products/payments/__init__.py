@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def _prepare(platform: Platform) -> None:
-    """Let a merchant's events reach its open pages."""
+    """Let a merchant's events reach its open pages, and its changes every process."""
     from dodeca.products.payments import outside
     from dodeca.products.payments.api.money import channel
+    from dodeca.products.payments.at_hand import at_hand
 
     def tell(merchant_id: str, mode: str, kind: str, event_id: str) -> None:
         where = channel(merchant_id, mode)
@@ -26,6 +27,7 @@ def _prepare(platform: Platform) -> None:
 
     outside.listeners[:] = [tell]
     outside.set_up(platform.url(""), platform.settings.geoip)
+    at_hand(platform)
 
 
 def manifest() -> Manifest:

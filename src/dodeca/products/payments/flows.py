@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
 import structlog
@@ -19,22 +19,28 @@ from dodeca.kernel.crypto import Keyring
 from dodeca.kernel.errors import DodecaError, Invalid, Upstream
 from dodeca.products.payments import acquirers
 from dodeca.products.payments.acquirers.protocol import Acquirer, Approved, Ask, CardData, Unknown, at_once, guarded
+from dodeca.products.payments.at_hand import at_hand
 from dodeca.products.payments.models import Order, Payment, Refund
 from dodeca.products.payments.service import attempts, billing, captures, disputes, methods, paying, refunds
 from dodeca.products.payments.service.attempts import Answer
 from dodeca.products.payments.service.cards import CardFacts, facts
 from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.paying import PayRequest
-from dodeca.products.payments.service.steps import Step, locked
+from dodeca.products.payments.service.steps import Ahead, Step, locked
 
 if TYPE_CHECKING:
     from dodeca.kernel.db import WriteSession
     from dodeca.kernel.platform import Platform
 
 T = TypeVar("T")
-Till = Callable[[Any], Desk]
-"""Whose till it is, found with the unit's Session."""
 log = structlog.get_logger(__name__)
+
+
+class Till(Protocol):
+    """Whose till it is, found with the unit's Session. `ahead` is called as soon as the merchant is known, before rows
+    are locked: it may ask what goes in the same trip."""
+
+    def __call__(self, session: Any, /, *, ahead: Ahead | None = None) -> Desk: ...
 
 
 def card_key(keyring: Keyring) -> bytes:
@@ -49,7 +55,18 @@ def card_facts(keyring: Keyring, card: CardData) -> CardFacts:
 
 async def pay(platform: Platform, desk: Desk, request: PayRequest, card: CardData | None = None) -> str:
     """Try to pay; gives the payment's id, whatever became of it. Raises what `paying.begin` refuses."""
-    return await paid(platform, lambda _session: desk, desk.mode, request, card, show=lambda _session, row: row.id)
+    return await paid(platform, _at(desk), desk.mode, request, card, show=lambda _session, row: row.id)
+
+
+def _at(desk: Desk) -> Till:
+    """A till that is known already."""
+
+    def till(_session: Any, *, ahead: Ahead | None = None) -> Desk:
+        if ahead is not None:
+            ahead(desk.merchant)
+        return desk
+
+    return till
 
 
 async def paid(
@@ -68,7 +85,11 @@ async def paid(
         again = request.save or request.subscription_id is not None
         vaults = await tokenise_everywhere(platform, card, mode) if again else {}
         kept = msgspec.structs.replace(request, card=card_facts(platform.keyring, card), vaults=vaults)
-    _last, found = await _followed(platform, lambda session: paying.begin(session, till(session), kept), card, show)
+
+    def begin(session: WriteSession) -> Step:
+        return paying.begin(session, till(session, ahead=partial(paying.ask_ahead, session, kept)), kept)
+
+    _last, found = await _followed(platform, begin, card, show)
     return found
 
 
@@ -81,7 +102,7 @@ async def _followed(
     """Follow the steps from `begin` on; gives the last, and what `show` makes of the payment."""
 
     def unit(session: WriteSession) -> tuple[Step, T | None]:
-        acquirers.expect(session)
+        at_hand(platform).expect_acquirers(session)
         step = immediately(session, begin(session), card)
         return step, show(session, step.work.payment) if step.kind == "done" and step.work is not None else None
 
@@ -149,7 +170,7 @@ async def answer(platform: Platform, payment_id: str, reply: str) -> None:
 
 async def capture(platform: Platform, desk: Desk, payment_id: str, amount: int | None, currency: str | None) -> None:
     """Capture an authorised payment. Raises Invalid, Conflict, NotFound, Upstream."""
-    await captured(platform, lambda _session: desk, payment_id, amount, currency, show=lambda _session, _payment: None)
+    await captured(platform, _at(desk), payment_id, amount, currency, show=lambda _session, _payment: None)
 
 
 async def captured(

@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 from sqlalchemy import select
 
-from dodeca.kernel.db import Asked, Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Capabilities
 from dodeca.products.payments.acquirers.simulators import Simulator, SimulatorSettings
@@ -27,15 +27,19 @@ Settings = Mapping[str, tuple[Mapping[str, object], bool]]
 """By acquirer, what was set and whether it is enabled; those that nobody has set are not in it."""
 
 
-def expect(session: WriteSession) -> None:
-    """This unit of work will look acquirers up: their settings come with what it asks first."""
-    session.info["acquirers"] = _settings.ask(session)
+def read(session: ReadSession) -> Settings:
+    """What the database has."""
+    return {name: (settings, enabled) for name, settings, enabled in _settings.rows(session)}
+
+
+def expect(session: WriteSession, settings: Settings) -> None:
+    """This unit of work will look acquirers up, whose settings these are."""
+    session.info["acquirers"] = settings
 
 
 def _all_settings(session: ReadSession) -> Settings:
-    expected: Asked | None = session.info.get("acquirers")
-    rows = (expected or _settings.ask(session)).rows()
-    return {name: (settings, enabled) for name, settings, enabled in rows}
+    known: Settings | None = session.info.get("acquirers")
+    return read(session) if known is None else known
 
 
 def installed(session: ReadSession, mode: str) -> dict[str, tuple[Acquirer, bool]]:

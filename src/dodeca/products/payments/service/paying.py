@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import Asked, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.products.payments import acquirers, ids, outside
-from dodeca.products.payments.models import Card, Customer, Order, Payment, RoutingDecision
+from dodeca.products.payments.models import Card, Customer, Merchant, Order, Payment, RoutingDecision
 from dodeca.products.payments.service import attempts, cards, ledger, orders, risk, routing, states
 from dodeca.products.payments.service.cards import CardFacts
 from dodeca.products.payments.service.desk import Desk
@@ -174,10 +174,31 @@ def _card(session: WriteSession, desk: Desk, request: PayRequest) -> Card | None
     return cards.kept(session, desk, request.card, request.vaults)
 
 
+class _Lately(NamedTuple):
+    """Questions that are asked in one trip: what the card did at this merchant, and how acquirers did."""
+
+    request: PayRequest
+    pace: Asked | None
+    seen: Asked
+
+
+def ask_ahead(session: WriteSession, request: PayRequest, merchant: Merchant) -> None:
+    """Ask what `begin` of this request will look at, where the request says enough."""
+    if request.method != "card" or request.card is not None:
+        session.info["lately"] = _ask(session, request, merchant, request.card)
+
+
+def _ask(session: ReadSession, request: PayRequest, merchant: Merchant, card: Card | CardFacts | None) -> _Lately:
+    pace = risk.ask_velocity(session, merchant.id, card.fingerprint if card else None)
+    return _Lately(
+        request, pace, routing.ask_seen(session, request.method, card.network if card else "", request.currency)
+    )
+
+
 def _facts(session: ReadSession, desk: Desk, request: PayRequest, card: Card | None) -> tuple[dict[str, Any], Asked]:
-    """What rules may look at, and the question how acquirers did lately: both are asked in one trip."""
-    pace = risk.ask_velocity(session, desk.merchant.id, card.fingerprint if card else None)
-    seen = routing.ask_seen(session, request.method, card.network if card else "", request.currency)
+    """What rules may look at, and the question how acquirers did lately."""
+    ahead: _Lately | None = session.info.pop("lately", None)
+    lately = ahead if ahead is not None and ahead.request is request else _ask(session, request, desk.merchant, card)
     facts = {
         "amount": request.amount,
         "currency": request.currency,
@@ -192,9 +213,9 @@ def _facts(session: ReadSession, desk: Desk, request: PayRequest, card: Card | N
         "customer": {"email": request.email, "contact": request.contact, "id": request.customer_id or ""},
         "ip": request.ip or "",
         "country": outside.country(request.ip),
-        "velocity": risk.velocity(pace),
+        "velocity": risk.velocity(lately.pace),
     }
-    return facts, seen
+    return facts, lately.seen
 
 
 def _from_purse(session: WriteSession, work: Work) -> Step:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, exists
+from sqlalchemy import Select, bindparam, exists
 
 from dodeca.kernel.db import ReadSession, Together, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.products.payments.acquirers.protocol import Acquirer, Ask
 from dodeca.products.payments.models import Attempt, Card, Merchant, Order, Payment, RoutingDecision, Webhook
-from dodeca.products.payments.service.desk import Desk, desk_by_id, till_of
+from dodeca.products.payments.service.desk import Desk, desk_by_id
 from dodeca.products.payments.service.ledger import Place
 
 PURSE, BANK = "purse", "bank"
 OWN = (PURSE, BANK)
 """What stands for an acquirer where money needs none: a purse's, and a transfer that reached the bank account."""
+Ahead = Callable[[Merchant], None]
+"""What is asked as soon as the merchant is known."""
 
 
 @dataclass(slots=True)
@@ -65,41 +68,36 @@ def locked(session: WriteSession, payment_id: str, desk: Desk | None = None) -> 
     return Work(desk or desk_by_id(session, payment.merchant_id, payment.mode), payment, order)
 
 
-_its = Merchant.account_id == bindparam("account_id")
+_merchant_id = bindparam("merchant_id", type_=Merchant.id.type)
 _has_webhooks = exists().where(
-    Webhook.merchant_id == Merchant.id, Webhook.mode == bindparam("mode"), Webhook.disabled_at.is_(None)
+    Webhook.merchant_id == _merchant_id, Webhook.mode == bindparam("mode"), Webhook.disabled_at.is_(None)
 )
 
 
-def _with_order(rows: Select[Any]) -> Select[Any]:
-    this = and_(Order.id == bindparam("order_id"), Order.merchant_id == Merchant.id)
-    return rows.select_from(Merchant).join(Order, this).where(_its)
+def _its_order(rows: Select[Any]) -> Select[Any]:
+    return rows.where(Order.id == bindparam("order_id"), Order.merchant_id == _merchant_id)
 
 
-def _with_payment(rows: Select[Any]) -> Select[Any]:
-    this = and_(Payment.id == bindparam("payment_id"), Payment.merchant_id == Merchant.id)
-    found = rows.select_from(Merchant).join(Payment, this).join(Order, Order.id == Payment.order_id)
-    return found.outerjoin(Card, Card.id == Payment.card_id).where(_its)
+def _its_payment(rows: Select[Any]) -> Select[Any]:
+    found = rows.select_from(Payment).join(Order, Order.id == Payment.order_id)
+    found = found.outerjoin(Card, Card.id == Payment.card_id)
+    return found.where(Payment.id == bindparam("payment_id"), Payment.merchant_id == _merchant_id)
 
 
-_and_order = Together(Merchant, Order, also=[_has_webhooks], joined=_with_order, lock=(Order,))
-_and_payment = Together(
-    Merchant, Payment, Order, Card, also=[_has_webhooks], joined=_with_payment, lock=(Order, Payment)
-)
+_order = Together(Order, also=[_has_webhooks], joined=_its_order, lock=(Order,))
+_payment = Together(Payment, Order, Card, also=[_has_webhooks], joined=_its_payment, lock=(Order, Payment))
 """The order is locked first, as everywhere."""
 
 
-def till_with(
-    session: ReadSession, account_id: str, mode: str, *, order_id: str | None = None, payment_id: str | None = None
-) -> Desk:
-    """The same as `till_of`; an order, or a payment with its order, that the unit is about to lock comes with the same
-    statement, locked."""
-    row = None
+def desk_with(session: ReadSession, desk: Desk, *, order_id: str | None = None, payment_id: str | None = None) -> Desk:
+    """Look up an order, or a payment with its order, that the unit of work is about to lock, locked; what merchants are
+    told of comes with the same statement."""
+    row, its = None, {"merchant_id": desk.merchant.id, "mode": desk.mode}
     if payment_id is not None:
-        row = _and_payment.first(session, account_id=account_id, payment_id=payment_id, mode=mode)
+        row = _payment.first(session, payment_id=payment_id, **its)
     elif order_id is not None:
-        row = _and_order.first(session, account_id=account_id, order_id=order_id, mode=mode)
-    return till_of(session, account_id, mode) if row is None else Desk(row[0], mode, has_webhooks=bool(row[-1]))
+        row = _order.first(session, order_id=order_id, **its)
+    return desk if row is None else Desk(desk.merchant, desk.mode, has_webhooks=bool(row[-1]))
 
 
 def earned_by(work: Work) -> Place:

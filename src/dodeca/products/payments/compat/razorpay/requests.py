@@ -12,11 +12,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from dodeca.kernel.db import ReadSession
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Invalid, NotFound
-from dodeca.products.payments.service.desk import Desk
+from dodeca.products.payments.at_hand import at_hand
+from dodeca.products.payments.service.desk import Desk, till_of
 from dodeca.products.payments.service.inputs import number_of
-from dodeca.products.payments.service.steps import till_with
+from dodeca.products.payments.service.steps import Ahead, desk_with
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -49,13 +50,17 @@ class Context:
     account: str | None = None
     _desk: Desk | None = None
 
-    def till(self, session: ReadSession, **beside: str | None) -> Desk:
+    def till(self, session: ReadSession, *, ahead: Ahead | None = None, **beside: str | None) -> Desk:
         """The caller's till, for a flow in each of its units; calls of one unit find it as `desk`. `beside`: the
-        order_id or payment_id that the unit is about (`steps.till_with`)."""
-        desk = self._desk = till_with(session, self.account_id, self.mode, **beside)
+        order_id or payment_id that the unit is about (`steps.desk_with`); `ahead`: see `flows.Till`."""
+        known = at_hand(self.platform).merchant(session, self.account_id) if isinstance(session, WriteSession) else None
+        desk = till_of(session, self.account_id, self.mode) if known is None else Desk(known, self.mode)
         if self.account is not None and self.account != desk.merchant.id:
             raise NotFound("The id provided does not exist", field="X-Razorpay-Account")
-        return desk
+        if ahead is not None:
+            ahead(desk.merchant)
+        self._desk = desk_with(session, desk, **beside)
+        return self._desk
 
     @property
     def desk(self) -> Desk:
