@@ -98,6 +98,20 @@ def test_csv_is_read_too(platform: Platform, news: News, tmp_path: Path) -> None
     assert (news.item(5).title, news.item(5).score) == ("One, two", 10)
 
 
+def test_a_line_that_cannot_be_read_is_refused_and_the_others_come_in(platform: Platform, tmp_path: Path) -> None:
+    lines, table = tmp_path / "items.jsonl", tmp_path / "items.csv"
+    good = [f'{{"id":{n},"type":"story","by":"al","time":1462984500,"title":"Gizmondo"}}' for n in (1, 2)]
+    lines.write_text("\n".join([good[0], '{"a":' + "[" * 5000, good[1]]), "utf-8")
+    long = "3,story,al,1462984500,Long," + "x" * 140_000
+    table.write_text(f"id,type,by,time,title,text\n{long}\n4,story,al,1462984500,Short,y\n", "utf-8")
+
+    of_lines = importers.run(platform, lines, NoProgress())
+    of_table = importers.run(platform, table, NoProgress())
+
+    assert (of_lines.added, of_lines.refused, [one.line for one in of_lines.errors]) == (2, 1, [2])
+    assert (of_table.added, of_table.refused, [one.line for one in of_table.errors]) == (1, 1, [2])
+
+
 def test_an_author_has_been_here_since_the_first_thing_written(
     platform: Platform, news: News, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,7 @@ def read_rows(rows: Iterable[tuple[int, Mapping[str, Any] | None]], latest: int)
 def _row(raw: bytes) -> Mapping[str, Any] | None:
     try:
         row = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
 
@@ -61,7 +61,7 @@ def _row(raw: bytes) -> Mapping[str, Any] | None:
 def _checked(line: int, raw: Mapping[str, Any] | None, latest: int) -> Entry:
     """A row as an entry. Raises Invalid with what is wrong with it."""
     if raw is None:
-        raise Invalid("This line is not a JSON object.")
+        raise Invalid("This line is not a JSON object, or not a row of a table.")
     kind = str(raw.get("type", "story"))
     if kind not in TYPES:
         raise Invalid(f"There is no type {kind[:20]!r}.")

@@ -10,7 +10,7 @@ import csv
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +86,18 @@ def _calls(path: Path, latest: int) -> Iterator[Callable[[], Reading]]:
             yield partial(read_rows, part, latest)
 
 
-def _table(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _table(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
     with path.open(encoding="utf-8", errors="replace", newline="") as table:
-        for line, row in enumerate(csv.DictReader(table), 2):
-            yield line, {name: value for name, value in row.items() if name and value not in (None, "")}
+        rows = csv.DictReader(table)
+        for line in count(2):
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error:  # a value that is too long, as where a quotation mark is never closed
+                yield line, None
+            else:
+                yield line, {name: value for name, value in row.items() if name and value not in (None, "")}
 
 
 # Placing
