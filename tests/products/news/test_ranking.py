@@ -15,7 +15,7 @@ from dodeca.kernel.db import WriteSession
 from dodeca.kernel.errors import Invalid
 from dodeca.products.news import jobs, ranking
 from dodeca.products.news.ranking import Standing
-from dodeca.products.news.service import items, listing
+from dodeca.products.news.service import items, listing, moderating
 from dodeca.products.news.service.members import VISITOR, Viewer
 from dodeca.products.news.service.rules import Rules, rules_of
 from dodeca.products.news.urls import checked_title, url_key
@@ -53,6 +53,23 @@ def test_the_rank_is_base_times_factors(points: int, hours: float, comments: int
         product *= factor.value if points >= 1 else 1 / factor.value
 
     assert ranking.rank(post, NOW, Rules()) == pytest.approx(ranking.base(post, NOW, Rules()) * product)
+
+
+def test_penalties_however_small_leave_a_rank(news: News) -> None:
+    post, judge = news.post(url="https://a.example/x"), news.account()
+
+    def penalise(session: WriteSession) -> None:
+        for kind, target in (("post", str(post.id)), ("site", "a.example")):
+            moderating.act(
+                session, judge, action="penalise", target_type=kind, target_id=target, reason="Spam.", value="1e-200"
+            )
+
+    news.run(penalise)
+    for _ in range(3):
+        news.vote(post, news.account(karma=1000), -1)
+
+    assert news.run(jobs.refresh) == 1
+    assert news.item(post.id).rank < 0
 
 
 @settings(deadline=None)

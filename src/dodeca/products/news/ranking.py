@@ -12,6 +12,8 @@ from dodeca.products.news.service.rules import Rules
 
 HEAT_SECONDS = 2 * 86400
 """In `best`, two days weigh as much as twice the points."""
+SMALLEST_FACTOR = 1e-9
+"""What points below zero are divided by at the least: a product of tiny penalties may be zero."""
 
 
 class Factor(msgspec.Struct, frozen=True):
@@ -105,7 +107,7 @@ def weighed(
     if flags > 0:
         factor *= flagged(flags)
     value = faded(counted, age, rules)
-    return value * factor if value >= 0 else value / factor
+    return value * factor if value >= 0 else value / max(factor, SMALLEST_FACTOR)
 
 
 def rank(standing: Standing, now: datetime, rules: Rules) -> float:
