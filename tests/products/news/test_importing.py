@@ -6,8 +6,10 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from tests.products.news.conftest import News
 
+from dodeca.commons.accounts.public import Account
 from dodeca.kernel.errors import Unavailable
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import NoProgress
@@ -110,6 +112,18 @@ def test_a_line_that_cannot_be_read_is_refused_and_the_others_come_in(platform: 
 
     assert (of_lines.added, of_lines.refused, [one.line for one in of_lines.errors]) == (2, 1, [2])
     assert (of_table.added, of_table.refused, [one.line for one in of_table.errors]) == (1, 1, [2])
+
+
+def test_zero_characters_in_names_are_left_out(platform: Platform, news: News, tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    story = r'{"id":1,"type":"story","by":"a\u0000l","time":1462984500,"title":"Gizmondo"}'
+    path.write_text(f'{story}\n{{"id":"b\\u0000ea","created":1462984400,"karma":5}}\n', "utf-8")
+
+    report = importers.run(platform, path, NoProgress())
+
+    names = news.run(lambda session: set(session.scalars(select(Account.username))))
+    assert (report.added, report.refused) == (2, 0)
+    assert names >= {"al", "bea"}
 
 
 def test_an_author_has_been_here_since_the_first_thing_written(

@@ -70,7 +70,7 @@ def _checked(line: int, raw: Mapping[str, Any] | None, latest: int) -> Entry:
         id=_number(raw.get("id"), "id", 1, LARGEST_ID),
         type=kind,
         time=_time(raw.get("time", raw.get("created_at")), latest),
-        by=str(raw.get("by", raw.get("author")) or "")[:64],
+        by=_name(raw.get("by", raw.get("author"))),
         text=reserialised(str(raw.get("text") or "")[:100_000]),
         score=_number(raw.get("score", raw.get("num_points", 1)), "score", -LARGEST_SCORE, LARGEST_SCORE),
         descendants=_number(raw.get("descendants", raw.get("num_comments", 0)), "descendants", 0, LARGEST_SCORE),
@@ -92,17 +92,22 @@ def _checked(line: int, raw: Mapping[str, Any] | None, latest: int) -> Entry:
 
 def _checked_person(line: int, raw: Mapping[str, Any], latest: int) -> Person:
     """A user as a person. Raises Invalid."""
-    name = str(raw.get("id") or "").strip()
+    name = _name(raw.get("id")).strip()
     if not name:
         raise Invalid("A user needs an id.", field="id")
     return Person(
         line=line,
-        name=name[:64],
+        name=name,
         created=_time(raw["created"], latest),
         karma=_number(raw["karma"], "karma", -LARGEST_SCORE, LARGEST_SCORE),
         about=typed(reserialised(str(raw.get("about") or "")[: 2 * LONGEST_ABOUT]))[:LONGEST_ABOUT],
         delay=_number(raw.get("delay", 0), "delay", 0, 10),
     )
+
+
+def _name(value: object) -> str:
+    """Who it is about, without zero characters, which PostgreSQL does not take."""
+    return str(value or "").replace("\0", "")[:64]
 
 
 def _number(value: object, name: str, least: int, most: int) -> int:
