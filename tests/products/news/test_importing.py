@@ -10,6 +10,7 @@ from sqlalchemy import select
 from tests.products.news.conftest import News
 
 from dodeca.commons.accounts.public import Account
+from dodeca.kernel import clock
 from dodeca.kernel.errors import Unavailable
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.transfer import NoProgress
@@ -112,6 +113,22 @@ def test_a_line_that_cannot_be_read_is_refused_and_the_others_come_in(platform: 
 
     assert (of_lines.added, of_lines.refused, [one.line for one in of_lines.errors]) == (2, 1, [2])
     assert (of_table.added, of_table.refused, [one.line for one in of_table.errors]) == (1, 1, [2])
+
+
+def test_what_is_dated_in_the_future_is_refused_until_then(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, later = tmp_path / "items.jsonl", int(clock.timestamp()) + 3600
+    times = [1462984500, later]
+    lines = [f'{{"id":{n},"type":"story","by":"al","time":{t},"title":"Gizmondo"}}' for n, t in enumerate(times, 1)]
+    path.write_text("\n".join(lines), "utf-8")
+
+    found = [importers.run(platform, path, NoProgress()) for _ in range(2)]
+    monkeypatch.setattr(clock, "timestamp", lambda: later + 1.0)
+    found.append(importers.run(platform, path, NoProgress()))
+
+    assert [(report.added, report.refused, report.notes) for report in found] == [(1, 1, []), (0, 1, []), (1, 0, [])]
+    assert "in the future" in found[0].errors[0].message
 
 
 def test_zero_characters_in_names_are_left_out(platform: Platform, news: News, tmp_path: Path) -> None:

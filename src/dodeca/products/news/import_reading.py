@@ -123,13 +123,18 @@ def _number(value: object, name: str, least: int, most: int) -> int:
 
 
 def _time(value: object, latest: int) -> int:
-    """Seconds since 1970, at most `latest`, which is now: nobody writes in the future."""
+    """Seconds since 1970. Raises Invalid for what is after `latest`, which is now: nobody writes in the future, and
+    with another time the item would not be known again."""
     if isinstance(value, str) and not value.isdigit():
         try:
-            return min(int(clock.parse_rfc3339(value.strip()).timestamp()), latest)
+            seconds = int(clock.parse_rfc3339(value.strip()).timestamp())
         except (ValueError, OverflowError) as error:
             raise Invalid("time is neither seconds since 1970 nor a date.", field="time") from error
-    return min(_number(value, "time", 0, 2**33), latest)
+    else:
+        seconds = _number(value, "time", 0, 2**33)
+    if seconds > latest:
+        raise Invalid("The time is in the future: import the file again then.", field="time")
+    return seconds
 
 
 def _tags(value: object) -> Sequence[str]:
