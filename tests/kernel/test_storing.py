@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import CheckConstraint, bindparam, insert, update
+from sqlalchemy import CheckConstraint, bindparam, event, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +50,28 @@ def test_a_stored_object_is_as_if_it_had_been_flushed(database: Database) -> Non
 
     found = database.read(lambda session: BY_NAME.all(session, name="front"))
     assert [(t.id, t.cents, t.notes, t.opened_at) for t in found] == [(till_id, 5, {"a": ["é", 1]}, opened_at)]
+
+
+@pytest.mark.parametrize("when", ["after_insert", "after_update"])
+def test_who_listens_to_a_class_hears_of_what_is_stored(database: Database, when: str) -> None:
+    heard: list[str] = []
+
+    def hear(_mapper: object, _connection: object, till: Till) -> None:
+        heard.append(till.name)
+
+    def unit(session: WriteSession) -> None:
+        till = session.fresh(Till, name="front")
+        session.store(till)
+        till.name = "back"
+        session.store(till)
+
+    event.listen(Till, when, hear)
+    try:
+        database.write(unit)
+    finally:
+        event.remove(Till, when, hear)
+
+    assert heard == (["front"] if when == "after_insert" else ["back"])
 
 
 def test_a_locked_row_is_as_it_is_now_and_changes_together_with_the_orm(database: Database) -> None:

@@ -3,7 +3,8 @@
 A flush sorts all that has changed, for relationships that may be there, and costs ten times what the database needs
 for one row. Where the caller knows what is to be written now, `WriteSession.store` sends that one INSERT or UPDATE as
 a `Prepared` statement and leaves the object in the state in which a flush would. Whatever is out of the ordinary
-(objects that wait to be flushed, savepoints that may be rolled back, keys that the database makes) is flushed.
+(objects that wait to be flushed, savepoints that may be rolled back, keys that the database makes, classes whose writes
+somebody listens to) is flushed.
 """
 
 from __future__ import annotations
@@ -65,9 +66,14 @@ class Storing:
 
     def is_plain(self, state: InstanceState[Any]) -> bool:
         """Whether `insert` or `update` can write the object as it is."""
+        told = self.mapper.dispatch
         if state.key is None:
+            if told.before_insert or told.after_insert:
+                return False
             given = state.dict
             return state.session_id is None and all(name in given or name in self._defaults for name in self._key)
+        if told.before_update or told.after_update:
+            return False
         return not state.expired_attributes.intersection(state.committed_state) and not self._key.keys() & (
             state.committed_state.keys()
         )
