@@ -24,6 +24,7 @@ from dodeca.kernel.settings import Config
 from tests.support import postgres
 from tests.support.engines import HASHING, hash_quickly, share_files, share_statements
 from tests.support.platform import ADDRESS, Client, Factory, open_session, running
+from tests.support.programs import need
 
 share_statements()
 share_files()
@@ -67,8 +68,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[postgres.Cluster]:
     """One PostgreSQL for the run; tests that need it are skipped where it is not installed (CI refuses to skip)."""
-    if postgres.binaries() is None:
-        pytest.skip("PostgreSQL is not installed")
+    need("postgres")
     with postgres.cluster() as server:
         yield server
 

@@ -18,13 +18,14 @@ import pytest
 from PIL import Image
 
 from tests.support import postgres, servers
+from tests.support.programs import needs
 from tests.support.servers import Installation, Server, eventually
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(bool(servers.missing("redis-server", "nginx")), reason="Redis or nginx is not installed"),
+    needs("redis-server", "nginx"),
 ]
 PERSON = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 """Whose requests count as clicks."""
@@ -313,7 +314,7 @@ def requests_of(cluster: Cluster, process: int) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-@pytest.mark.skipif(bool(servers.missing("zookeeper")), reason="ZooKeeper is not installed")
+@needs("zookeeper")
 def test_two_processes_with_ranges_from_zookeeper_repeat_no_code(
     tmp_path: Path, postgres_cluster: postgres.Cluster, redis_url: str
 ) -> None:

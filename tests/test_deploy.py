@@ -12,6 +12,7 @@ import pytest
 
 from dodeca import catalogue
 from dodeca.kernel.settings import Config, Settings, SettingsGroup, table
+from tests.support.programs import needs
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 EXAMPLE = (DEPLOY / "dodeca.toml").read_text("utf-8")
@@ -49,7 +50,7 @@ def test_the_example_sets_nothing_and_all_that_it_shows_can_be_set(tmp_path: Pat
     assert config.settings == Settings()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@needs("systemd-analyze")
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     for unit in DEPLOY.glob("*.service"):
         text = unit.read_text("utf-8").replace("/opt/dodeca/.venv/bin/dodeca", "/bin/true")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.npm import packages
+from tests.support.programs import needs
 from tests.support.server import LiveServer, environment
 
 ROOT = Path(__file__).parents[1]
@@ -186,7 +186,7 @@ def test_an_example_in_javascript_runs(page: Path, code: str, here: Callable[[Pa
     succeeded(["node", "--input-type=module", "--eval", here(page, code)], cwd=folder)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs("curl")
 @examples("sh")
 def test_an_example_for_the_shell_is_answered(
     page: Path, code: str, here: Callable[[Path, str], str], tmp_path: Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.programs import need
 
 
 class RedisServer:
@@ -48,8 +48,7 @@ class RedisServer:
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """A running, empty Redis."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
+    need("redis-server")
     server = RedisServer(tmp_path)
     server.start()
     yield server

@@ -11,7 +11,7 @@ import pytest
 
 from dodeca.kernel.processor import patient
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system knows no SCHED_BATCH")
+pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux alone knows SCHED_BATCH")
 POLICY = "import os; print(os.sched_getscheduler(0))"
 
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.support.programs import found, needs
 from tests.support.server import LiveServer
 
 PROJECT = Path(__file__).parents[2]
 AXE = PROJECT / "node_modules/axe-core/axe.min.js"
-PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The first, which has no windows to draw, takes a quarter less of the processor."""
-CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
+CHROMIUM = found("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 SETTLE = "document.getAnimations().forEach(change => change instanceof CSSTransition && change.finish())"
 """Colours that are on their way from one theme to another are neither's."""
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+needs_chromium = needs("chromium")
 
 
 @contextmanager

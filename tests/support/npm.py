@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.support.programs import need
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 
 
 def packages() -> Path:
     """The folder `node_modules` with all of `tests/clients/package.json`. Skips where Node is not installed."""
-    if shutil.which("npm") is None:
-        pytest.skip("Node is not installed")
+    need("npm")
     wanted = json.loads((CLIENTS / "package.json").read_text())["dependencies"]
     modules = CLIENTS / "node_modules"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,10 +26,11 @@ from kazoo.handlers.threading import KazooTimeoutError
 from moto.server import ThreadedMotoServer
 
 from tests.support import forked
+from tests.support.programs import ZOOKEEPER, found
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180.0  # CI may run several of these on two cores
-ZOOKEEPER_CLASSPATH = "/etc/zookeeper/conf:/usr/share/java/zookeeper.jar"  # what the package itself starts with
+ZOOKEEPER_CLASSPATH = f"/etc/zookeeper/conf:{ZOOKEEPER}"  # what the package itself starts with
 
 
 def free_port() -> int:
@@ -86,18 +86,6 @@ class Server:
         self.stop(signal.SIGKILL)
 
 
-def missing(*names: str) -> list[str]:
-    """Which of these programs are not installed: redis-server, nginx, zookeeper."""
-    return [name for name in names if _program(name) is None]
-
-
-def _program(name: str) -> str | None:
-    if name == "zookeeper":
-        jar = "/usr/share/java/zookeeper.jar"
-        return shutil.which("java") if Path(jar).exists() else None
-    return shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
-
-
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """An empty Redis; gives its URL."""
@@ -110,7 +98,7 @@ def redis_server(folder: Path) -> Iterator[str]:
         except redis.RedisError:
             return False
 
-    command = [str(_program("redis-server")), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command = [str(found("redis-server")), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     server = Server([*command, "--appendonly", "no"], folder, answers)
     server.start()
     try:
@@ -194,7 +182,7 @@ def nginx(folder: Path, port: int, processes: Sequence[int]) -> Iterator[Path]:
             return False
         return True
 
-    server = Server([str(_program("nginx")), "-c", f"{folder}/nginx.conf", "-p", str(folder)], folder, answers)
+    server = Server([str(found("nginx")), "-c", f"{folder}/nginx.conf", "-p", str(folder)], folder, answers)
     server.start()
     try:
         yield folder / "error.log"

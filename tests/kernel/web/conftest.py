@@ -14,7 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.support.browser import CHROMIUM, chromium
+from tests.support.browser import chromium
+from tests.support.programs import need
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
@@ -53,8 +54,7 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the module."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
+    need("chromium")
     with chromium() as running:
         yield running
 

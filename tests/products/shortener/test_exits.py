@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.support.programs import needs
 
 from dodeca.kernel.errors import Invalid
 from dodeca.products.shortener.formats import ExitLink, not_plain_because, write_exit
@@ -96,7 +96,7 @@ http {{
 
 
 @pytest.mark.cluster
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+@needs("nginx")
 def test_stock_nginx_redirects_like_the_product(tmp_path: Path) -> None:
     port = free_port()
     bundle = "".join(write_exit("nginx", LINKS))
@@ -127,7 +127,7 @@ DocumentRoot {root}/site
 
 
 @pytest.mark.cluster
-@pytest.mark.skipif(shutil.which("apache2") is None, reason="Apache httpd is not installed")
+@needs("apache2")
 def test_stock_apache_redirects_like_the_product(tmp_path: Path) -> None:
     port = free_port()
     site = tmp_path / "site"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from kazoo.client import KazooClient
 from tests.support import servers
+from tests.support.programs import needs
 from tests.support.servers import Server
 
 from dodeca.kernel.errors import Unavailable
@@ -17,10 +18,7 @@ from dodeca.products.shortener.zookeeper import ZooKeeperRanges
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.skipif(
-        bool(servers.missing("zookeeper")),
-        reason="ZooKeeper is not installed",
-    ),
+    needs("zookeeper"),
 ]
 
 

@@ -17,8 +17,9 @@ import httpx
 import pytest
 from tests.products.music.audio.conftest import encode, tone, write_wave
 from tests.support.npm import CLIENTS, packages
+from tests.support.programs import found
 from tests.support.server import LiveServer
-from tests.support.servers import missing, redis_server
+from tests.support.servers import redis_server
 
 from dodeca.products.music.audio import measuring
 from dodeca.products.music.radio import icy
@@ -66,7 +67,7 @@ class Live:
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis for the two processes; empty where it is not installed: then there is one process."""
-    if missing("redis-server"):
+    if found("redis-server") is None:
         yield ""
         return
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
