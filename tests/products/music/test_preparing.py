@@ -171,7 +171,7 @@ def test_of_two_that_want_the_same_at_once_one_makes_it(
         here = [asyncio.create_task(sound.hls_variant(platform, found, 64)) for _ in range(2)]
         while not made:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)
-        sound._running.pop(platform)  # as in another process, which knows nothing of what this one makes
+        sound._running(platform).clear()  # as in another process, which knows nothing of what this one makes
         there = asyncio.create_task(sound.hls_variant(platform, found, 64))
         return {transcode.media_key for transcode in await asyncio.gather(*here, there)}
 

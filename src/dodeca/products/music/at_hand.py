@@ -12,17 +12,16 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, event, select
-from sqlalchemy.orm import object_session
 from sqlalchemy.orm.attributes import instance_state
 
 from dodeca.commons.accounts.public import PRINCIPALS, Account, holders
 from dodeca.kernel import clock
 from dodeca.kernel.cache import Cache
-from dodeca.kernel.db import Prepared, ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.music.models import AppPassword, LibraryFolder, Member, Song
 from dodeca.products.music.service import app_passwords
 from dodeca.products.music.service.viewers import Viewer
@@ -262,35 +261,22 @@ def _size(_value: object) -> int:
     return _BYTES
 
 
-_by_platform: WeakKeyDictionary[Platform, AtHand] = WeakKeyDictionary()
-
-
-def at_hand(platform: Platform) -> AtHand:
-    """What this process keeps of a platform. Each process has it from its start: one that keeps nothing itself, such as
-    an import, tells the others of what it changes."""
-    made = _by_platform.get(platform)
-    if made is None:
-        made = _by_platform[platform] = AtHand(platform)
-    return made
-
-
-def _forget_later(session: object, song_id: int) -> None:
-    """Make every process look a song up again once the unit of work is committed."""
-
-    def forget() -> None:
-        for hand in list(_by_platform.values()):
-            hand.forget_song(song_id)
-
-    if isinstance(session, WriteSession):
-        session.after_commit(forget)
+at_hand: Final = OfPlatform(AtHand)
+"""What this process keeps of a platform. Each process has it from its start: one that keeps nothing itself, such as an
+import, tells the others of what it changes."""
 
 
 @event.listens_for(Song, "after_update")
 def _changed(_mapper: object, _connection: object, song: Song) -> None:
     if not instance_state(song).committed_state.keys().isdisjoint(_LOCATING):
-        _forget_later(object_session(song), song.id)
+        _forget_later(song)
 
 
 @event.listens_for(Song, "after_delete")
 def _deleted(_mapper: object, _connection: object, song: Song) -> None:
-    _forget_later(object_session(song), song.id)
+    _forget_later(song)
+
+
+def _forget_later(song: Song) -> None:
+    song_id = song.id
+    at_hand.after_change_of(song, lambda hand: hand.forget_song(song_id))

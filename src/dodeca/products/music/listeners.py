@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy import delete, func, or_, select
@@ -18,6 +17,7 @@ from sqlalchemy import delete, func, or_, select
 from dodeca.kernel import clock, ids
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import DodecaError
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.music.models import StationListeners
 from dodeca.products.music.service.viewers import insert_for
 
@@ -39,11 +39,7 @@ class _Here:
         self.next_at = 0.0
 
 
-_by_platform: WeakKeyDictionary[Platform, _Here] = WeakKeyDictionary()
-
-
-def _here(platform: Platform) -> _Here:
-    return _by_platform.setdefault(platform, _Here())
+_here: Final = OfPlatform(lambda _platform: _Here())
 
 
 def counts(session: ReadSession, platform: Platform, station_ids: Sequence[int]) -> dict[int, int]:

@@ -12,7 +12,6 @@ import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
@@ -20,6 +19,7 @@ import structlog
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
 from dodeca.kernel.errors import DodecaError
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.music import live, sound
 from dodeca.products.music.audio.transcoding import RADIO_PROFILES
 from dodeca.products.music.models import Song, Station
@@ -226,12 +226,5 @@ def _located(session: ReadSession, songs: dict[int, Song]) -> dict[int, tuple[Wh
     return found
 
 
-_on_air: WeakKeyDictionary[Platform, OnAir] = WeakKeyDictionary()
-
-
-def of(platform: Platform) -> OnAir:
-    """The stations of this process."""
-    made = _on_air.get(platform)
-    if made is None:
-        made = _on_air[platform] = OnAir(platform)
-    return made
+of: Final = OfPlatform(OnAir)
+"""The stations of this process."""

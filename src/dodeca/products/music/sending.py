@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
 
 from litestar import Response
 from litestar.response import Stream
 
 from dodeca.kernel.crypto import SignedUrls
 from dodeca.kernel.http import Call
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.kernel.platform import Platform
 from dodeca.products.music import sound
 from dodeca.products.music.audio.transcoding import Profile, from_offset, like
@@ -25,15 +25,8 @@ SOUND_HEADERS: Final = "Accept-Ranges, Content-Length, Content-Range, ETag, X-Es
 """What scripts of other origins may read of an answer with sound."""
 REDIRECT_SECONDS: Final = 600
 """How long a redirect to S3 may be kept: well below the life of the address that it names."""
-_signers: WeakKeyDictionary[Platform, SignedUrls] = WeakKeyDictionary()
-
-
-def signer(platform: Platform) -> SignedUrls:
-    """Who signs addresses of sound."""
-    made = _signers.get(platform)
-    if made is None:
-        made = _signers[platform] = SignedUrls(platform.keyring, "music")
-    return made
+signer: Final = OfPlatform(lambda platform: SignedUrls(platform.keyring, "music"))
+"""Who signs addresses of sound."""
 
 
 def signed_url(platform: Platform, found: Where, *, format: str = "", max_bit_rate: int = 0) -> str:

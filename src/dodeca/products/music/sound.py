@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from weakref import WeakKeyDictionary
 
 import msgspec
 from sqlalchemy import select
@@ -26,6 +25,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import NotFound
 from dodeca.kernel.media import Answer, Delivery, answer
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.music.audio import hls
 from dodeca.products.music.audio.transcoding import Profile, arguments, media_type_of
 from dodeca.products.music.audio.transcoding import transcode as transcode_whole
@@ -159,12 +159,12 @@ def forget_unfinished(platform: Platform) -> None:
     remove_leftovers(_folder(platform, _GROWING))
 
 
-_running: WeakKeyDictionary[Platform, dict[str, asyncio.Task[Any]]] = WeakKeyDictionary()
+_running: Final = OfPlatform[dict[str, asyncio.Task[Any]]](lambda _platform: {})
 
 
 async def _once(platform: Platform, what: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Do work that several want at the same time once. It goes on when whoever began it leaves."""
-    running = _running.setdefault(platform, {})
+    running = _running(platform)
     task: asyncio.Task[T] | None = running.get(what)
     if task is None:
         task = running[what] = asyncio.create_task(work())
@@ -265,20 +265,17 @@ async def _pieces(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
 
 # Transcodes
 
-_transcoders: WeakKeyDictionary[Platform, Transcoder] = WeakKeyDictionary()
+
+def _transcoder(platform: Platform) -> Transcoder:
+    async def finished(key: str, profile: str, path: Path) -> None:
+        song_id, _, audio_hash = key.partition(":")
+        await _keep(platform, int(song_id), audio_hash, profile, media_type_of(profile), path)
+
+    return Transcoder(_folder(platform, _GROWING), finished)
 
 
-def transcoder(platform: Platform) -> Transcoder:
-    """The transcodes that this process is making; what is complete is kept in the media store."""
-    made = _transcoders.get(platform)
-    if made is None:
-
-        async def finished(key: str, profile: str, path: Path) -> None:
-            song_id, _, audio_hash = key.partition(":")
-            await _keep(platform, int(song_id), audio_hash, profile, media_type_of(profile), path)
-
-        made = _transcoders[platform] = Transcoder(_folder(platform, _GROWING), finished)
-    return made
+transcoder: Final = OfPlatform(_transcoder)
+"""The transcodes that this process is making; what is complete is kept in the media store."""
 
 
 def transcoded(platform: Platform, found: Where, path: Path, profile: Profile) -> AsyncGenerator[bytes, None]:
@@ -356,7 +353,7 @@ async def hls_variant(platform: Platform, found: Where, bit_rate: int, progress:
 
 
 Convert = Callable[[Path, Path], Awaitable[list[list[int]] | None]]
-_slots: WeakKeyDictionary[Platform, asyncio.Semaphore] = WeakKeyDictionary()
+_slots: Final = OfPlatform(lambda _platform: asyncio.Semaphore(WHOLE_AT_ONCE))
 
 
 async def _finished(platform: Platform, found: Where, name: str, content_type: str, convert: Convert) -> Transcode:
@@ -364,7 +361,7 @@ async def _finished(platform: Platform, found: Where, name: str, content_type: s
     ready = await platform.db.aread(lambda s: stored(s, found.song_id, found.audio_hash, name))
     if ready is not None:
         return ready
-    slots = _slots.setdefault(platform, asyncio.Semaphore(WHOLE_AT_ONCE))
+    slots = _slots(platform)
 
     async def make() -> Transcode:
         async with _alone(_folder(platform, _GROWING) / f"{found.song_id}-{name}.lock"), slots:

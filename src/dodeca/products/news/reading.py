@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from dodeca.kernel.cache import Cache
+from dodeca.kernel.of_platform import OfPlatform
 
 if TYPE_CHECKING:
     from dodeca.kernel.platform import Platform
@@ -26,20 +26,15 @@ class Kept(msgspec.Struct, frozen=True):
     """Whether `forget` is told of all that changes it, but for what time changes."""
 
 
-_caches: WeakKeyDictionary[Platform, Cache[Kept]] = WeakKeyDictionary()
-
-
-def cache_of(platform: Platform) -> Cache[Kept]:
-    """The cache of a platform."""
-    cache = _caches.get(platform)
-    if cache is None:
-        cache = _caches[platform] = Cache(
-            "news-reading",
-            max_bytes=MAX_BYTES,
-            size=lambda kept: len(kept.body),
-            invalidation=platform.invalidation,
-        )
-    return cache
+cache_of: Final = OfPlatform[Cache[Kept]](
+    lambda platform: Cache(
+        "news-reading",
+        max_bytes=MAX_BYTES,
+        size=lambda kept: len(kept.body),
+        invalidation=platform.invalidation,
+    )
+)
+"""The cache of a platform."""
 
 
 def forget(platform: Platform, *item_ids: int | None) -> None:

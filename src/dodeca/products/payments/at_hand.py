@@ -5,16 +5,13 @@ kept once it is committed, as others of its group may have changed it before and
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
-from sqlalchemy.orm import object_session
 
 from dodeca.kernel.cache import Cache
 from dodeca.kernel.db import WriteSession, kept_as, restored
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.payments import acquirers
 from dodeca.products.payments.models import AcquirerSetting, Merchant
 from dodeca.products.payments.service.desk import merchant_of
@@ -87,28 +84,9 @@ def _keep(session: WriteSession, cache: Cache[V], key: str, value: V, mark: int)
     session.after_commit(keep)
 
 
-_by_platform: WeakKeyDictionary[Platform, AtHand] = WeakKeyDictionary()
-
-
-def at_hand(platform: Platform) -> AtHand:
-    """What this process keeps of a platform. Each process has it from its start: one that keeps nothing itself, such as
-    a command, tells the others of what it changes."""
-    made = _by_platform.get(platform)
-    if made is None:
-        made = _by_platform[platform] = AtHand(platform)
-    return made
-
-
-def _everywhere(changed: object, forget: Callable[[AtHand], None]) -> None:
-    """Have every process forget something once the unit of work is committed that has changed an object."""
-    session = object_session(changed)
-    if isinstance(session, WriteSession):
-        session.after_commit(partial(_tell_all, forget))
-
-
-def _tell_all(forget: Callable[[AtHand], None]) -> None:
-    for hand in list(_by_platform.values()):
-        forget(hand)
+at_hand: Final = OfPlatform(AtHand)
+"""What this process keeps of a platform. Each process has it from its start: one that keeps nothing itself, such as a
+command, tells the others of what it changes."""
 
 
 @event.listens_for(Merchant, "after_update")
@@ -116,11 +94,11 @@ def _tell_all(forget: Callable[[AtHand], None]) -> None:
 def _merchant_changed(_mapper: object, _connection: object, merchant: Merchant) -> None:
     account_id = merchant.account_id
     if account_id is not None:
-        _everywhere(merchant, lambda hand: hand.forget_merchant(account_id))
+        at_hand.after_change_of(merchant, lambda hand: hand.forget_merchant(account_id))
 
 
 @event.listens_for(AcquirerSetting, "after_insert")
 @event.listens_for(AcquirerSetting, "after_update")
 @event.listens_for(AcquirerSetting, "after_delete")
 def _acquirer_changed(_mapper: object, _connection: object, setting: AcquirerSetting) -> None:
-    _everywhere(setting, AtHand.forget_acquirers)
+    at_hand.after_change_of(setting, AtHand.forget_acquirers)

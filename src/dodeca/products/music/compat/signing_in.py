@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -25,6 +24,7 @@ from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Forbidden, TooMany, Unauthenticated
 from dodeca.kernel.http import Call
 from dodeca.kernel.limits import Rate, network
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.music.at_hand import at_hand
 from dodeca.products.music.models import AppPassword
 from dodeca.products.music.service import app_passwords
@@ -200,12 +200,5 @@ class Guesses:
         return f"{network(call.address)} {name.casefold()[:200]}"
 
 
-_by_platform: WeakKeyDictionary[Platform, Guesses] = WeakKeyDictionary()
-
-
-def guesses(platform: Platform) -> Guesses:
-    """The wrong sign-ins that this process knows of."""
-    made = _by_platform.get(platform)
-    if made is None:
-        made = _by_platform[platform] = Guesses()
-    return made
+guesses: Final = OfPlatform(lambda _platform: Guesses())
+"""The wrong sign-ins that this process knows of."""

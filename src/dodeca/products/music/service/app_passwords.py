@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, func, select
 
@@ -16,6 +15,7 @@ from dodeca.kernel import clock
 from dodeca.kernel.crypto import Box, TokenDigests
 from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.music.models import AppPassword
 from dodeca.products.music.service.tags import storable
 
@@ -76,16 +76,9 @@ def remove(session: WriteSession, account_id: str, number: int) -> None:
     forget_principal(session, account_id)
 
 
-_openers: WeakKeyDictionary[Platform, Callable[[str, str], str]] = WeakKeyDictionary()
-
-
-def opener(platform: Platform) -> Callable[[str, str], str]:
-    """Opens sealed passwords of accounts: `open(sealed, account_id)`. What was opened lately is at hand: apps sign in
-    with every request."""
-    made = _openers.get(platform)
-    if made is None:
-        made = _openers[platform] = lru_cache(OPENED)(_box(platform).open_text)
-    return made
+opener: Final = OfPlatform(lambda platform: lru_cache(OPENED)(_box(platform).open_text))
+"""Opens sealed passwords of accounts: `open(sealed, account_id)`. What was opened lately is at hand: apps sign in with
+every request."""
 
 
 def by_secret(session: ReadSession, platform: Platform, password: str) -> tuple[AppPassword, Account] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
 
 from dodeca.kernel import clock
 from dodeca.kernel.db import ReadSession
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.music.models import Song
 from dodeca.products.music.service import songs
 from dodeca.products.music.service.viewers import Viewer, songs_for
@@ -87,7 +87,7 @@ class _Fresh:
         self.table: Numbers | None = None
 
 
-_fresh: WeakKeyDictionary[Platform, _Fresh] = WeakKeyDictionary()
+_fresh: Final = OfPlatform(lambda _platform: _Fresh())
 
 
 def fresh_like(session: ReadSession, platform: Platform, heard: Sequence[int], most: int) -> list[Likeness]:
@@ -96,7 +96,7 @@ def fresh_like(session: ReadSession, platform: Platform, heard: Sequence[int], m
     How much is said beside the other new songs: 1 is the most alike, 0 what is no nearer than most of them."""
     import numpy as np
 
-    held = _fresh.setdefault(platform, _Fresh())
+    held = _fresh(platform)
     if held.until <= clock.timestamp():
         rows = session.execute(
             select(Song.id, Song.timbre)

@@ -13,7 +13,7 @@ import time
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from dodeca.kernel import clock
 from dodeca.kernel.cache import Cache
@@ -22,6 +22,7 @@ from dodeca.kernel.db import Gathering, ReadSession, WriteSession
 from dodeca.kernel.geolocation import Geolocation
 from dodeca.kernel.http import Call, InUnit
 from dodeca.kernel.memory import memory_bytes
+from dodeca.kernel.of_platform import OfPlatform
 from dodeca.products.shortener.hosts import canonical_host
 from dodeca.products.shortener.journal import Journal
 from dodeca.products.shortener.models import SHARED_DOMAIN
@@ -36,17 +37,6 @@ if TYPE_CHECKING:
     from dodeca.products.shortener.service.creating import Wanted
 
 _HOSTS_KEY = "all"
-_made: weakref.WeakKeyDictionary[Platform, Shortener] = weakref.WeakKeyDictionary()
-_making = threading.Lock()
-
-
-def of(platform: Platform) -> Shortener:
-    """The platform's shortener."""
-    with _making:
-        found = _made.get(platform)
-        if found is None:
-            found = _made[platform] = Shortener(platform)
-        return found
 
 
 class Shortener:
@@ -209,3 +199,7 @@ Installed = Annotated[Shortener, InUnit(lambda _session, call: of(call.platform)
 def installed(call: Call) -> Shortener:
     """The shortener of a request."""
     return of(call.platform)
+
+
+of: Final = OfPlatform(Shortener)
+"""The platform's shortener."""
