@@ -116,6 +116,21 @@ def test_an_error_while_counting_undoes_its_own_unit_and_no_other(counter: Datab
     assert counter.read(_names.rows) == [("1",), ("3",), ("all",)]
 
 
+def test_what_a_savepoint_undoes_does_not_count(counter: Database) -> None:
+    def unit(session: WriteSession) -> None:
+        session.before_commit(counted, 1)
+        with session.begin_nested():
+            session.before_commit(counted, 2)
+        undone = session.begin_nested()
+        session.before_commit(counted, 4)
+        undone.rollback()
+
+    counter.write(unit)
+    assert together(counter, [unit, unit]) == [None, None]
+
+    assert tally(counter)[0] == 9
+
+
 def test_what_counting_wants_to_tell_is_told_after_the_commit(counter: Database) -> None:
     heard: list[int] = []
 

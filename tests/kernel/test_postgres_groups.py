@@ -337,6 +337,38 @@ async def test_what_was_handed_over_of_a_failed_unit_is_gone_with_it(database: P
 
 
 @in_a_loop
+async def test_a_row_that_is_gone_fails_the_unit_that_wanted_it_and_not_the_next_that_asks(
+    database: PostgresDatabase,
+) -> None:
+    """What the first unit waits for comes with the second's question."""
+
+    def wanting(session: WriteSession) -> None:
+        make(session, "with it")
+        _add.put(session, {"whose": "gone", "more": 1}, expected=1)
+
+    def asking(session: WriteSession) -> list[str]:
+        return sorted(coins(session))
+
+    entered, go = threading.Event(), threading.Event()
+
+    def first(_session: WriteSession) -> None:
+        entered.set()
+        go.wait(10)
+
+    units: list[Any] = [first, wanting, asking]
+    waiting = [asyncio.ensure_future(database.awrite(units[0]))]
+    await asyncio.to_thread(entered.wait, 10)
+    waiting += [asyncio.ensure_future(database.awrite(unit)) for unit in units[1:]]
+    await asyncio.sleep(0)
+    go.set()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [type(found[1]), found[2]] == [StaleDataError, []]
+    assert database.read(coins) == {}
+    assert await database.awrite(lambda session: make(session, "next")) == "next"
+
+
+@in_a_loop
 async def test_a_connection_that_is_lost_under_what_was_handed_over_is_made_anew(database: PostgresDatabase) -> None:
     def unit(session: WriteSession) -> str:
         made = make(session, "pushed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +120,25 @@ def test_what_a_savepoint_gives_up_is_not_stored(database: Database) -> None:
     kept = database.write(unit)
 
     assert [till.id for till in database.read(lambda session: BY_NAME.all(session, name="till"))] == [kept]
+
+
+def test_a_savepoint_gives_up_what_a_prepared_statement_changed_first(database: Database) -> None:
+    def unit(session: WriteSession) -> None:
+        _rename.run(session, old="till", new="before")
+        undone = session.begin_nested()
+        _rename.run(session, old="before", new="within")
+        undone.rollback()
+
+    async def run() -> None:
+        await database.awrite(lambda session: _made(session, 1))
+        await database.awrite(unit)
+        await database.awrite(lambda session: _rename.run(session, old="before", new="after"))
+
+    asyncio.run(run())
+    assert database.read(lambda session: len(BY_NAME.all(session, name="after"))) == 1
+
+
+_rename = Prepared(update(Till).where(Till.name == bindparam("old")).values(name=bindparam("new")))
 
 
 def _made(session: WriteSession, cents: int) -> str:

@@ -95,6 +95,7 @@ class Wire:
         self._wait_for = switching.wait if getattr(driver, "switches", False) else switching.wait_alone
         self._most_waiting = MOST_WAITING if waits else 1
         self.changes = 0
+        self._missed = False
         self._libpq = driver.pgconn
         self._pq = pq
         self._done = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
@@ -158,6 +159,7 @@ class Wire:
         """Drop what waits: its unit of work failed, and is rolled back."""
         from psycopg import Error
 
+        self._missed = False
         self._waiting.clear()
         if self._sent:
             with suppress(Error):  # of a lost connection: the rollback itself tells
@@ -165,8 +167,9 @@ class Wire:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the transaction can only be rolled back."""
-        return bool(self._libpq.transaction_status == self._pq.TransactionStatus.INERROR)
+        """Whether the transaction can only be rolled back: PostgreSQL has refused something, or rows that a statement
+        had to change were gone, which is heard by whoever asks next."""
+        return self._missed or bool(self._libpq.transaction_status == self._pq.TransactionStatus.INERROR)
 
     def _begin(self) -> None:
         """A transaction's first statement takes its BEGIN along."""
@@ -218,6 +221,7 @@ class Wire:
         for one, result in zip(sent, results, strict=True):
             self._check(result)
             if one.expected is not None and result.command_tuples != one.expected:
+                self._missed = True
                 raise StaleDataError(f"Rows are gone: {one.sql[:60]}")
             if one.pending is not None:
                 one.pending.result = result

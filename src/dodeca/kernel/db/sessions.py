@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from sqlalchemy import event
 from sqlalchemy.exc import NoResultFound
-from sqlalchemy.orm import Session, UOWTransaction
+from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
 from sqlalchemy.orm.attributes import instance_state
 
 from dodeca.kernel.db.bykey import by_key
@@ -83,6 +83,13 @@ class WriteSession(ReadSession):
 
     writes: ClassVar[bool] = True
 
+    def begin_nested(self) -> SessionTransaction:
+        """A savepoint, set now: SQLAlchemy sets it with its own next statement, and would not undo what prepared
+        statements have changed before."""
+        nested = super().begin_nested()
+        self.connection()
+        return nested
+
     def get_locked(self, entity: type[T], ident: Any) -> T | None:
         """The row with this primary key as it is now, or None; nobody else changes it before this unit is over.
 
@@ -133,7 +140,10 @@ class WriteSession(ReadSession):
         all. For rows that everybody counts in: they are written once a commit, and held for a moment only.
 
         An error in it fails as the commit itself would: each unit is then tried in a transaction of its own. `work`
-        cannot ask for more to be done."""
+        cannot ask for more to be done. In a savepoint, which may be rolled back alone, it is done at once."""
+        if self.in_nested_transaction():
+            work(self, [item])
+            return
         self.info.setdefault("before_commit", []).append((work, item))
 
     def endings(self) -> list[Ending]:
