@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +53,38 @@ def test_large_pieces_of_memory_are_given_back() -> None:
 
     assert bytes_kept("") > 8 << 20
     assert bytes_kept("memory.return_large_pieces()") < 4 << 20
+
+
+FILLING = """
+from pathlib import Path
+from dodeca.kernel import memory
+
+def large():
+    return next(int(line.split()[1]) << 10 for line in Path("/proc/self/smaps_rollup").read_text().splitlines()
+                if line.startswith("AnonHugePages"))
+
+kept = [b"%d" % number for number in range(1_000_000)]
+sparse = memory.mmap.mmap(-1, 64 << 20, flags=memory.mmap.MAP_PRIVATE | memory.mmap.MAP_ANONYMOUS)
+for place in range(0, 64 << 20, 1 << 20):
+    sparse[place] = 1
+before, said = large(), memory.use_large_pages()
+print(said, large(), kept == [b"%d" % number for number in range(1_000_000)])
+"""
+
+
+def test_a_heap_that_is_well_filled_lies_in_large_pages() -> None:
+    script = [sys.executable, "-c", FILLING]
+    said, large, is_whole = subprocess.run(script, capture_output=True, check=True, text=True).stdout.split()
+
+    assert is_whole == "True"
+    assert int(said) <= int(large) < 60 << 20  # of what is hardly filled nothing
+    if _can_collapse():
+        assert int(said) > 16 << 20
+
+
+def _can_collapse() -> bool:
+    enabled = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    version = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    assert version is not None
+    is_on = enabled.exists() and "[never]" not in enabled.read_text()
+    return is_on and (int(version[1]), int(version[2])) >= (6, 1)

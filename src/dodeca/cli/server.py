@@ -20,6 +20,7 @@ from granian.server.embed import Server
 
 from dodeca import app as composition
 from dodeca.cli.main import collect_rarely, config_of
+from dodeca.kernel import memory
 from dodeca.kernel.db import migrations
 from dodeca.kernel.http.granian_workers import embedded_worker, process_worker
 from dodeca.kernel.platform import Platform
@@ -83,6 +84,7 @@ async def serve_here(config: Config, host: str, port: int) -> None:
         serving = asyncio.create_task(server.serve(spawn_target=embedded_worker))
         await _until_listening(host, port, serving)
         settle_collector()
+        memory.keep_in_large_pages()
         click.echo(f"Dodeca is ready: {platform.public_url}/")
         sys.stdout.flush()
         await serving
@@ -168,6 +170,7 @@ class _Process:
         async with self.app.lifespan():
             worker = _start_worker(self.platform)
             settle_collector()
+            memory.keep_in_large_pages()
             self.started.set()
             await self.stopping.wait()
             await _stop_worker(worker)
