@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dodeca.kernel.http import Call
 from dodeca.kernel.http.security import PAGE_HEADERS
 
 
@@ -13,3 +14,8 @@ def framed(extra_form_action: str = "") -> dict[str, str]:
     if extra_form_action:
         policy = policy.replace("form-action 'self'", f"form-action 'self' {extra_form_action}")
     return {"Content-Security-Policy": policy, "X-Frame-Options": "ALLOWALL", "Referrer-Policy": "origin"}
+
+
+def is_framed(call: Call) -> bool:
+    """Whether the browser asks for the page to show it inside another, as far as it says so (Fetch Metadata)."""
+    return call.request.headers.get("sec-fetch-dest") in ("iframe", "frame")

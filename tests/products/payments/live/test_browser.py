@@ -93,7 +93,8 @@ def type_card(page: Any, number: str) -> None:
 def test_a_shops_page_takes_a_card_with_3d_secure(browser: Browser, shop: Shop, stall: Any) -> None:
     name = order(shop)
     address = stall(SHOP_PAGE.format(base=f"{shop.url}/payments", key=shop.key[0], order=name))
-    page = browser.new_page(viewport=NARROW)
+    page, complaints = browser.new_page(viewport=NARROW), list[str]()
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.goto(address)
     page.get_by_role("button", name="Pay").click()
     frame = page.frame_locator("iframe[title=Payment]")
@@ -105,6 +106,7 @@ def test_a_shops_page_takes_a_card_with_3d_secure(browser: Browser, shop: Shop, 
     picture(page, "checkout-js-declined-360")
     type_card(frame, "4111 1111 1111 1111")
     frame.get_by_role("button", name="Pay ₹500.00").click()
+    expect(frame.get_by_label("One-time password")).to_be_focused()
     frame.get_by_label("One-time password").fill("12345")
     picture(page, "checkout-js-bank-360")
     frame.get_by_role("button", name="Confirm").click()
@@ -113,6 +115,7 @@ def test_a_shops_page_takes_a_card_with_3d_secure(browser: Browser, shop: Shop, 
     fields = page.evaluate("JSON.parse(document.getElementById('out').textContent.slice(5))")
     assert shop.client.utility.verify_payment_signature(fields)
     assert shop.client.order.fetch(name)["status"] == "paid"
+    assert [said for said in complaints if "402" not in said] == []  # the card that was declined
     page.close()
 
 

@@ -30,7 +30,7 @@ from dodeca.kernel.money import decimal_text, formatted, parse_decimal
 from dodeca.products.payments import flows, links
 from dodeca.products.payments.acting import maybe_acting
 from dodeca.products.payments.banks import BANKS, WALLETS
-from dodeca.products.payments.framing import framed
+from dodeca.products.payments.framing import framed, is_framed
 from dodeca.products.payments.models import Card, Invoice, Merchant, Order, Payment
 from dodeca.products.payments.pages.common import asked, carried
 from dodeca.products.payments.service import (
@@ -333,6 +333,7 @@ def show_bank(session: ReadSession, call: Call, state: FormState) -> Page:
     return Page(
         "payments/bank.html",
         headers=framed(),
+        is_framed=is_framed(call),
         payment=payment,
         shop=merchant.name,
         total=formatted(payment.amount, payment.currency),

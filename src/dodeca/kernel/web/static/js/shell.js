@@ -28,6 +28,9 @@ document.addEventListener("htmx:afterSwap", event => {
   if (invalid) invalid.focus()
 })
 
+// Inside a page of another origin browsers complain of `autofocus` and ignore it: pages for there say `data-focus`.
+document.querySelector("[data-focus]")?.focus()
+
 function reason(xhr) {
   try {
     const problem = JSON.parse(xhr.responseText)
