@@ -90,6 +90,20 @@ def test_a_violated_constraint_becomes_the_products_error_and_leaves_the_unit_us
     assert names(database) == ["A1", "A2"]
 
 
+@pytest.mark.parametrize("how", ["flushed", "stored"])
+def test_what_was_wrong_before_a_claim_is_not_taken_for_it(database: Database, how: str) -> None:
+    database.write(lambda session: sell(session, "A1"))
+
+    def unit(session: WriteSession) -> str:
+        twice = Seat(id=77, name="A1", sold_at=clock.now())
+        session.add(twice) if how == "flushed" else session.store(twice)
+        return sell(session, "A2")
+
+    with pytest.raises(IntegrityError):
+        database.write(unit)
+    assert names(database) == ["A1"]
+
+
 def test_one_of_many_racing_threads_gets_the_seat(database: Database) -> None:
     outcomes: list[str] = []
     start = threading.Barrier(12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
@@ -284,6 +285,23 @@ def test_what_waits_is_refused_before_the_unit_is_over(database: PostgresDatabas
 
     assert database.read(coins) == {"taken": 0}
     assert database.write(lambda session: make(session, "next")) == "next"
+
+
+def test_a_unit_that_goes_on_after_an_error_is_not_told_that_it_is_stored(database: PostgresDatabase) -> None:
+    database.write(lambda session: make(session, "taken"))
+
+    def unit(session: WriteSession) -> str:
+        make(session, "lost")
+        make(session, "taken")
+        with suppress(IntegrityError):
+            coins(session)
+        return "done"
+
+    with pytest.raises(RuntimeError, match="went on"):
+        database.write(unit)
+    with pytest.raises(RuntimeError, match="went on"):
+        asyncio.run(database.awrite(unit))
+    assert database.read(coins) == {"taken": 0}
 
 
 def test_what_waits_is_there_for_whoever_asks_next(database: PostgresDatabase) -> None:

@@ -24,8 +24,9 @@ _SQLITE = re.compile(r"(UNIQUE|CHECK|NOT NULL) constraint failed: (?:index ')?([
 def claiming(session: WriteSession, *tables: type[Model], otherwise: Exception) -> Iterator[None]:
     """Run the block in a savepoint; raise `otherwise` if a unique, check or exclusion constraint of one of `tables`
     refuses it. Violations of other tables, and of foreign keys, stay what they are: defects."""
+    savepoint = session.begin_nested()  # what was wrong before is raised here, and is no claim of the block's
     try:
-        with session.begin_nested():
+        with savepoint:
             yield
             session.flush()
     except IntegrityError as error:

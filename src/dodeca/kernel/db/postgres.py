@@ -88,7 +88,7 @@ class PostgresDatabase:
             end(session, session.endings())
             session.flush()
             if session.in_transaction():
-                postgres_wire.settle(session.connection())  # a refusal while the transaction is there to be rolled back
+                postgres_wire.finish(session.connection())  # a refusal while the transaction is there to be rolled back
             session.commit()
             callbacks = session.committed()
         with self.around_callbacks():

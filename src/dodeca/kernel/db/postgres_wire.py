@@ -312,6 +312,14 @@ def settle(connection: Connection) -> None:
         raise as_sqlalchemys(error, "", connection) from error
 
 
+def finish(connection: Connection) -> None:
+    """The same at the end of a unit of work. Raises RuntimeError for one that went on after an error which had ended
+    its transaction: PostgreSQL would answer its COMMIT with a ROLLBACK, and say nothing more."""
+    settle(connection)
+    if wire_of(connection).is_broken:
+        raise RuntimeError("The unit of work went on after what had undone it.")
+
+
 def settle_before(
     connection: Connection, _cursor: object, statement: str, _values: object, _context: object, _many: bool
 ) -> None:
