@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
+from sqlalchemy import text
+from tests.products.payments.gateway import Shop
 from tests.products.payments.test_disputes import (
     test_an_accepted_dispute_is_taken_off_the_next_settlement,
     test_one_who_shows_a_document_wins,
 )
 from tests.products.payments.test_gateway import (
     _no_exploration,
+    deposit,
     settings,
     shop,
     test_a_capture_that_was_never_answered_is_repeated,
@@ -35,6 +42,10 @@ from tests.products.payments.test_statements import (
 )
 from tests.products.payments.test_subscriptions import test_a_year_from_the_last_of_january_is_billed_to_the_day
 from tests.support import postgres
+
+from dodeca.kernel.db import WriteSession
+from dodeca.products.payments import public
+from dodeca.products.payments.public import Payee
 
 __all__ = [
     "_no_exploration",
@@ -69,3 +80,34 @@ __all__ = [
 def prepared_url(postgres_cluster: postgres.Cluster, postgres_template: str) -> str:
     """A database with all tables on PostgreSQL."""
     return str(postgres_cluster.url(template=postgres_template))
+
+
+def test_a_refund_that_is_asked_for_twice_at_once_goes_back_once(shop: Shop) -> None:
+    db, refunds = shop.platform.db, list[str]()
+    deposit(shop, "anna", 10_000)
+    made = db.write(lambda s: public.create_order(s, Payee("seller", "Seller"), 4000, "INR", "letters:1"))
+    db.write(lambda s: public.charge(s, made.id, "anna"))
+
+    def asking(then: Callable[[], None]) -> None:
+        def unit(session: WriteSession) -> str:
+            refund = public.refund(session, made.id, "r1", 1000)
+            then()
+            return refund
+
+        refunds.append(db.write(unit))
+
+    second = threading.Thread(target=asking, args=(lambda: None,))
+
+    def begin_the_second() -> None:
+        second.start()
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        while not db.read(lambda session: session.scalar(waiting)):
+            time.sleep(0.01)
+
+    asking(begin_the_second)
+    second.join()
+
+    assert len(set(refunds)) == 1
+    assert db.read(lambda s: public.wallet_balance(s, "anna", "INR")).available == 7000

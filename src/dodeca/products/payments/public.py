@@ -176,7 +176,9 @@ def refund(session: WriteSession, order_id: str, reference: str, amount: int | N
     of it (`splits`) gives it back in proportion.
 
     Raises Invalid, Conflict, NotFound, InsufficientFunds."""
-    payment = _good(session, order_id)
+    payment = locked(
+        session, _good(session, order_id).id
+    ).payment  # before anything is looked up: who repeats waits here
     desk = desk_by_id(session, payment.merchant_id, payment.mode)
     known = session.scalar(desk.owned(Refund).where(Refund.payment_id == payment.id, Refund.receipt == reference))
     if known is None:
