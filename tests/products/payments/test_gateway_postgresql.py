@@ -44,8 +44,11 @@ from tests.products.payments.test_subscriptions import test_a_year_from_the_last
 from tests.support import postgres
 
 from dodeca.kernel.db import WriteSession
-from dodeca.products.payments import public
+from dodeca.products.payments import flows, public
+from dodeca.products.payments.acquirers.protocol import CardData
+from dodeca.products.payments.models import Customer
 from dodeca.products.payments.public import Payee
+from dodeca.products.payments.service import tokens
 
 __all__ = [
     "_no_exploration",
@@ -82,32 +85,45 @@ def prepared_url(postgres_cluster: postgres.Cluster, postgres_template: str) -> 
     return str(postgres_cluster.url(template=postgres_template))
 
 
+def twice_at_once(shop: Shop, unit: Callable[[WriteSession], str]) -> list[str]:
+    """Run a unit of work, and it once more while the first is not committed: the second waits for the first."""
+    db, found = shop.platform.db, list[str]()
+    second = threading.Thread(target=lambda: found.append(db.write(unit)))
+
+    def first(session: WriteSession) -> str:
+        made = unit(session)
+        session.flush()
+        second.start()
+        here = "wait_event_type = 'Lock' AND datname = current_database()"
+        waiting = text(f"SELECT count(*) FROM pg_stat_activity WHERE {here}")
+        while second.is_alive() and not db.read(lambda reading: reading.scalar(waiting)):
+            time.sleep(0.01)
+        return made
+
+    found.append(db.write(first))
+    second.join()
+    return found
+
+
 def test_a_refund_that_is_asked_for_twice_at_once_goes_back_once(shop: Shop) -> None:
-    db, refunds = shop.platform.db, list[str]()
+    db = shop.platform.db
     deposit(shop, "anna", 10_000)
     made = db.write(lambda s: public.create_order(s, Payee("seller", "Seller"), 4000, "INR", "letters:1"))
     db.write(lambda s: public.charge(s, made.id, "anna"))
 
-    def asking(then: Callable[[], None]) -> None:
-        def unit(session: WriteSession) -> str:
-            refund = public.refund(session, made.id, "r1", 1000)
-            then()
-            return refund
+    refunds = twice_at_once(shop, lambda s: public.refund(s, made.id, "r1", 1000))
 
-        refunds.append(db.write(unit))
-
-    second = threading.Thread(target=asking, args=(lambda: None,))
-
-    def begin_the_second() -> None:
-        second.start()
-        waiting = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        while not db.read(lambda session: session.scalar(waiting)):
-            time.sleep(0.01)
-
-    asking(begin_the_second)
-    second.join()
-
-    assert len(set(refunds)) == 1
+    assert refunds == refunds[:1] * 2
     assert db.read(lambda s: public.wallet_balance(s, "anna", "INR")).available == 7000
+
+
+def test_a_card_that_is_kept_twice_at_once_has_one_token(shop: Shop) -> None:
+    customer_id = shop.platform.db.write(lambda s: tokens.create_customer(s, shop.desk, {"email": "a@example.org"}).id)
+    facts = flows.card_facts(shop.platform.keyring, CardData("4242424242424242", "123", 12, 2040, "A"))
+
+    def keep(session: WriteSession) -> str:
+        return tokens.add_card(session, shop.desk, session.get_one(Customer, customer_id), facts, {})[0].id
+
+    kept = twice_at_once(shop, keep)
+
+    assert kept == kept[:1] * 2

@@ -17,6 +17,7 @@ from dodeca.products.payments.service.cards import CardFacts
 from dodeca.products.payments.service.cycles import zone_of
 from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.inputs import contact_of, email_of, flag_of, notes_of, text_of
+from dodeca.products.payments.service.rows import made_once
 
 
 def create_customer(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Customer:
@@ -98,7 +99,7 @@ def _renewed(
     same = select(Token).where(Token.customer_id == customer_id, Token.fingerprint == fingerprint)
     token = session.scalar(same)
     if token is None:
-        token = Token(
+        new = Token(
             id=ids.new("token"),
             merchant_id=desk.merchant.id,
             mode=desk.mode,
@@ -107,7 +108,7 @@ def _renewed(
             fingerprint=fingerprint,
             vpa=vpa,
         )
-        session.add(token)
+        token = made_once(session, new, lambda: session.scalar(same))
     token.status, token.used_at = "active", clock.now()
     if card is not None:
         token.card_id = card.id
