@@ -275,6 +275,40 @@ async def test_a_lost_connection_is_made_anew(database: PostgresDatabase) -> Non
     assert sorted(database.read(coins)) == ["after", "before"]
 
 
+@pytest.mark.parametrize("kind", ["thread", "task"])
+def test_who_is_overtaken_finds_the_row_of_who_was_quicker(database: PostgresDatabase, kind: str) -> None:
+    found: list[str] = []
+
+    def find_or_make(session: WriteSession) -> str:
+        known = session.get(Purse, "one")
+        return "found" if known is not None else "made " + make(session, "one")
+
+    def second() -> None:
+        work = database.awrite(find_or_make) if kind == "task" else None
+        found.append(database.write(find_or_make) if work is None else asyncio.run(_awaited(work)))
+
+    thread = threading.Thread(target=second)
+
+    def first(session: WriteSession) -> str:
+        made = find_or_make(session)
+        session.scalar(text("SELECT 1"))  # it is written now
+        thread.start()
+        here = "wait_event_type = 'Lock' AND datname = current_database()"
+        waiting = text(f"SELECT count(*) FROM pg_stat_activity WHERE {here}")
+        while thread.is_alive() and not database.read(lambda reading: reading.scalar(waiting)):
+            pass
+        return made
+
+    found.append(database.write(first))
+    thread.join()
+
+    assert sorted(found) == ["found", "made one"]
+
+
+async def _awaited(work: Coroutine[Any, Any, str]) -> str:
+    return await work
+
+
 def test_what_waits_is_refused_before_the_unit_is_over(database: PostgresDatabase) -> None:
     database.write(lambda session: make(session, "taken"))
 

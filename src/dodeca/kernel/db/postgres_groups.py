@@ -218,7 +218,7 @@ class Groups:
 
     def _disperse(self, group: list[Unit], error: Exception) -> None:
         """Nothing of the group is stored, as far as anybody knows. A unit that was alone has failed by itself, unless
-        it lost a race; what may be stored is not tried again."""
+        it lost a race or was overtaken; what may be stored is not tried again."""
         cause = error.__cause__ if isinstance(error, (_TroubledError, _UndecidedError)) else error
         if isinstance(error, _UndecidedError) and cause is not None:
             self._refuse(group, cause)
@@ -226,7 +226,8 @@ class Groups:
         raced = cause is not None and units.is_repeatable(cause)
         if raced:
             self._apart_until = time.monotonic() + APART_SECONDS
-        if len(group) == 1 and cause is not None and not raced and not units.is_unavailable(cause):
+        again = raced or cause is None or units.is_unavailable(cause) or units.is_overtaken(cause)
+        if len(group) == 1 and cause is not None and not again:
             self._refuse(group, cause)
             return
         log.info("database.group_dispersed", units=len(group), error=str(cause or error)[:200])

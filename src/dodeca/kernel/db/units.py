@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 ATTEMPTS = 6
 REPEATABLE_SQLSTATES = {"40001", "40P01", "55P03"}
+TAKEN_SQLSTATE = "23505"
 FULL_SQLITE_CODES = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -36,6 +37,12 @@ def is_repeatable(error: BaseException) -> bool:
         return True
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_overtaken(error: BaseException) -> bool:
+    """Whether somebody may have stored the same row between this unit's look at it and its writing, so that it finds
+    it when run once more. Only where units run beside each other."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == TAKEN_SQLSTATE
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -89,12 +96,14 @@ def pause(attempt: int) -> None:
 
 
 def repeated(unit: Callable[[], T]) -> T:
-    """Run `unit`, again where it is repeatable; raise the translated error when it is not or stays so."""
+    """Run `unit`, again where it is repeatable, once more where it was overtaken; raise the translated error when it is
+    neither or stays so."""
     for attempt in range(ATTEMPTS):
         try:
             return unit()
         except DBAPIError as error:
-            if not is_repeatable(error) or attempt == ATTEMPTS - 1:
+            again = is_repeatable(error) or (attempt == 0 and is_overtaken(error))
+            if not again or attempt == ATTEMPTS - 1:
                 raise translated(error) from error
             pause(attempt)
     raise AssertionError("unreachable")
