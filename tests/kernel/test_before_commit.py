@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ import pytest
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
+from tests.support.units import together
 
 from dodeca.kernel.db import Database, Model, Prepared, WriteSession
 from dodeca.kernel.errors import Invalid
@@ -53,27 +52,6 @@ def counting(number: int, *, fails: bool = False) -> Callable[[WriteSession], in
         return number
 
     return unit
-
-
-def together(database: Database, units: Sequence[Callable[[WriteSession], Any]]) -> list[Any]:
-    """Run the units of a group: they wait while the database is busy with another."""
-
-    async def run() -> list[Any]:
-        entered, go = threading.Event(), threading.Event()
-
-        def busy(_session: WriteSession) -> None:
-            entered.set()
-            go.wait(10)
-
-        first = asyncio.ensure_future(database.awrite(busy))
-        await asyncio.to_thread(entered.wait, 10)
-        waiting = [asyncio.ensure_future(database.awrite(unit)) for unit in units]
-        await asyncio.sleep(0)
-        go.set()
-        await first
-        return list(await asyncio.gather(*waiting, return_exceptions=True))
-
-    return asyncio.run(run())
 
 
 def tally(database: Database) -> tuple[int, int]:

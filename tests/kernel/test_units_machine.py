@@ -3,13 +3,11 @@ have alone, and its own error, on both engines."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +16,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
+from tests.support.units import together
 
 from dodeca.kernel.db import Database, Model, Prepared, WriteSession
 from dodeca.kernel.errors import Invalid
@@ -130,27 +129,6 @@ def attempt(session: WriteSession, act: Act, names: Callable[[], str]) -> None:
                 raise _GivenUpError
     except (_GivenUpError, Invalid, StaleDataError, IntegrityError):
         pass
-
-
-def together(database: Database, units: Sequence[Callable[[WriteSession], None]]) -> list[Any]:
-    """Run units that have waited for the same moment."""
-
-    async def run() -> list[Any]:
-        entered, go = threading.Event(), threading.Event()
-
-        def busy(_session: WriteSession) -> None:
-            entered.set()
-            go.wait(10)
-
-        first = asyncio.ensure_future(database.awrite(busy))
-        await asyncio.to_thread(entered.wait, 10)
-        waiting = [asyncio.ensure_future(database.awrite(unit)) for unit in units]
-        await asyncio.sleep(0)
-        go.set()
-        await first
-        return list(await asyncio.gather(*waiting, return_exceptions=True))
-
-    return asyncio.run(run())
 
 
 def start_anew(session: WriteSession) -> None:

@@ -32,7 +32,7 @@ WELL_FILLED: Final = 7 / 8
 """What of a large page has to be in use: the rest is memory that the process did not need before."""
 _MAPPINGS: Final = Path("/proc/self/maps")
 _PAGES: Final = Path("/proc/self/pagemap")
-_SAYS: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_ENABLED: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _ABSENT: Final = bytes(range(128))
 """The highest byte of a page in pagemap that is not in memory: bit 63 says that it is."""
 PAUSES: Final = (5.0, 20.0, 80.0, 320.0)
@@ -67,7 +67,7 @@ def use_large_pages() -> int:
     has turned them off, or the kernel cannot do it or does not let itself be asked."""
     large = 0
     with contextlib.suppress(OSError), _PAGES.open("rb", buffering=0) as pages:
-        if mmap.PAGESIZE != _SMALL_PAGE or "[never]" in _SAYS.read_text("ascii"):
+        if mmap.PAGESIZE != _SMALL_PAGE or "[never]" in _ENABLED.read_text("ascii"):
             return 0
         madvise = ctypes.CDLL(None).madvise
         for start in _heap():
@@ -92,8 +92,8 @@ def keep_in_large_pages() -> None:
     """Do that in a thread of its own for as long as the process lives."""
 
     def keep() -> None:
-        for number in itertools.count():
-            time.sleep(PAUSES[min(number, len(PAUSES) - 1)])
+        for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
+            time.sleep(pause)
             use_large_pages()
 
     threading.Thread(target=keep, name="large-pages", daemon=True).start()

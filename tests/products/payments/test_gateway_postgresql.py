@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text
 from tests.products.payments.gateway import Shop
 from tests.products.payments.test_disputes import (
     test_an_accepted_dispute_is_taken_off_the_next_settlement,
@@ -42,6 +39,7 @@ from tests.products.payments.test_statements import (
 )
 from tests.products.payments.test_subscriptions import test_a_year_from_the_last_of_january_is_billed_to_the_day
 from tests.support import postgres
+from tests.support.units import overtaking
 
 from dodeca.kernel.db import WriteSession
 from dodeca.products.payments import flows, public
@@ -86,23 +84,8 @@ def prepared_url(postgres_cluster: postgres.Cluster, postgres_template: str) -> 
 
 
 def twice_at_once(shop: Shop, unit: Callable[[WriteSession], str]) -> list[str]:
-    """Run a unit of work, and it once more while the first is not committed: the second waits for the first."""
-    db, found = shop.platform.db, list[str]()
-    second = threading.Thread(target=lambda: found.append(db.write(unit)))
-
-    def first(session: WriteSession) -> str:
-        made = unit(session)
-        session.flush()
-        second.start()
-        here = "wait_event_type = 'Lock' AND datname = current_database()"
-        waiting = text(f"SELECT count(*) FROM pg_stat_activity WHERE {here}")
-        while second.is_alive() and not db.read(lambda reading: reading.scalar(waiting)):
-            time.sleep(0.01)
-        return made
-
-    found.append(db.write(first))
-    second.join()
-    return found
+    """Run a unit of work, and it once more while the first is not committed."""
+    return overtaking(shop.platform.db, unit, lambda: shop.platform.db.write(unit))
 
 
 def test_a_refund_that_is_asked_for_twice_at_once_goes_back_once(shop: Shop) -> None:

@@ -226,10 +226,11 @@ class Groups:
         raced = cause is not None and units.is_repeatable(cause)
         if raced:
             self._apart_until = time.monotonic() + APART_SECONDS
-        again = raced or cause is None or units.is_unavailable(cause) or units.is_overtaken(cause)
-        if len(group) == 1 and cause is not None and not again:
-            self._refuse(group, cause)
-            return
+        if len(group) == 1 and cause is not None:
+            again = raced or units.is_unavailable(cause) or units.is_overtaken(cause)
+            if not again:
+                self._refuse(group, cause)
+                return
         log.info("database.group_dispersed", units=len(group), error=str(cause or error)[:200])
         for unit in group:
             unit.reset()

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 ATTEMPTS = 6
 REPEATABLE_SQLSTATES = {"40001", "40P01", "55P03"}
-TAKEN_SQLSTATE = "23505"
+UNIQUE_VIOLATION = "23505"
 FULL_SQLITE_CODES = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -42,7 +42,7 @@ def is_repeatable(error: BaseException) -> bool:
 def is_overtaken(error: BaseException) -> bool:
     """Whether somebody may have stored the same row between this unit's look at it and its writing, so that it finds
     it when run once more. Only where units run beside each other."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == TAKEN_SQLSTATE
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION
 
 
 def is_unavailable(error: BaseException) -> bool:
