@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
@@ -32,8 +34,8 @@ from dodeca.kernel.db import (
     metadata,
     open_database,
     queries,
+    sqlite,
 )
-from dodeca.kernel.db.sqlite import CHECKPOINT_ROWS, CHECKPOINT_UNITS
 from dodeca.kernel.errors import Conflict, Invalid, Unavailable
 
 
@@ -312,14 +314,17 @@ def comes_into_the_file(file: Path, seats: int) -> bool:
     return in_file() >= seats
 
 
-def test_the_log_is_copied_into_the_database_although_nobody_waits_for_it(tmp_path: Path) -> None:
+def test_the_log_is_copied_into_the_database_although_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_UNITS", 200)
     file = tmp_path / "seats.sqlite3"
     database = open_database(f"sqlite:///{file}")
     database.write(lambda session: metadata.create_all(session.connection()))
-    for number in range(CHECKPOINT_UNITS):
+    for number in range(200):
         database.write(lambda session, number=number: sell(session, f"A{number}"))  # type: ignore[misc]
 
-    assert comes_into_the_file(file, CHECKPOINT_UNITS - 1)  # another unit made the table
+    assert comes_into_the_file(file, 199)  # another unit made the table
     database.close()
 
 
@@ -327,11 +332,36 @@ def test_what_one_large_unit_wrote_is_copied_at_once(tmp_path: Path) -> None:
     file = tmp_path / "seats.sqlite3"
     database = open_database(f"sqlite:///{file}")
     database.write(lambda session: metadata.create_all(session.connection()))
-    rows = [{"name": f"A{number}", "sold_at": clock.now()} for number in range(CHECKPOINT_ROWS)]
+    rows = [{"name": f"A{number}", "sold_at": clock.now()} for number in range(sqlite.CHECKPOINT_ROWS)]
     database.write(lambda session: session.execute(insert(Seat), rows))
 
-    assert comes_into_the_file(file, CHECKPOINT_ROWS)
+    assert comes_into_the_file(file, sqlite.CHECKPOINT_ROWS)
     database.close()
+
+
+@given(usual=st.integers(20, sqlite.LONGEST_LOG_PAGES))
+def test_little_of_the_log_is_left_to_the_writer(usual: int) -> None:
+    """It copies what nobody has copied when the log is as long as it may be, and whoever writes then waits for it."""
+    before, pages, interval = 0, usual, 1.0
+    left: list[int] = []
+    while len(left) < 5:
+        interval = sqlite.next_interval(pages, before, interval)
+        before, pages = pages, pages + round(usual * interval)
+        if pages > sqlite.LONGEST_LOG_PAGES:
+            left.append(sqlite.LONGEST_LOG_PAGES - before)
+            pages -= sqlite.LONGEST_LOG_PAGES
+
+    assert max(left) <= usual * sqlite.LEAST_INTERVAL + 1
+
+
+def test_a_busy_log_is_copied_a_few_times_before_it_begins_anew() -> None:
+    interval, pages, times = 1.0, 15_000, 0
+    before = 0
+    while pages < sqlite.LONGEST_LOG_PAGES:
+        interval = sqlite.next_interval(pages, before, interval)
+        before, pages, times = pages, pages + round(15_000 * interval), times + 1
+
+    assert times < 10
 
 
 def test_a_full_disk_answers_unavailable_keeps_reading_and_recovers(tmp_path: Path) -> None:

@@ -36,14 +36,17 @@ GROUP_UNITS = 256
 GROUP_SECONDS = 0.025
 QUEUE_UNITS = 20_000
 BUSY_MILLISECONDS = 10_000
-CHECKPOINT_UNITS = 200
+CHECKPOINT_UNITS = 4_000
 CHECKPOINT_ROWS = 20_000
-"""After so many units, or rows that they changed, the log is copied into the database, see `_Checkpoints`."""
+"""After so many units, or rows that they changed, the log is copied into the database, see `_Checkpoints`: a page that
+many of them changed is written once, and a page is most of what a slow disk is asked for."""
 MAPPED_BYTES = 0x7FFF_0000
 """The part of a file that is read where the system holds it, without being copied; SQLite takes no more than this
 (https://www.sqlite.org/mmap.html). It is address space, and counts as memory of the process only as it is touched."""
 LONGEST_LOG_PAGES = 32_768
 """Beyond it (128 MiB) the writer copies what is left itself, so that the log begins anew."""
+LEAST_INTERVAL = 0.05
+"""Of the usual one, where the log is about to be that long."""
 
 
 class SqliteDatabase:
@@ -224,6 +227,8 @@ class _Checkpoints:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._units = self._rows = 0
+        self._interval = 1.0
+        self._pages = 0
         self._due = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -232,7 +237,7 @@ class _Checkpoints:
         """Units were committed that changed so many rows. Called by the writer's thread."""
         self._units += units
         self._rows += rows
-        if self._units < CHECKPOINT_UNITS and self._rows < CHECKPOINT_ROWS:
+        if max(self._units / CHECKPOINT_UNITS, self._rows / CHECKPOINT_ROWS) < self._interval:
             return
         self._units = self._rows = 0
         self._due.set()
@@ -246,7 +251,9 @@ class _Checkpoints:
             while self._due.wait() and not self._closed:
                 self._due.clear()
                 try:
-                    driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                    _busy, pages, copied = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    self._interval = next_interval(pages, self._pages, self._interval)
+                    self._pages = 0 if copied == pages else pages  # whoever writes next begins it anew
                 except sqlite3.Error as error:  # a full disk: the log stays, and the next turn tries again
                     log.warning("database.checkpoint_failed", error=str(error))
 
@@ -256,6 +263,15 @@ class _Checkpoints:
         self._due.set()
         if self._thread is not None:
             self._thread.join()
+
+
+def next_interval(pages: int, before: int, interval: float) -> float:
+    """When to copy the log again, as a part of the usual interval, after one that began when it had `before` pages and
+    ended when it has `pages`: within half of what still fits at most. So little is left to the writer where it begins
+    anew."""
+    grown = pages - before if pages >= before else pages + LONGEST_LOG_PAGES - before
+    usual = max(grown, 1) / interval
+    return min(1.0, max(LEAST_INTERVAL, (LONGEST_LOG_PAGES - pages) / (2 * usual)))
 
 
 class _HalfDoneError(Exception):
