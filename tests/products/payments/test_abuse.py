@@ -80,7 +80,7 @@ def test_a_condition_that_could_take_long_is_neither_saved_nor_asked(condition: 
     with pytest.raises(Invalid, match=r"^This condition does not work: (Loops|Comments)"):
         rules.check_rule(condition, "when")
 
-    assert rules.holds(condition, {}) is False  # one that was saved before
+    assert rules.Facts({}).fulfil(condition) is False  # one that was saved before
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_a_condition_that_could_take_long_is_neither_saved_nor_asked(condition: 
 def test_what_looks_like_a_comment_or_a_loop_may_stand_in_a_text(condition: str, address: str) -> None:
     rules.check_rule(condition, "when")
 
-    assert rules.holds(condition, {"customer": {"email": address}}) is True
-    assert rules.holds(condition, {"customer": {"email": "other@example.org"}}) is False
+    assert rules.Facts({"customer": {"email": address}}).fulfil(condition) is True
+    assert rules.Facts({"customer": {"email": "other@example.org"}}).fulfil(condition) is False

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dodeca.kernel.errors import Invalid
 from dodeca.products.payments.models.gateway import METHODS
 from dodeca.products.payments.service.conditions import (
     EXPRESSION,
@@ -18,7 +19,7 @@ from dodeca.products.payments.service.conditions import (
     expression_of,
     fitting,
 )
-from dodeca.products.payments.service.rules import LONGEST, check_rule, holds
+from dodeca.products.payments.service.rules import LONGEST, Facts, check_rule
 
 
 @st.composite
@@ -69,7 +70,7 @@ def test_what_programs_wrote_means_the_same_once_shown(expression: str, facts: d
     written = expression_of(shown, [""] * len(shown))
 
     assert EXPRESSION not in {condition.fact for condition in shown}
-    assert (holds(expression, facts), holds(written, facts)) == (true, true)
+    assert [Facts(facts).fulfil(one) for one in (expression, written)] == [true, true]
 
 
 def test_an_expression_of_ones_own_is_one_condition_among_others() -> None:
@@ -77,5 +78,26 @@ def test_an_expression_of_ones_own_is_one_condition_among_others() -> None:
 
     expression = expression_of(chosen, ["", ""])
 
-    assert not holds(expression, {"amount": 10, "currency": "INR"})
-    assert holds(expression, {"amount": 10, "currency": "EUR"})
+    assert not Facts({"amount": 10, "currency": "INR"}).fulfil(expression)
+    assert Facts({"amount": 10, "currency": "EUR"}).fulfil(expression)
+
+
+def test_facts_are_the_same_for_each_condition_and_one_that_fails_spoils_none() -> None:
+    known = Facts({"amount": 10})
+
+    met = [known.fulfil(one) for one in ("amount == 10", "amount / 0 == 1", "nothing", "amount < 10", "amount == 10")]
+
+    assert met == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize("expression", ["1 / (amount - 500) > 0", "amount % (amount - 500) == 0"])
+def test_a_payment_that_a_condition_divides_by_zero_for_does_not_fulfil_it(expression: str) -> None:
+    checked = check_rule(expression, "when")
+
+    assert not Facts({"amount": 500}).fulfil(checked)
+
+
+@pytest.mark.parametrize("expression", ["amount / velocity.card_hour > 100", "card.colour == 'red'", "int(1e300) > 1"])
+def test_a_condition_that_ends_in_an_error_is_refused(expression: str) -> None:
+    with pytest.raises(Invalid, match="does not work"):
+        check_rule(expression, "when")

@@ -77,8 +77,9 @@ def assess(session: ReadSession, merchant: Merchant, mode: str, facts: Mapping[s
     if elsewhere:
         score += FROM_ELSEWHERE
         reasons.append(elsewhere)
+    known = rules.Facts(facts)
     for rule in merchant.fraud:
-        if rules.holds(rule["when"], facts):
+        if known.fulfil(rule["when"]):
             reasons.append(f"rule {rule['name']}")
             score = max(score, _WEIGHT.get(rule["action"], 0))
             if ACTIONS.index(rule["action"]) > ACTIONS.index(outcome):

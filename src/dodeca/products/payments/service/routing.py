@@ -110,9 +110,10 @@ def decide(
         key=lambda c: (not c.eligible, -c.score, c.fee, c.acquirer),
     )
     eligible = [c.acquirer for c in ranked if c.eligible]
+    known = rules.Facts(facts)
     for number, rule in enumerate(merchant.routing.get("rules", ())):
         wanted = [name for name in rule["then"] if name in eligible]
-        if wanted and rules.holds(rule["when"], facts):
+        if wanted and known.fulfil(rule["when"]):
             order = [*wanted, *(e for e in eligible if e not in wanted)]
             return Decision(order, ranked, strategy, f"rule {number + 1}", False, 1.0)
     if explore and len(eligible) > 1 and secrets.randbelow(10_000) < EXPLORATION * 10_000:

@@ -24,6 +24,8 @@ SAMPLE: Mapping[str, Any] = {
 CALLED = ("has", "size", "contains", "startsWith", "endsWith", "string", "int", "uint", "double", "in")
 """What a condition may name before a bracket. Loops and regular expressions may take seconds: the engine knows more
 names of them than its documentation."""
+_FAILURES = (ValueError, RuntimeError, TypeError, ArithmeticError, LookupError)
+"""What a condition can end in: a name that is not there, numbers of two kinds, a division by zero."""
 _TEXTS_AND_COMMENTS = re.compile(
     r"""(?xs)
     (?P<comment> // )
@@ -65,7 +67,7 @@ def check_rule(expression: object, field: str) -> str:
         raise Invalid(f"A condition has 1 to {LONGEST} characters.", field=field)
     try:
         result = _program(expression).execute(dict(SAMPLE))
-    except (ValueError, RuntimeError, TypeError) as error:
+    except _FAILURES as error:
         first = str(error).split("\n")[0][:200]
         raise Invalid(f"This condition does not work: {first}", field=field) from error
     if not isinstance(result, bool):
@@ -73,9 +75,22 @@ def check_rule(expression: object, field: str) -> str:
     return expression
 
 
-def holds(expression: str, facts: Mapping[str, Any]) -> bool:
-    """Whether a checked condition is true of a payment. One that fails on it is not."""
-    try:
-        return _program(expression).execute({**SAMPLE, **facts}) is True
-    except (ValueError, RuntimeError, TypeError):
-        return False
+class Facts:
+    """What is known of a payment, for conditions: made ready once for all of a merchant's, which takes a hundred times
+    what one of them does. Made ready by the first, as few merchants have any."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = facts
+        self._ready: Any = None
+
+    def fulfil(self, expression: str) -> bool:
+        """Whether a checked condition is true of the payment. One that fails on it is not."""
+        try:
+            program = _program(expression)
+            if self._ready is None:
+                import cel
+
+                self._ready = cel.Context({**SAMPLE, **self._facts})
+            return program.execute(self._ready) is True
+        except _FAILURES:
+            return False
