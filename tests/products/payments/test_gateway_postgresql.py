@@ -44,9 +44,9 @@ from tests.support.units import overtaking
 from dodeca.kernel.db import WriteSession
 from dodeca.products.payments import flows, public
 from dodeca.products.payments.acquirers.protocol import CardData
-from dodeca.products.payments.models import Customer
+from dodeca.products.payments.models import Customer, Order, QrCode, VirtualAccount
 from dodeca.products.payments.public import Payee
-from dodeca.products.payments.service import tokens
+from dodeca.products.payments.service import receivers, tokens
 
 __all__ = [
     "_no_exploration",
@@ -110,3 +110,47 @@ def test_a_card_that_is_kept_twice_at_once_has_one_token(shop: Shop) -> None:
     kept = twice_at_once(shop, keep)
 
     assert kept == kept[:1] * 2
+
+
+def test_a_transfer_that_is_told_twice_at_once_is_one_payment(shop: Shop) -> None:
+    order = shop.order(5000)
+
+    def told(session: WriteSession) -> str:
+        own = session.get_one(Order, order.id)
+        return receivers.credit(session, shop.desk, 5000, "INR", reference="UTR1", payer="Asha", order=own).id
+
+    booked = twice_at_once(shop, told)
+
+    assert booked == booked[:1] * 2
+
+
+def test_transfers_to_one_account_at_once_are_all_in_its_sum(shop: Shop) -> None:
+    db, values = shop.platform.db, {"receivers": {"types": ["bank_account"]}}
+    account_id = db.write(lambda s: receivers.create_account(s, shop.desk, values).id)
+
+    def credit(session: WriteSession, reference: str) -> str:
+        account = session.get_one(VirtualAccount, account_id)
+        receivers.credit(session, shop.desk, 5000, "INR", reference=reference, payer="Asha", account=account)
+        return reference
+
+    overtaking(db, lambda s: credit(s, "UTR1"), lambda: db.write(lambda s: credit(s, "UTR2")))
+
+    assert db.read(lambda s: s.get_one(VirtualAccount, account_id)).amount_paid == 10_000
+
+
+def test_payments_with_one_code_at_once_are_all_in_its_sum(shop: Shop) -> None:
+    db = shop.platform.db
+    code_id = db.write(lambda s: receivers.create_qr(s, shop.desk, {"type": "upi_qr", "usage": "multiple_use"}).id)
+
+    def pay(session: WriteSession) -> str:
+        code = session.get_one(QrCode, code_id)
+        order = receivers.qr_order(session, code, 5000)
+        made = receivers.credit(
+            session, shop.desk, 5000, "INR", reference=order.id, payer="Asha", from_vpa="asha@upi", order=order
+        )
+        return made.id
+
+    twice_at_once(shop, pay)
+
+    row = db.read(lambda s: s.get_one(QrCode, code_id))
+    assert (row.received_count, row.received_amount) == (2, 10_000)

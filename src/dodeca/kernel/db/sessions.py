@@ -72,10 +72,13 @@ class ReadSession(Session):
 
     def get_one(self, entity: type[T], ident: Any, **options: Any) -> T:  # type: ignore[override]
         """The row with this primary key. Raises NoResultFound."""
-        found = self.get(entity, ident, **options)
-        if found is None:
-            raise NoResultFound(f"There is no {entity.__name__} with this key.")
-        return found
+        return _there(self.get(entity, ident, **options), entity)
+
+
+def _there(found: T | None, entity: type[T]) -> T:
+    if found is None:
+        raise NoResultFound(f"There is no {entity.__name__} with this key.")
+    return found
 
 
 class WriteSession(ReadSession):
@@ -102,6 +105,10 @@ class WriteSession(ReadSession):
         if found is not None:
             self.hold(found)
         return found
+
+    def get_one_locked(self, entity: type[T], ident: Any) -> T:
+        """The same of a row that is there. Raises NoResultFound."""
+        return _there(self.get_locked(entity, ident), entity)
 
     def held(self, entity: type[T], ident: Any) -> T | None:
         """The row, where this unit has locked or stored it already. Asks nobody."""

@@ -270,7 +270,7 @@ class JobRunner:
         self.platform.count_job(job.name, "failed")
 
         def record(session: WriteSession) -> None:
-            row = session.get(QueuedJob, job_id, with_for_update=True)
+            row = session.get_locked(QueuedJob, job_id)
             if row is None or (owner is not None and row.owner != owner):
                 return
             row.attempts += 1
@@ -288,7 +288,7 @@ class JobRunner:
 
 def retry_dead(session: WriteSession, job_id: str) -> bool:
     """Give a dead job its attempts back; gives whether there was one."""
-    row = session.get(QueuedJob, job_id, with_for_update=True)
+    row = session.get_locked(QueuedJob, job_id)
     if row is None or row.state != "dead":
         return False
     row.state, row.attempts, row.run_at = "queued", 0, clock.now()

@@ -284,7 +284,7 @@ async def charge(platform: Platform, order_id: str, account_id: str, method_id: 
     """Charge an order to a saved method, unless it was tried before: a repeated job must not charge twice."""
 
     def begin(session: WriteSession) -> Step | None:
-        order = session.get_one(Order, order_id, with_for_update=True)
+        order = session.get_one_locked(Order, order_id)
         if order.attempts or order.status == "paid":
             return None
         desk = desk_by_id(session, order.merchant_id, order.mode)

@@ -58,7 +58,7 @@ def carry_out(session: WriteSession, account_id: str, products: Iterable[Callabl
     """Delete an account that is due: every product first, then what accounts hold. The empty row stays.
 
     `products` are the manifests' `account_delete`. Gives whether there was something to do."""
-    account = session.get(Account, account_id, with_for_update=True)
+    account = session.get_locked(Account, account_id)
     if account is None or account.deleted_at is not None:
         return False
     if account.deletion_due_at is None or account.deletion_due_at > clock.now():

@@ -197,7 +197,7 @@ def wants_limits(session: ReadSession, account_id: str) -> bool:
 
 def visit(session: WriteSession, account_id: str) -> None:
     """Note that a member reads now. Raises KeptAway once `maxvisit` minutes are over, for `minaway` minutes."""
-    row = session.get(Member, account_id, with_for_update=True)
+    row = session.get_locked(Member, account_id)
     if row is None or not row.noprocrast:
         return
     now = clock.now()

@@ -106,7 +106,7 @@ def current(session: ReadSession) -> Rules:
 
 def change(session: WriteSession, admin_id: str, changes: Mapping[str, Any], reason: str = "") -> Rules:
     """Set what is given; a `preset` replaces what was set before. Logged. Raises Invalid."""
-    row = session.get(SiteSettings, 1, with_for_update=True)
+    row = session.get_locked(SiteSettings, 1)
     before = {} if row is None or "preset" in changes else dict(row.values)
     values = {**before, **changes}
     rules = rules_of(values)

@@ -230,7 +230,7 @@ async def advance_clock(call: Calling, clock_id: FromPath[str], data: JSONBody[A
     def move(session: WriteSession) -> datetime:
         desk = desk_of(session, call)
         _in_test(desk)
-        row = session.get(TestClock, clock_id, with_for_update=True)
+        row = session.get_locked(TestClock, clock_id)
         if row is None or row.merchant_id != desk.merchant.id:
             raise NotFound("There is no such clock.")
         if not 0 <= data.seconds <= LONGEST_ADVANCE.total_seconds():

@@ -248,7 +248,7 @@ def change_now(session: WriteSession, desk: Desk, row: Subscription, values: Any
 
 
 def _captured(session: WriteSession, desk: Desk, order: Order, payment: Payment) -> None:
-    invoice = session.get_one(Invoice, order.source_id, with_for_update=True)
+    invoice = session.get_one_locked(Invoice, order.source_id)
     if invoice.subscription_id is None or invoice.status not in ("issued", "partially_paid"):
         return
     payment.invoice_id, payment.subscription_id = invoice.id, invoice.subscription_id

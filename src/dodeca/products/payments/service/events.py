@@ -138,10 +138,10 @@ def replay(session: WriteSession, desk: Desk, event_id: str) -> int:
 
 def delivered(session: WriteSession, delivery_id: str, status: int | None, error: str | None) -> str | None:
     """Record a sending; gives an address to alert when the webhook was turned off by it: its own, or the merchant's."""
-    row = session.get(Delivery, delivery_id, with_for_update=True)
+    row = session.get_locked(Delivery, delivery_id)
     if row is None or row.state != "waiting":
         return None
-    hook = session.get_one(Webhook, row.webhook_id, with_for_update=True)
+    hook = session.get_one_locked(Webhook, row.webhook_id)
     row.attempts += 1
     row.last_status, row.last_error, row.updated_at = status, error, clock.now()
     if status is not None and 200 <= status < 300:

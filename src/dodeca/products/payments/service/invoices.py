@@ -168,7 +168,7 @@ def edit(session: WriteSession, desk: Desk, row: Invoice, values: Mapping[str, A
     if set(values) - allowed:
         raise Invalid("An issued invoice keeps its customer, lines and amount.", field=min(set(values) - allowed))
     _fill(session, desk, row, values)
-    order = session.get_one(Order, row.order_id, with_for_update=True)
+    order = session.get_one_locked(Order, row.order_id)
     order.partial_payment, order.expires_at = row.partial_payment, row.expire_by
     return row
 
@@ -228,7 +228,7 @@ def cancel(session: WriteSession, desk: Desk, row: Invoice) -> Invoice:
 
 def _close_order(session: WriteSession, row: Invoice) -> None:
     if row.order_id is not None:
-        session.get_one(Order, row.order_id, with_for_update=True).expires_at = clock.now()
+        session.get_one_locked(Order, row.order_id).expires_at = clock.now()
 
 
 def delete(session: WriteSession, row: Invoice) -> None:
@@ -285,7 +285,7 @@ def mark_paid(session: WriteSession, desk: Desk, row: Invoice, order: Order | No
 
 
 def _captured(session: WriteSession, desk: Desk, order: Order, payment: Payment) -> None:
-    row = session.get(Invoice, order.source_id, with_for_update=True)
+    row = session.get_locked(Invoice, order.source_id)
     if row is not None and row.status in OPEN:
         payment.invoice_id = row.id
         mark_paid(session, desk, row, order, payment)

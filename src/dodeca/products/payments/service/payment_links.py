@@ -116,7 +116,7 @@ def _media(raw: object) -> dict[str, bool]:
 def edit(session: WriteSession, desk: Desk, row: PaymentLink, values: Mapping[str, Any]) -> PaymentLink:
     """Change what may be changed while it is open. Raises Conflict, Invalid."""
     _open(row)
-    order = session.get_one(Order, row.order_id, with_for_update=True)
+    order = session.get_one_locked(Order, row.order_id)
     if "accept_partial" in values:
         order.partial_payment = flag_of(values["accept_partial"], "accept_partial")
     if "expire_by" in values:
@@ -147,7 +147,7 @@ def cancel(session: WriteSession, desk: Desk, row: PaymentLink) -> PaymentLink:
 
 
 def _close(session: WriteSession, desk: Desk, row: PaymentLink, status: str) -> None:
-    order = session.get_one(Order, row.order_id, with_for_update=True)
+    order = session.get_one_locked(Order, row.order_id)
     states.move("link", row, status)
     order.expires_at = clock.now()
     row.updated_at = clock.now()

@@ -98,7 +98,7 @@ def begin(session: WriteSession, payout: Payout) -> None:
 
 def hand_over(session: WriteSession, payout_id: str) -> None:
     """Give a payout to the bank. The bank is simulated: it takes all but accounts that end in 0000, which come back."""
-    payout = session.get_one(Payout, payout_id, with_for_update=True)
+    payout = session.get_one_locked(Payout, payout_id)
     if payout.status not in ("created", "initiated"):
         return
     if payout.status == "created":

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import bindparam, func, literal_column, select
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import billing_entities, entities, hooks, ids
@@ -123,7 +123,7 @@ def qr_order(session: WriteSession, row: QrCode, amount: int | None) -> Order:
 
 
 def _qr_captured(session: WriteSession, desk: Desk, order: Order, payment: Payment) -> None:
-    row = session.get_one(QrCode, order.source_id, with_for_update=True)
+    row = session.get_one_locked(QrCode, order.source_id)
     row.received_amount += payment.amount
     row.received_count += 1
     if row.usage == "single_use" and row.status == "active":
@@ -243,6 +243,16 @@ def close_account(session: WriteSession, row: VirtualAccount) -> VirtualAccount:
     return row
 
 
+_credited = Prepared(
+    select(Payment.id).where(
+        Payment.merchant_id == bindparam("merchant_id"),
+        Payment.mode == bindparam("mode"),
+        Payment.acquirer == literal_column(f"'{BANK}'"),  # as the index has it
+        func.coalesce(Payment.acquirer_reference, literal_column("''")) == bindparam("reference"),
+    )
+)
+
+
 def credit(
     session: WriteSession,
     desk: Desk,
@@ -261,21 +271,19 @@ def credit(
 
     The same `reference` gives the first payment again. Raises Conflict for an order that does not want the amount, a
     closed account, a foreign payer."""
-    same = (
-        Payment.acquirer == literal_column(f"'{BANK}'"),
-        func.coalesce(Payment.acquirer_reference, literal_column("''")) == reference,  # as the index has it
-    )
-    known = session.scalar(desk.owned(Payment).where(*same))
+    if order is not None:
+        order = desk.lock(session, Order, order.id)  # before looking: whoever books the same transfer holds it
+    known = _credited.first(session, merchant_id=desk.merchant.id, mode=desk.mode, reference=reference)
     if known is not None:
-        return known
+        return session.get_one(Payment, known[0])
     if account is not None:
         _check_credit(account, from_account)
         order = _order_of(session, desk, account, amount, currency)
     if order is None:
         raise Invalid("A transfer is for an order or a virtual account.", field="reference")
-    order = session.get_one(Order, order.id, with_for_update=True, populate_existing=True)
     _check_wanted(order, amount, currency)
-    payment = Payment(
+    payment = session.fresh(
+        Payment,
         id=ids.new("pay"),
         merchant_id=desk.merchant.id,
         mode=desk.mode,
@@ -292,16 +300,11 @@ def credit(
         description=order.description,
         risk={"score": 0, "outcome": "allow", "reasons": []},
         auto_capture=True,
-        acquirer=BANK,
-        acquirer_reference=reference,
         created_at=clock.now(),
     )
-    with claiming(session, Payment, otherwise=Conflict("This transfer is being booked already.", field="reference")):
-        session.add(payment)
     order.attempts += 1
     if order.status == "created":
         order.status = "attempted"
-    session.flush()
     attempts.authorise(session, Work(desk, payment, order), BANK, reference)
     return payment
 
@@ -353,7 +356,7 @@ def account_by_number(session: ReadSession, number: str) -> VirtualAccount:
 
 
 def _account_captured(session: WriteSession, desk: Desk, order: Order, payment: Payment) -> None:
-    row = session.get_one(VirtualAccount, order.source_id, with_for_update=True)
+    row = session.get_one_locked(VirtualAccount, order.source_id)
     row.amount_paid += payment.amount
     session.flush()
     told = {"payment": entities.payment(payment), "virtual_account": billing_entities.virtual_account(row)}

@@ -137,7 +137,7 @@ def of_payment(session: ReadSession, payment_id: str) -> list[tuple[Split, int]]
 
 def _locked(session: WriteSession, payment_id: str) -> list[Split]:
     mine = select(Split).where(Split.payment_id == payment_id).order_by(Split.id)
-    return list(session.scalars(mine.with_for_update()))
+    return list(session.scalars(mine.with_for_update().execution_options(populate_existing=True)))
 
 
 def _refunded(session: WriteSession, payment_id: str, but: str) -> int:

@@ -157,7 +157,7 @@ def delete_addon(session: WriteSession, addon: Addon) -> None:
 
 def locked(session: WriteSession, subscription_id: str) -> Subscription:
     """The row, locked and fresh. Raises NotFound."""
-    row = session.get(Subscription, subscription_id, with_for_update=True, populate_existing=True)
+    row = session.get_locked(Subscription, subscription_id)
     if row is None:
         raise NotFound("The id provided does not exist", field="id")
     return row

@@ -137,7 +137,7 @@ async def verify(shortener: Shortener, actor: Principal, host: str, *, approve: 
 
 
 def _activate(session: WriteSession, shortener: Shortener, domain_id: int, approved_by: str | None) -> Domain:
-    row = session.get(Domain, domain_id, with_for_update=True)
+    row = session.get_locked(Domain, domain_id)
     if row is None:
         raise NotFound("There is no such domain.")
     now = clock.now()
@@ -157,7 +157,7 @@ def due_for_check(session: ReadSession, limit: int = 50) -> Sequence[Domain]:
 
 def record_check(session: WriteSession, shortener: Shortener, domain_id: int, found: bool | None) -> bool:
     """Note what the daily check found; gives whether the domain is no longer served."""
-    row = session.get(Domain, domain_id, with_for_update=True)
+    row = session.get_locked(Domain, domain_id)
     if row is None or row.active_since is None:
         return False
     row.checked_at = clock.now()

@@ -110,7 +110,7 @@ def set_member(session: WriteSession, actor: Principal, group_id: str, username:
     )
     if account is None:
         raise Invalid("There is no account of this name.", field="username")
-    row = session.get(GroupMember, (group.id, account.id), with_for_update=True)
+    row = session.get_locked(GroupMember, (group.id, account.id))
     if row is None:
         row = GroupMember(group_id=group.id, account_id=account.id, role=role)
         with claiming(session, GroupMember, otherwise=Conflict("This member was just added.", field="username")):

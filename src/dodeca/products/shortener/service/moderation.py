@@ -61,7 +61,7 @@ def handle(
     """Close a report: `dismissed`, or `disabled`, which stops the link. Raises NotFound, Invalid."""
     if outcome not in OUTCOMES:
         raise Invalid(f"An outcome is one of: {', '.join(OUTCOMES)}.", field="outcome")
-    row = session.get(Report, report_id, with_for_update=True)
+    row = session.get_locked(Report, report_id)
     if row is None:
         raise NotFound("There is no such report.")
     if row.handled_at is None:
@@ -81,7 +81,7 @@ def set_disabled(
     disabled: bool = True,
 ) -> Link:
     """Stop a link, or let it go on. Raises NotFound."""
-    link = session.get(Link, int(link_id), with_for_update=True)
+    link = session.get_locked(Link, int(link_id))
     if link is None or link.deleted_at is not None:
         raise NotFound(links.NO_LINK)
     if (link.disabled_reason is not None) != disabled:
