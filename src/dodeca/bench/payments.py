@@ -1,5 +1,5 @@
 """Payments: order, authorisation and capture over HTTP, beside what the disk can commit and beside localstripe, which
-keeps everything in memory and a pickle; then an audit of the books.
+keeps everything in memory and a pickle; a bank's statement, routing and `checkout.js`; then an audit of the books.
 
 Options: `--clients 1,16`, how many merchants' programs ask at once; `--preload N`, captured payments that are there
 before (default 0; a million is what the specification wants to be no slower): the same is then measured without them
@@ -32,7 +32,7 @@ import httpx
 import msgspec
 
 from dodeca.bench.harness import Result, Say, compared, cpu_seconds, free_port, loading, median, process
-from dodeca.bench.parts import postgres
+from dodeca.bench.parts import payments_desk, postgres
 from dodeca.bench.parts.payments_copies import multiply
 from dodeca.kernel.errors import Invalid
 
@@ -93,7 +93,7 @@ def run(*, runs: int, seconds: float, options: Mapping[str, str], say: Say) -> l
             results += [_rated(ours[0], count, commits), *ours[1:], *theirs.get(count, ())]
             if preload:
                 results += _flat(before[count], ours, preload)
-        results.append(_audit(data))
+        results += [*_desk(data, programs[0], say), _audit(data)]
     if with_postgres and postgres.binaries() is None:
         say("PostgreSQL's server is not installed: measured on SQLite alone.")
     elif with_postgres:
@@ -189,10 +189,11 @@ def server(data: Path, database_url: str = "") -> Iterator[tuple[str, int]]:
 def _programs(data: Path, database_url: str = "") -> list[Program]:
     """Merchants with a key each; their server is gone afterwards."""
     with server(data, database_url) as (url, _):
-        return [_program(url, f"bench{number}") for number in range(PROGRAMS)]
+        return [registered(url, f"bench{number}") for number in range(PROGRAMS)]
 
 
-def _program(url: str, name: str) -> Program:
+def registered(url: str, name: str) -> Program:
+    """A new account, which is a merchant with its first call, and its key."""
     account = {"username": name, "password": PASSWORD, "email": f"{name}@example.org"}
     made = httpx.post(f"{url}/api/accounts/register", json=account).raise_for_status().json()
     body = {"name": "bench", "scopes": ["payments"]}
@@ -411,6 +412,16 @@ def _beside(other: tuple[str, int], ours: Result, count: int, runs: int, seconds
     theirs = [msgspec.structs.replace(result, name=f"localstripe: {result.name}") for result in (found[0], *found[-2:])]
     name = f"{ours.name}, times localstripe's"
     return [*theirs, compared(name, [ours.value], [found[0].value], at_least=PEER_TIMES)]
+
+
+def _desk(data: Path, program: Program, say: Say) -> list[Result]:
+    """What else a merchant's day takes."""
+    with opened(data) as platform:
+        raw = payments_desk.statement(platform, program.account)
+        decided = payments_desk.decided(platform, program.account)
+    with server(data) as (url, _):
+        key = (program.key, program.secret)
+        return [*payments_desk.imported(url, key, raw, say), decided, payments_desk.loaded(url)]
 
 
 def _audit(data: Path, database_url: str = "") -> Result:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from stdnum.iso11649 import is_valid as is_creditor_reference
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.db import Prepared, ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, DodecaError, NotFound, Unprocessable
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import (
@@ -33,13 +33,21 @@ from dodeca.products.payments.service.desk import Desk
 from dodeca.products.payments.service.statements.comparing import midnight
 from dodeca.products.payments.service.statements.parsed import Line, Statement
 
-CHUNK = 1000
-"""Lines a unit of work: other writers get their turn in between."""
+CHUNK = 500
+"""Lines a unit of work, each of which may pay an order: other writers get their turn in between."""
 NEAR = timedelta(days=5)
 """How far a booking may lie from what it is suggested for."""
 _TOKEN = re.compile(r"[A-Za-z0-9_]{8,40}")
 _OURS = re.compile(r"[A-Z0-9]{12}|(pout|order)_[A-Za-z0-9]{14}|2223330\d{9}")
 """A settlement's number, a payout, an order, a virtual account."""
+_lines = cast(Table, StatementLine.__table__)
+_settling = Prepared(select(_lines.c.id).where(_lines.c.settles == bindparam("settles")), autoflush=False)
+_found = Prepared(
+    update(_lines)
+    .where(_lines.c.id == bindparam("line_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("status", "matched_to", "settles", "suggested")}),
+    autoflush=False,
+)
 
 
 @dataclass(slots=True)
@@ -203,12 +211,12 @@ def _take(session: WriteSession, desk: Desk, row: dict[str, Any], target: Any) -
             matched = _credit(session, desk, row, target)
     except DodecaError:
         return False
-    _set(session, row["id"], status="matched", matched_to=matched, settles=settles, suggested=None)
+    _set(session, row["id"], status="matched", matched_to=matched, settles=settles)
     return True
 
 
 def _is_taken(session: ReadSession, target_id: str) -> bool:
-    return session.scalar(select(StatementLine.id).where(StatementLine.settles == target_id)) is not None
+    return _settling.first(session, settles=target_id) is not None
 
 
 def _credit(session: WriteSession, desk: Desk, row: dict[str, Any], target: Any) -> str:
@@ -250,8 +258,17 @@ def _suggest(session: WriteSession, row: dict[str, Any], settled: dict[tuple[int
             return
 
 
-def _set(session: WriteSession, line_id: str, **values: Any) -> None:
-    session.execute(update(StatementLine).where(StatementLine.id == line_id).values(**values))
+def _set(
+    session: WriteSession,
+    line_id: str,
+    *,
+    status: str,
+    matched_to: str | None = None,
+    settles: str | None = None,
+    suggested: str | None = None,
+) -> None:
+    found = {"matched_to": matched_to, "settles": settles, "suggested": suggested}
+    _found.put(session, {"line_id": line_id, "new_status": status, **{f"new_{k}": v for k, v in found.items()}})
 
 
 def match_by_hand(session: WriteSession, desk: Desk, line_id: str, entity_id: str) -> StatementLine:
@@ -264,7 +281,7 @@ def match_by_hand(session: WriteSession, desk: Desk, line_id: str, entity_id: st
     row = {c.name: getattr(line, c.name) for c in cast(Table, StatementLine.__table__).columns}
     target = _entity(session, desk, entity_id)
     if isinstance(target, Payment):
-        _set(session, line.id, status="matched", matched_to=target.id, suggested=None)
+        _set(session, line.id, status="matched", matched_to=target.id)
     elif not _take(session, desk, row, target):
         raise Conflict("The amount or the state of this does not fit the line.", field="entity_id")
     session.flush()
