@@ -266,15 +266,15 @@ class _Folder:
         """The song of a file, and whether it is new."""
         library_key = f"l:{self.folder.id}"
         same = session.scalar(select(Song).where(Song.library_key == library_key, Song.audio_hash == audio.audio_hash))
-        if same is None:
-            same = self._replaced(session, audio, tags, before, gone)
-            if same is not None:
-                songs.set_audio(session, same, audio, touched=touched)
-        if same is None:
+        known = same or self._replaced(session, audio, tags, before, gone)
+        if known is None:
             return songs.add(session, None, tags, audio=audio, touched=touched), True
-        with songs.changing(session, [same.id], within=touched):
-            self._follow(session, same, audio, tags, touched)
-        return same, False
+        song = session.get_one_locked(Song, known.id)  # as it is now: listens count in it, people change its tags
+        if same is None:
+            songs.set_audio(session, song, audio, touched=touched)
+        with songs.changing(session, [song.id], within=touched):
+            self._follow(session, song, audio, tags, touched)
+        return song, False
 
     def _follow(self, session: WriteSession, song: Song, audio: Audio, tags: Tags, touched: Touched) -> None:
         """Let a known song follow its file: to another place, to other tags, or onto a further album."""
