@@ -22,7 +22,9 @@ from dodeca.kernel.platform import Platform
 from dodeca.products.payments import acquirers, flows, invariants
 from dodeca.products.payments.models import (
     Merchant,
+    Order,
     Payout,
+    QrCode,
     Refund,
     RoutingDecision,
     Settlement,
@@ -33,6 +35,7 @@ from dodeca.products.payments.service import (
     events,
     ledger,
     purse,
+    receivers,
     recon,
     refunds,
     risk,
@@ -431,6 +434,48 @@ def test_twenty_payers_of_one_order_at_once_pay_it_once(shop: Shop) -> None:
     assert len(captured) == 1
     assert shop.fresh_order(order).amount_paid == 50_000
     assert earned(shop) == 50_000 - 1180
+
+
+def a_code(shop: Shop, usage: str) -> QrCode:
+    values = {"type": "upi_qr", "usage": usage, "fixed_amount": True, "payment_amount": 50_000}
+    return shop.platform.db.write(lambda s: receivers.create_qr(s, shop.desk, values))
+
+
+def scanned(shop: Shop, code: QrCode) -> Order:
+    return shop.platform.db.write(lambda s: receivers.qr_order(s, s.get_one(QrCode, code.id), None))
+
+
+def test_twenty_payers_with_a_code_for_one_payment_at_once_pay_it_once(shop: Shop) -> None:
+    code = a_code(shop, "single_use")
+    waiting = [scanned(shop, code) for _ in range(20)]
+
+    results = at_once(lambda: shop.pay(order_id=waiting.pop().id))
+
+    assert sorted(getattr(r, "status", str(r)) for r in results) == ["captured"] + ["refunded"] * 19
+    assert earned(shop) == 50_000 - 1180
+    row = shop.platform.db.read(lambda s: s.get_one(QrCode, code.id))
+    assert (row.received_count, row.received_amount, row.close_reason) == (1, 50_000, "paid")
+
+
+def test_a_payment_that_comes_after_its_code_was_closed_is_given_back(shop: Shop) -> None:
+    code = a_code(shop, "multiple_use")
+    first, late = scanned(shop, code), scanned(shop, code)
+    shop.pay(order_id=first.id)
+    shop.platform.db.write(lambda s: receivers.close_qr(s, s.get_one(QrCode, code.id)))
+
+    assert shop.pay(order_id=late.id).status == "refunded"
+
+
+def test_a_code_for_one_payment_takes_none_while_another_is_being_captured(shop: Shop) -> None:
+    code = a_code(shop, "single_use")
+    first, second = scanned(shop, code), scanned(shop, code)
+    payment = shop.pay(order_id=first.id, capture=False)
+    shop.platform.db.write(lambda s: captures.request(s, shop.desk, payment.id, None, None).kind)  # nobody answers yet
+
+    assert shop.pay(order_id=second.id).status == "refunded"
+    clock.advance(60)
+    shop.work()
+    assert shop.payment(payment.id).status == "captured"
 
 
 def deposit(shop: Shop, account: str, amount: int) -> None:

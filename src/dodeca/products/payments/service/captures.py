@@ -65,9 +65,9 @@ def request(session: WriteSession, desk: Desk, payment_id: str, amount: int | No
 
 
 def begin(session: WriteSession, work: Work) -> Step:
-    """Intend to capture. The loser of a race for an order is voided."""
+    """Intend to capture. The loser of a race for an order, or for what it is for, is voided."""
     payment, order = work.payment, work.order
-    if order is not None and payment.amount > orders.left(order):
+    if order is not None and (payment.amount > orders.left(order) or not hooks.takes(session, order, payment)):
         void(session, payment)
         return Step("done", payment.id, work)
     if order is not None:

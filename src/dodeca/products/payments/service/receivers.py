@@ -122,6 +122,27 @@ def qr_order(session: WriteSession, row: QrCode, amount: int | None) -> Order:
     return orders.create(session, desk_by_id(session, row.merchant_id, row.mode), request)
 
 
+def _qr_takes(session: WriteSession, order: Order, payment: Payment) -> bool:
+    """Not when it is closed, nor when it is for one payment and another is being captured: each has its own order."""
+    row = session.get_one_locked(QrCode, order.source_id)
+    if row.status != "active" or row.usage != "single_use":
+        return row.status == "active"
+    return _capturing_with.first(session, code_id=row.id, payment_id=payment.id) is None
+
+
+_capturing_with = Prepared(
+    select(Payment.id)
+    .join(Order, Order.id == Payment.order_id)
+    .where(
+        Order.source == literal_column("'qr_code'"),
+        Order.source_id == bindparam("code_id"),
+        Payment.capturing_at.is_not(None),
+        Payment.id != bindparam("payment_id"),
+    ),
+    autoflush=False,
+)
+
+
 def _qr_captured(session: WriteSession, desk: Desk, order: Order, payment: Payment) -> None:
     row = session.get_one_locked(QrCode, order.source_id)
     row.received_amount += payment.amount
@@ -281,7 +302,6 @@ def credit(
         order = _order_of(session, desk, account, amount, currency)
     if order is None:
         raise Invalid("A transfer is for an order or a virtual account.", field="reference")
-    _check_wanted(order, amount, currency)
     payment = session.fresh(
         Payment,
         id=ids.new("pay"),
@@ -302,6 +322,7 @@ def credit(
         auto_capture=True,
         created_at=clock.now(),
     )
+    _check_wanted(session, order, payment)
     order.attempts += 1
     if order.status == "created":
         order.status = "attempted"
@@ -309,9 +330,10 @@ def credit(
     return payment
 
 
-def _check_wanted(order: Order, amount: int, currency: str) -> None:
-    due = order.amount - order.amount_paid
-    if order.currency != currency or amount > due or orders.is_over(order):
+def _check_wanted(session: WriteSession, order: Order, payment: Payment) -> None:
+    amount, due = payment.amount, order.amount - order.amount_paid
+    is_over = orders.is_over(order) or not hooks.takes(session, order, payment)
+    if order.currency != payment.currency or amount > due or is_over:
         raise Conflict("The order does not want this amount.", field="amount")
     if not order.partial_payment and amount != due:
         raise Conflict("The order is paid whole or not at all.", field="amount")
@@ -383,4 +405,5 @@ def expire(session: WriteSession, limit: int = 100) -> int:
 
 
 hooks.on_captured["qr_code"] = _qr_captured
+hooks.still_takes["qr_code"] = _qr_takes
 hooks.on_captured["virtual_account"] = _account_captured
