@@ -197,6 +197,22 @@ def test_the_purse_is_filled_given_and_withdrawn(anna: Person, bert: Person) -> 
     assert anna.ask("GET", "/wallet").json()["balances"] == [{"currency": "INR", "available": 2000, "held": 0}]
 
 
+def test_a_deposit_that_is_repeated_with_its_key_is_one_and_with_another_sum_refused(anna: Person) -> None:
+    card = {"method_type": "card", "card_number": "4242 4242 4242 4242", "expiry_date": "12/40"}
+    method = anna.ask("POST", "/users/me/payment_methods", card).json()["payment_method_id"]
+
+    def deposit(amount: int) -> Any:
+        body = {"amount": amount, "currency": "INR", "payment_method_id": method}
+        return anna.ask("POST", "/wallet/deposits", body, **{"idempotency-key": "d1"})
+
+    first, again, other = deposit(5000), deposit(5000), deposit(6000)
+
+    assert first.json()["status"] == "paid"
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert (other.status_code, other.json()["field"]) == (409, "Idempotency-Key")
+    assert anna.ask("GET", "/wallet").json()["balances"] == [{"currency": "INR", "available": 5000, "held": 0}]
+
+
 def test_transactions_are_listed_for_their_payer(anna: Person, bert: Person) -> None:
     made = anna.ask(
         "POST", "/users/me/transactions", {"amount": 1000, "currency": "INR", "payee": bert.account.username}

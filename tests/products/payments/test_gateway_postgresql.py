@@ -29,6 +29,7 @@ from tests.products.payments.test_gateway import (
     test_the_purse_pays_without_a_fee_and_is_refunded,
     test_twenty_captures_at_once_have_one_effect,
     test_twenty_payers_of_one_order_at_once_pay_it_once,
+    test_twenty_payers_with_a_code_for_one_payment_at_once_pay_it_once,
     test_twenty_refunds_at_once_do_not_exceed_the_payment,
 )
 from tests.products.payments.test_reports import test_figures_add_up_by_day_method_and_reason
@@ -73,6 +74,7 @@ __all__ = [
     "test_the_purse_pays_without_a_fee_and_is_refunded",
     "test_twenty_captures_at_once_have_one_effect",
     "test_twenty_payers_of_one_order_at_once_pay_it_once",
+    "test_twenty_payers_with_a_code_for_one_payment_at_once_pay_it_once",
     "test_twenty_refunds_at_once_do_not_exceed_the_payment",
 ]
 
@@ -154,3 +156,29 @@ def test_payments_with_one_code_at_once_are_all_in_its_sum(shop: Shop) -> None:
 
     row = db.read(lambda s: s.get_one(QrCode, code_id))
     assert (row.received_count, row.received_amount) == (2, 10_000)
+
+
+def test_an_order_that_is_made_twice_at_once_is_one(shop: Shop) -> None:
+    payee = Payee("seller", "Seller")
+
+    made = twice_at_once(shop, lambda s: public.create_order(s, payee, 4000, "INR", "letters:1").id)
+
+    assert made == made[:1] * 2
+
+
+def test_a_subscription_that_is_made_twice_at_once_is_one(shop: Shop) -> None:
+    payee = Payee("seller", "Seller")
+
+    made = twice_at_once(shop, lambda s: public.subscribe(s, payee, "anna", "Letters", 4000, "INR", "letters:1").id)
+
+    assert made == made[:1] * 2
+
+
+def test_a_withdrawal_that_is_asked_for_twice_at_once_is_one(shop: Shop) -> None:
+    deposit(shop, "anna", 10_000)
+    target = {"name": "Anna", "iban": "DE89370400440532013000"}
+
+    asked = twice_at_once(shop, lambda s: public.withdraw(s, "anna", 6000, "INR", target, "w1"))
+
+    assert asked == asked[:1] * 2
+    assert shop.platform.db.read(lambda s: public.wallet_balance(s, "anna", "INR")).available == 4000

@@ -248,9 +248,13 @@ def deposit_order(
     return_url: str | None = None,
     mode: str = "test",
 ) -> OrderMade:
-    """An order whose payment lands in the account's own purse."""
+    """An order whose payment lands in the account's own purse; the same one for the same reference.
+
+    Raises Invalid, Conflict where the reference was used for another sum."""
     desk = platform_desk(session, mode)
     known = session.scalar(desk.owned(Order).where(Order.reference == reference))
+    if known is not None and (known.amount, known.currency) != (amount, currency):
+        raise Conflict("This key was used for a deposit of another sum.", field="Idempotency-Key")
     if known is None:
         request = OrderRequest(
             amount=amount_of(amount, currency),

@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import select
 
 from dodeca.kernel import clock
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
-from dodeca.kernel.errors import Conflict, Invalid
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid
 from dodeca.products.payments import ids
 from dodeca.products.payments.models import Customer, Order, Payment
 from dodeca.products.payments.service.desk import Desk
@@ -83,11 +83,7 @@ def create(session: WriteSession, desk: Desk, request: OrderRequest) -> Order:
         expires_at=request.expires_at,
         created_at=clock.now(),
     )
-    if order.reference is None:
-        session.store(order)
-        return order
-    with claiming(session, Order, otherwise=Conflict("This reference was used before.", field="reference")):
-        session.add(order)
+    session.store(order)
     return order
 
 

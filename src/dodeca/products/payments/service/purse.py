@@ -9,8 +9,8 @@ from stdnum import iban as iban_check
 from stdnum.exceptions import ValidationError
 
 from dodeca.kernel import clock, outbox
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
-from dodeca.kernel.errors import Conflict, Invalid
+from dodeca.kernel.db import ReadSession, WriteSession
+from dodeca.kernel.errors import Invalid
 from dodeca.products.payments import ids, outside
 from dodeca.products.payments.models import Payout
 from dodeca.products.payments.service import ledger, states
@@ -89,9 +89,8 @@ def withdraw(
 
 
 def begin(session: WriteSession, payout: Payout) -> None:
-    """Take a payout's sum out of what it comes from. Raises Conflict, InsufficientFunds."""
-    with claiming(session, Payout, otherwise=Conflict("This reference was used before.", field="reference")):
-        session.add(payout)
+    """Take a payout's sum out of what it comes from. Raises InsufficientFunds."""
+    session.store(payout)
     here, way = (Place(payout.owner, code, payout.currency, payout.mode) for code in (payout.code, "payout"))
     ledger.post(session, f"payout:{payout.id}", [Entry(here, way, payout.amount, "payout")])
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from dodeca.kernel import clock, outbox
-from dodeca.kernel.db import ReadSession, WriteSession, claiming
+from dodeca.kernel.db import ReadSession, WriteSession
 from dodeca.kernel.errors import Conflict, Invalid, NotFound
 from dodeca.kernel.ids import random_base62
 from dodeca.products.payments import billing_entities, ids, outside
@@ -100,8 +100,7 @@ def create(session: WriteSession, desk: Desk, values: Mapping[str, Any]) -> Subs
         expire_by=_moment(values, "expire_by"),
         created_at=now,
     )
-    with claiming(session, Subscription, otherwise=Conflict("This reference was used before.", field="reference")):
-        session.add(row)
+    session.store(row)
     wanted = values.get("addons") or []
     for raw in wanted.values() if isinstance(wanted, Mapping) else wanted:
         add_addon(session, desk, row, raw)
