@@ -36,15 +36,15 @@ GROUP_UNITS = 256
 GROUP_SECONDS = 0.025
 QUEUE_UNITS = 20_000
 BUSY_MILLISECONDS = 10_000
-CHECKPOINT_UNITS = 4_000
-CHECKPOINT_ROWS = 20_000
+CHECKPOINT_UNITS = 8_000
+CHECKPOINT_ROWS = 40_000
 """After so many units, or rows that they changed, the log is copied into the database, see `_Checkpoints`: a page that
 many of them changed is written once, and a page is most of what a slow disk is asked for."""
 MAPPED_BYTES = 0x7FFF_0000
 """The part of a file that is read where the system holds it, without being copied; SQLite takes no more than this
 (https://www.sqlite.org/mmap.html). It is address space, and counts as memory of the process only as it is touched."""
-LONGEST_LOG_PAGES = 32_768
-"""Beyond it (128 MiB) the writer copies what is left itself, so that the log begins anew."""
+LONGEST_LOG_PAGES = 65_536
+"""Beyond it (256 MiB) the writer copies what is left itself, so that the log begins anew."""
 LEAST_INTERVAL = 0.05
 """Of the usual one, where the log is about to be that long."""
 
