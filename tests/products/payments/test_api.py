@@ -16,6 +16,9 @@ from tests.support.platform import Factory
 from dodeca import app as composition
 from dodeca.kernel.settings import Config
 from dodeca.products.payments import invariants
+from dodeca.products.payments.models import Payment
+from dodeca.products.payments.service import captures, orders
+from dodeca.products.payments.service.desk import till_of
 
 _numbers = itertools.count(1)
 CARD = {"number": "4242424242424242", "expiry_month": 12, "expiry_year": 2040, "cvv": "123"}
@@ -263,6 +266,19 @@ def test_a_refused_checkout_shows_the_form_without_the_card(web: TestClient[Any]
     assert "a@b.co" in answer.text
     assert "4000000000000127" not in answer.text
     assert not re.search(r"\b987\b", answer.text)  # in the hexadecimal digits of a token it may be
+
+
+def test_the_receipt_of_what_nobody_took_says_so(web: TestClient[Any], anna: Person, make: Factory) -> None:
+    desk = make.platform.db.write(lambda s: till_of(s, anna.account.id, "test"))
+    made = make.platform.db.write(lambda s: orders.create(s, desk, orders.OrderRequest(50_000, "INR")))
+    typed = {"method": "card", "number": "4242424242424242", "expiry": "12/40", "cvv": "123"}
+    origin = {"sec-fetch-site": "same-origin"}
+    path = web.post(f"/payments/checkout/{made.id}", data=typed, headers=origin).url.path
+    assert "has your payment" in web.get(path).text
+
+    make.platform.db.write(lambda s: captures.void(s, s.get_one(Payment, path.split("/")[3])))
+
+    assert "did not take this payment, so your money was set free" in web.get(path).text
 
 
 def test_a_payments_page_needs_its_proof(web: TestClient[Any], anna: Person) -> None:
