@@ -318,6 +318,7 @@ def test_the_log_is_copied_into_the_database_although_nobody_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CHECKPOINT_UNITS", 200)
+    monkeypatch.setattr(sqlite, "LEAST_INTERVAL", 1.0)
     file = tmp_path / "seats.sqlite3"
     database = open_database(f"sqlite:///{file}")
     database.write(lambda session: metadata.create_all(session.connection()))
@@ -339,10 +340,11 @@ def test_what_one_large_unit_wrote_is_copied_at_once(tmp_path: Path) -> None:
     database.close()
 
 
-@given(usual=st.integers(20, sqlite.LONGEST_LOG_PAGES))
+@given(usual=st.integers(20, 8 * sqlite.LONGEST_LOG_PAGES))
 def test_little_of_the_log_is_left_to_the_writer(usual: int) -> None:
     """It copies what nobody has copied when the log is as long as it may be, and whoever writes then waits for it."""
-    before, pages, interval = 0, usual, 1.0
+    interval = sqlite.LEAST_INTERVAL
+    before, pages = 0, round(usual * interval)
     left: list[int] = []
     while len(left) < 5:
         interval = sqlite.next_interval(pages, before, interval)

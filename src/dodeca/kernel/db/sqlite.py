@@ -227,7 +227,7 @@ class _Checkpoints:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._units = self._rows = 0
-        self._interval = 1.0
+        self._interval = LEAST_INTERVAL  # until it is known how much is written
         self._pages = 0
         self._due = threading.Event()
         self._thread: threading.Thread | None = None
