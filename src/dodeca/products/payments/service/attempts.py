@@ -203,16 +203,11 @@ def authorise(session: WriteSession, work: Work, acquirer: str, reference: str) 
     agrees_only = payment.subscription_id is not None and order is None
     if agrees_only and "subscription" in hooks.on_authorised:
         hooks.on_authorised["subscription"](session, work.desk, payment)
-    if agrees_only or not _is_wanted(session, work):
+    if agrees_only or (order is not None and not orders.takes(order, payment.amount)):
         captures.void(session, payment)
     elif payment.auto_capture:
         return captures.begin(session, work)
     return Step("done", payment.id, work)
-
-
-def _is_wanted(session: WriteSession, work: Work) -> bool:
-    payment, order = work.payment, work.order
-    return order is None or (orders.takes(order, payment.amount) and hooks.takes(session, order, payment))
 
 
 def fail(session: WriteSession, work: Work, reason: str) -> Step:
