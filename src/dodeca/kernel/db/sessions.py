@@ -49,6 +49,8 @@ class ReadSession(Session):
         """The row with this primary key, or None. The same as SQLAlchemy's `get`, at a fifth of its cost.
 
         In a Session for reading the object may belong to no Session: it has its columns, and needs nothing more."""
+        if "with_for_update" in options and options != LOCKING:  # it would wait, and give what was read before
+            raise TypeError("A row is locked by get_locked.")
         key = ident if isinstance(ident, tuple) else (ident,)
         known = self.identity_map.get((entity, key, None))
         if not options and known is not None and not instance_state(known).expired:
