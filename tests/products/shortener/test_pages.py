@@ -16,6 +16,7 @@ from dodeca.commons.accounts.models import Account
 from dodeca.kernel import clock
 from dodeca.kernel.db.observe import queries
 from dodeca.kernel.platform import Platform
+from dodeca.products.shortener.service.analytics import HOUR
 
 HTML = {"Accept": "text/html"}
 LIST_QUERIES = 14
@@ -222,6 +223,19 @@ def test_the_numbers_show_clicks_and_what_was_left_out(
     assert "QR code</span>" in text
     for span in ("day", "week", "month", "year", "all"):
         assert alices.get(f"/shortener/links/{link.id}/numbers?span={span}").status_code == 200
+
+
+def test_the_numbers_show_a_click_of_the_first_second_of_an_hour(
+    alices: Client, anybody: Client, alice: Account, links: Links
+) -> None:
+    link = links.new(principal(alice))
+    clock.advance(HOUR - clock.timestamp() % HOUR)
+    anybody.get(f"/s/{link.short_code}")
+    links.shortener.folder.fold()
+
+    text = alices.get(f"/shortener/links/{link.id}?span=hour").text
+
+    assert re.search(r"Clicks</dt><dd><span>1<", text)
 
 
 def test_settings_are_changed_and_taken_away(alices: Client, alice: Account, links: Links) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -199,7 +200,7 @@ def _pieces(span: Range) -> list[tuple[Any, Any, int | None, int | None]]:
 def _hours(span: Range) -> tuple[int | None, int | None]:
     """The range in hours since the epoch: from the one that holds its start to the one that holds its end."""
     first = None if span.start is None else int(span.start.timestamp()) // HOUR
-    last = None if span.end is None else -(-int(span.end.timestamp()) // HOUR)
+    last = None if span.end is None else math.ceil(span.end.timestamp() / HOUR)
     return first, last
 
 
