@@ -56,15 +56,20 @@ class LiveServer:
         self.process: forked.Process | None = None
         self.log = data.parent / f"server-{self.port}.log"
 
-    def start(self) -> LiveServer:
-        """Start, and wait until it answers."""
+    def begin(self) -> forked.Process:
+        """Start without waiting for it."""
         with self.log.open("ab") as log:
             self.process = forked.started(
                 self._command, cwd=self.data.parent, env=self._environment, stdout=log, stderr=log
             )
+        return self.process
+
+    def start(self) -> LiveServer:
+        """Start, and wait until it answers."""
+        process = self.begin()
         ends = time.monotonic() + START_SECONDS
         while time.monotonic() < ends:
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            assert process.poll() is None, self.log.read_text()[-3000:]
             try:
                 if httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200:
                     return self

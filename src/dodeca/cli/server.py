@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 import structlog
-from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -22,7 +21,7 @@ from dodeca import app as composition
 from dodeca.cli.main import collect_rarely, config_of
 from dodeca.kernel import memory
 from dodeca.kernel.db import migrations
-from dodeca.kernel.http.granian_workers import embedded_worker, process_worker
+from dodeca.kernel.http.granian_workers import Processes, embedded_worker, process_worker
 from dodeca.kernel.platform import Platform
 from dodeca.kernel.settings import Config
 
@@ -134,7 +133,7 @@ def serve_processes(config: Config, host: str, port: int, workers: int) -> None:
     if settings.only:
         os.environ["DODECA_ONLY"] = settings.only
     click.echo(f"Dodeca is ready: {os.environ['DODECA_PUBLIC_URL']}/ ({workers} processes)")
-    Granian(
+    Processes(
         "dodeca.cli.server:worker_application",
         address=host,
         port=port,

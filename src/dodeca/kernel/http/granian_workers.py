@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Sequence
+import multiprocessing
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from signal import SIGINT, SIGTERM
 from typing import Any, Protocol
 
 from granian import _granian, _signals
 from granian.server.common import WORKERS_METHODS
 from granian.server.embed import AsyncWorker
-from granian.server.mp import WorkerProcess
+from granian.server.mp import MPServer, WorkerProcess
 
 from dodeca.kernel.processor import patient
 
@@ -28,6 +30,7 @@ _RSGIWorker: Any = _granian.RSGIWorker  # its stub tells of another version
 _set_loop_signals: Any = _signals.set_loop_signals
 _wrap_embedded: Any = AsyncWorker.wrap_target
 _wrap_process: Any = WorkerProcess.wrap_target
+_STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class Application(Protocol):
@@ -95,13 +98,13 @@ def _worker(worker_id: int, sock: Any, ipc: Any, given: Sequence[Any], metrics: 
 
 
 async def _embedded(
-    worker_id: int, signal: Any, application: Application, sock: Any, loop: asyncio.AbstractEventLoop, *given: Any
+    worker_id: int, stopped: Any, application: Application, sock: Any, loop: asyncio.AbstractEventLoop, *given: Any
 ) -> None:
     ended = loop.create_future()
-    signal.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
+    stopped.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
     worker = _worker(worker_id, sock, None, given, (None, None))
     with patient():  # they wake each other for each request: two thirds of the processor time this way
-        worker.serve_async(scheduler(loop, application), loop, signal)
+        worker.serve_async(scheduler(loop, application), loop, stopped)
     await ended
 
 
@@ -114,27 +117,77 @@ def _process(
     runtime_mode: Any,
     *given: Any,
 ) -> None:
-    signal = _set_loop_signals(loop)
+    stopped = _set_loop_signals(loop)
 
     def stop() -> None:
         application.hang_up()
-        signal.set()
+        stopped.set()
 
-    for number in (SIGINT, SIGTERM):
+    for number in _STOP:
         loop.add_signal_handler(number, stop)
+    _when_parent_ends(loop, stop)
     ended = loop.create_future()
-    signal.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
+    stopped.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
     application.__rsgi_init__(loop)
     *others, metrics = given
     worker = _worker(worker_id, sock, ipc, others, metrics)
     serve = getattr(worker, WORKERS_METHODS[runtime_mode][False])
     with patient():  # they wake each other for each request: two thirds of the processor time this way
-        serve(scheduler(loop, application), loop, signal)
+        serve(scheduler(loop, application), loop, stopped)
     loop.run_until_complete(ended)
     application.__rsgi_del__(loop)
 
 
+def _when_parent_ends(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Stop when the process that watches over this one was killed: the next server to be started would share its port
+    with whoever is left, which may be of another version."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def ended() -> None:
+        loop.remove_reader(sentinel)
+        stop()
+
+    loop.add_reader(sentinel, ended)
+
+
+def process_worker(*given: Any) -> None:
+    """For `Processes.serve`. It is looked up by name in the new process.
+
+    Until it serves, a process ends at once when it is asked to. By itself it inherits what its parent does then, which
+    is to set a mark that nobody looks at here: it would be waited for for ever.
+    """
+    for number in _STOP:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+    _served(*given)
+
+
+class Processes(MPServer):
+    """granian's server of several processes. Each of them can be asked to stop from its first moment on."""
+
+    def _spawn_workers(self, *given: Any) -> None:
+        spawn: Any = super()._spawn_workers
+        with _held():
+            spawn(*given)
+
+    def _respawn_workers(self, *given: Any, **named: Any) -> None:
+        with _held():
+            super()._respawn_workers(*given, **named)
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Keep the wish to stop until later, here and in the processes that are made meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 embedded_worker: Callable[..., Any] = _wrap_embedded(_embedded)
 """For `granian.server.embed.Server.serve`."""
-process_worker: Callable[..., Any] = _wrap_process(_process)
-"""For `granian.Granian.serve`. It is looked up by name in the new process."""
+_served: Callable[..., Any] = _wrap_process(_process)
