@@ -140,6 +140,7 @@ def test_demo_data_loads_and_keeps_every_invariant(platform: Platform) -> None:
     people = app.load_demo(platform)
 
     assert people
+    assert not app.demo_is_unfinished(platform)
     broken = {
         f"{manifest.name}: {name}": rows
         for manifest in platform.manifests

@@ -28,6 +28,8 @@ from dodeca.kernel.platform import Hooks, Platform
 from dodeca.kernel.settings import Config
 from dodeca.kernel.web.assets import static_handler
 
+DEMO_UNFINISHED = "demo.unfinished"
+"""A file in the data folder while the demo is filled in."""
 SHARED_PATHS = (
     "/static/", "/media/", "/avatars/", "/s/", "/login", "/logout", "/register", "/reset", "/verify", "/account",
     "/inbox", "/admin", "/search", "/theme", "/docs", "/healthz", "/readyz", "/metrics", "/push-worker.js",
@@ -213,11 +215,20 @@ def _answer_error(request: Request[Any, Any, Any], exception: Exception) -> Resp
 def load_demo(platform: Platform) -> list[tuple[str, str]]:
     """Fill an empty platform with every product's demo; gives the accounts to sign in with.
 
-    Does nothing where somebody already has an account."""
+    Does nothing where somebody already has an account. `demo_is_unfinished` tells whether a call never came to its end.
+    """
     if not catalogue.is_empty(platform):
         return []
+    unfinished = platform.settings.data / DEMO_UNFINISHED
+    unfinished.touch()
     people = catalogue.make_demo_people(platform)
     for manifest in platform.manifests:
         if manifest.demo is not None:
             manifest.demo(platform)
+    unfinished.unlink()
     return people
+
+
+def demo_is_unfinished(platform: Platform) -> bool:
+    """Whether somebody stopped `load_demo`, or it failed: what it would have made after that is missing."""
+    return (platform.settings.data / DEMO_UNFINISHED).exists()

@@ -51,6 +51,10 @@ def prepare(config: Config, address: str) -> None:
             accounts = composition.load_demo(platform)
             if accounts:
                 click.echo("Demo accounts: " + ", ".join(f"{name} / {password}" for name, password in accounts))
+            if composition.demo_is_unfinished(platform):
+                rest = " and empty the database" if config.settings.database_url else ""
+                click.echo("The demo was interrupted while it was made: a part of it is missing.", err=True)
+                click.echo(f"To have all of it, stop, remove {config.settings.data}{rest}, and start again.", err=True)
     finally:
         platform.close()
 
